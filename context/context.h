@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* THE TEXT: what the model should see, and what of its answer a person should see.
+ *
+ * A context holds the open documents of one LSP connection (text, versions, syntax trees) and turns a
+ * cursor into the pieces of text that a prompt is made of; afterwards it judges the generated text.
+ * It knows bytes and trees, never tokens, JSON or line/character positions of a protocol: offsets are
+ * bytes in UTF-8.  Thread: loop.  Nothing here blocks for long: parsing is incremental and braked.
+ */
+#include "engine/base/arena.h"
+#include "engine/base/status.h"
+#include "engine/base/str.h"
+
+typedef struct context context;
+typedef struct document document;
+
+context *context_new(void);
+void context_free(context *c); /* accepts NULL */
+
+/* ---- documents --------------------------------------------------------------------------------- */
+
+/* `uri` identifies; `path` (may be empty) is what the model sees, relative to the workspace;
+ * `language` is LSP's languageId (may be empty: then the file name decides).  Invalid UTF-8 is
+ * replaced by U+FFFD.  Opening an open document replaces it.  ERR_LIMIT: size or count. */
+status context_open(context *c, str uri, str path, str language, str text, int64_t version,
+                    document **out, err *e) MUST_USE;
+document *context_find(context *c, str uri); /* NULL: not open */
+void context_close(context *c, document *d);
+size_t context_document_count(const context *c);
+
+str document_text(const document *d); /* valid until the next change */
+str document_uri(const document *d);
+str document_path(const document *d);
+int64_t document_version(const document *d);
+const char *document_language(const document *d); /* our name: "python", "c", ...; "text" */
+bool document_has_syntax(const document *d);
+/* Lines end at \n, \r\n or \r; the last line may be empty. */
+size_t document_line_count(const document *d);
+/* Bytes of a line without its end; a line past the last gives the empty slice at the end. */
+str document_line(const document *d, size_t line);
+size_t document_line_start(const document *d, size_t line); /* byte offset, clamped */
+size_t document_line_of(const document *d, size_t offset);
+const char *document_eol(const document *d); /* "\n" or "\r\n": the kind that dominates */
+
+/* Replaces bytes [from, to) and re-parses incrementally.  Offsets must be ordered and inside. */
+status document_edit(document *d, size_t from, size_t to, str text, err *e) MUST_USE;
+status document_replace(document *d, str text, err *e) MUST_USE;
+void document_set_version(document *d, int64_t version);
+
+/* ---- a cursor becomes a prompt -------------------------------------------------------------------- */
+
+typedef enum { SHAPE_LINE, SHAPE_BLOCK } completion_shape;
+
+typedef struct {
+    size_t offset;           /* the cursor, on a character boundary */
+    bool invoked;            /* asked for by hand: milder rules */
+    int prefix_bytes_max, suffix_bytes_max; /* 0: chosen */
+    bool multiline_allowed;  /* setting and model */
+} context_request;
+
+typedef struct {
+    bool skip;               /* nothing should be asked; `reason` says why */
+    const char *reason;      /* static, stable, machine-readable: "mid-word", "comment", ... or "" */
+    str path;
+    str prefix, suffix;      /* windows around the cursor, cut at line starts / ends */
+    const struct context_chunk *chunks; /* other files' pieces, stable first */
+    size_t n_chunks;
+    completion_shape shape;
+    int indent;              /* columns of the cursor's line's indentation */
+    const char *scope;       /* "code", "comment", "string", "import", ...; for explain */
+    size_t offset;           /* copied from the request */
+    int64_t version;         /* of the document */
+} context_prompt;
+typedef struct context_chunk {
+    str path, text;
+    float score;
+    const char *why; /* static: "ring", "definition", ... */
+} context_chunk;
+
+/* Never fails: at worst the window is plain text.  Everything lives in `a`. */
+void context_assemble(context *c, document *d, const context_request *rq, arena *a,
+                      context_prompt *out);
+
+/* ---- generated text becomes a suggestion ------------------------------------------------------------ */
+
+typedef struct {
+    str raw;            /* the model's text, after the cursor */
+    bool complete;      /* it ended by itself (not by length or time) */
+    float logprob_mean, logprob_min;
+} context_answer;
+
+typedef struct {
+    bool shown;
+    const char *reason;  /* why not: "empty", "duplicates-suffix", "syntax", ...; "" when shown */
+    str text;            /* to insert, \n line ends */
+    size_t from, to;     /* bytes of the document that it replaces; from == to == cursor: insertion.
+                            On the cursor's line, from <= cursor <= to */
+} context_suggestion;
+
+/* Runs the filters (context/filter_*.c) in their documented order.  The document must still have the
+ * prompt's version. */
+void context_finish(context *c, document *d, const context_prompt *p, const context_answer *answer,
+                    arena *a, context_suggestion *out);
+
+/* Name of the language by file name or LSP languageId: "python", "c", ... or "text". */
+const char *context_language(str path, str language_id);

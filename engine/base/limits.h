@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* Every limit of the program, each with its reason.  A queue, loop, buffer or retry that outsiders
+ * can grow has its bound here and nowhere else.  Keep alphabetical within a group. */
+
+/* --- bytes from the editor ------------------------------------------------------------------ */
+#define LIMIT_DOCUMENT_BYTES (64u << 20) /* larger files are not completed; editors choke before */
+#define LIMIT_DOCUMENTS 4096             /* open at once per connection                         */
+#define LIMIT_HEADER_BYTES 4096          /* one LSP frame header block; real ones have < 100    */
+#define LIMIT_JSON_DEPTH 64              /* LSP and MCP nest about 12 deep                      */
+#define LIMIT_MESSAGE_BYTES (96u << 20)  /* one JSON-RPC message: a whole document, escaped     */
+#define LIMIT_PARSE_BYTES (2u << 20)     /* larger documents get no syntax tree: plain text     */
+#define LIMIT_REQUESTS_PENDING 4096      /* unanswered requests per connection                  */
+#define LIMIT_WRITE_QUEUE_BYTES (64u << 20) /* an editor that does not read is cut off          */
+
+/* --- model files ------------------------------------------------------------------------------ */
+#define LIMIT_GGUF_ARRAY 8388608u   /* elements; the largest real one has 514,906 merges        */
+#define LIMIT_GGUF_KEYS 65536u      /* metadata pairs; real files have under 200                */
+#define LIMIT_GGUF_NAME_BYTES 65535u
+#define LIMIT_GGUF_SPLITS 1024u
+#define LIMIT_GGUF_STRING_BYTES (64u << 20) /* chat templates and token texts are far below     */
+#define LIMIT_GGUF_TENSORS 65536u   /* the largest real file has about 2,000                    */
+#define LIMIT_MODEL_LAYERS 512
+#define LIMIT_MODEL_VOCAB 1048576
+
+/* --- engine -------------------------------------------------------------------------------- */
+#define LIMIT_ENGINE_JOBS 64       /* queued and running; a further one is refused              */
+#define LIMIT_ENGINE_MODELS 8      /* resident at once                                          */
+#define LIMIT_ENGINE_SEQUENCES 8   /* KV sequences per model                                    */
+#define LIMIT_GENERATE_TOKENS 32768
+#define LIMIT_LOGPROBS 64          /* alternatives reported per position                        */
+#define LIMIT_PROMPT_TOKENS 131072
+#define LIMIT_STOP_STRINGS 16
+#define LIMIT_THREADS 64
+
+/* --- loop ------------------------------------------------------------------------------------ */
+#define LIMIT_LOOP_CALLBACK_MS 50  /* a debug build reports callbacks that take longer          */

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* THE MODEL: text in, text out.  Knows nothing of editors, JSON or URIs.
+ *
+ * The engine is one thread that owns every model, KV cache and device.  Other threads give it jobs
+ * and take events back; both meet only in engine/mailbox.c, and messages are moved, not shared.
+ * A caller states the whole prompt it wants; the engine finds out by itself how much of it is in a KV
+ * cache already (longest common prefix of tokens over its sequences) and prefills the rest in chunks.
+ * It runs one step at a time (a prefill chunk or a decoded token) of the most urgent job, so a job is
+ * cancelled or overtaken between any two steps.
+ *
+ * Thread: every function may be called from the thread that started the engine (the loop thread),
+ * unless it says otherwise.  None of them blocks, but engine_start and engine_stop.
+ */
+#include "engine/base/status.h"
+#include "engine/base/str.h"
+#include "kernels/kernels.h"
+
+typedef struct engine engine;
+
+typedef struct {
+    k_device device;  /* K_AUTO */
+    int threads;      /* 0: chosen */
+    void (*wake)(void *ud); /* called on the engine thread when events wait; e.g. uv_async_send */
+    void *wake_ud;
+} engine_options;
+
+status engine_start(engine **out, const engine_options *opt, err *e) MUST_USE;
+/* Cancels everything, joins the thread, frees models.  Undrained events are freed.  NULL is fine. */
+void engine_stop(engine *g);
+
+/* ---- models ----------------------------------------------------------------------------------- */
+
+typedef struct {
+    const char *path;   /* .gguf; copied */
+    const char *name;   /* shown to people; copied */
+    int context_tokens; /* 0: the model's own length, at most what the memory plan allows (8192) */
+    k_kv_type kv_type;
+} engine_model_options;
+
+/* Starts loading into `slot` (0..LIMIT_ENGINE_MODELS-1), unloading what is there.  Ends in EV_LOADED
+ * or EV_LOAD_FAILED; EV_LOAD_PROGRESS in between. */
+void engine_load(engine *g, int slot, const engine_model_options *opt);
+void engine_unload(engine *g, int slot);
+
+typedef enum { FIM_NONE, FIM_PSM, FIM_SPM } fim_format; /* FIM_SPM: PRE SUF suffix MID prefix */
+
+typedef struct {
+    char name[64];
+    char arch[32];
+    char backend[96];
+    char quant[16];          /* the type that most weight bytes have */
+    uint64_t file_bytes;
+    k_memory memory;
+    int context_tokens, layers, dim, vocab;
+    fim_format fim;          /* what prompts for this model use */
+    double load_ms;
+} engine_model_info;
+
+/* ---- jobs -------------------------------------------------------------------------------------- */
+
+typedef enum { PRIO_TYPE, PRIO_USER, PRIO_SPEC, PRIO_BACKGROUND } job_priority; /* smaller is sooner */
+
+typedef enum {
+    PROMPT_TOKENS,     /* `tokens` as they are                                                     */
+    PROMPT_TEXT,       /* `prefix` as raw text; special tokens only with `special`                 */
+    PROMPT_COMPLETION, /* path, context, prefix, suffix in the model's own FIM (or prefix) format  */
+} prompt_kind;
+
+typedef struct {
+    str path, text; /* a piece of another file; path may be empty */
+} prompt_chunk;
+
+/* Borrowed during engine_submit, which copies. */
+typedef struct {
+    prompt_kind kind;
+    const int32_t *tokens;
+    size_t n_tokens;
+    str path;           /* of the file, relative to its workspace; may be empty */
+    const prompt_chunk *chunks; /* stable first, volatile last */
+    size_t n_chunks;
+    str prefix, suffix; /* around the cursor */
+    bool special;       /* PROMPT_TEXT: parse special tokens */
+    bool heal;          /* cut the prompt back to a certain token boundary and constrain the output */
+    int prefix_tokens_max, suffix_tokens_max, context_tokens_max; /* 0: chosen by the engine */
+} engine_prompt;
+
+typedef struct {
+    float temperature; /* 0: greedy */
+    int top_k;         /* 0: off */
+    float top_p, min_p;/* 1 and 0: off */
+    float repeat_penalty; /* 1: off */
+    uint64_t seed;
+} sampling;
+
+typedef enum {
+    STOP_NONE,        /* only tokens, strings, limits                                               */
+    STOP_LINE,        /* at the first newline after a non-blank character                           */
+    STOP_BLOCK,       /* multi-line: at a line indented less than `indent`, or at a blank line that
+                         follows a complete line, or after `lines_max` lines                        */
+} stop_rule;
+
+typedef struct {
+    uint64_t client;    /* who asks (an LSP connection); for fairness and logs                      */
+    int slot;           /* model */
+    job_priority priority;
+    engine_prompt prompt;
+    sampling sampling;
+    int tokens_max;     /* generated, 1..LIMIT_GENERATE_TOKENS */
+    int time_budget_ms; /* decode stops (keeping its text) after this long; 0: none */
+    stop_rule stop;
+    int indent;         /* STOP_BLOCK: columns of the line where the cursor is */
+    int lines_max;      /* STOP_BLOCK: 0 = 64 */
+    const str *stop_strings; /* copied; the text ends before the first that appears */
+    size_t n_stop_strings;
+    bool ignore_eog;    /* benchmarks: go on past end-of-generation tokens */
+    int logprobs;       /* 0: only that of each chosen token; K: the best K per position */
+    bool stream;        /* EV_TEXT while it runs */
+} engine_job;
+
+typedef uint64_t job_id; /* grows from 1; 0 is never a job */
+
+/* Copies the job and returns its id.  ERR_LIMIT: LIMIT_ENGINE_JOBS are waiting.  Every job that was
+ * accepted ends in exactly one EV_DONE, also when its model is absent or it is cancelled. */
+status engine_submit(engine *g, const engine_job *job, job_id *id, err *e) MUST_USE;
+/* Its EV_DONE (ERR_CANCELLED) comes after the running step.  An unknown or finished id is ignored. */
+void engine_cancel(engine *g, job_id id);
+
+/* ---- events ------------------------------------------------------------------------------------ */
+
+typedef enum { EV_LOAD_PROGRESS, EV_LOADED, EV_LOAD_FAILED, EV_UNLOADED, EV_TEXT, EV_DONE } event_kind;
+
+typedef enum {
+    FINISH_EOG, FINISH_LINE, FINISH_BLOCK, FINISH_STRING, FINISH_TOKENS, FINISH_TIME,
+    FINISH_CONTEXT, /* the sequence is full */
+    FINISH_FAILED,  /* status is not OK     */
+} finish_reason;
+const char *finish_reason_name(finish_reason r); /* "eog", "line", "block", "string", "length", ... */
+
+typedef struct {
+    int32_t id;
+    float logprob;
+} token_prob;
+
+typedef struct {
+    status status;
+    err error;              /* when status != OK */
+    finish_reason finish;
+    str text;               /* generated text, complete UTF-8, without healed bytes and stop text */
+    const int32_t *tokens;  /* generated ids (healed ones included) */
+    const token_prob *probs;/* [n_tokens * max(1, logprobs)], best first; one per token: the chosen one */
+    int n_tokens, n_probs_per_token;
+    const int32_t *prompt;  /* the prompt's ids as they were run */
+    int n_prompt;
+    char format[24];        /* "prefix", "fim-psm", "fim-spm", "text", "tokens" */
+    int prefix_tokens, suffix_tokens, context_tokens; /* parts of n_prompt */
+    int healed_bytes;       /* bytes of the prefix that were cut and reproduced */
+    int reused, prefilled;  /* prompt tokens from the KV cache, and computed */
+    double queue_ms, prefill_ms, decode_ms;
+    float logprob_mean, logprob_min; /* over tokens that belong to `text`; 0 when it is empty */
+} engine_result;
+
+typedef struct {
+    event_kind kind;
+    int slot;                   /* load events */
+    float progress;             /* EV_LOAD_PROGRESS: 0..1 */
+    const char *what;           /* EV_LOAD_PROGRESS: "mapping", "repacking", ... (static) */
+    const engine_model_info *info; /* EV_LOADED */
+    const err *error;           /* EV_LOAD_FAILED */
+    job_id job;                 /* EV_TEXT, EV_DONE */
+    str text;                   /* EV_TEXT: what is new, complete UTF-8 */
+    const engine_result *result;/* EV_DONE */
+} engine_event;
+
+/* Calls `fn` for each waiting event, in order; what an event points to is valid during the call. */
+void engine_drain(engine *g, void (*fn)(void *ud, const engine_event *ev), void *ud);
+
+/* ---- questions that need no job ------------------------------------------------------------------ */
+
+typedef struct tokenizer tokenizer;
+/* The loaded model's tokenizer, or NULL; stays valid until the slot's next EV_LOADED/EV_UNLOADED. */
+const tokenizer *engine_tokenizer(const engine *g, int slot);
