@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One mutex guards the sink, the file and the ring; a line is formatted outside of it.  The sink is
+ * called with the mutex held: it must not log. */
+#include "engine/base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { RING_LINES = 1000, LINE_BYTES = 512 };
+
+static struct {
+    pthread_mutex_t lock;
+    atomic_int level;
+    int fd; /* -1: stderr */
+    void (*sink)(void *, log_level, const char *);
+    void *sink_ud;
+    log_level sink_max;
+    char (*ring)[LINE_BYTES]; /* allocated with the first line */
+    size_t ring_next, ring_count;
+} g = {.lock = PTHREAD_MUTEX_INITIALIZER, .level = LOG_WARN, .fd = -1};
+
+static const char *const names[] = {"error", "warn", "info", "debug", "trace"};
+
+void log_set_level(log_level level) {
+    atomic_store(&g.level, (int)level);
+}
+
+bool log_enabled(log_level level) {
+    return (int)level <= atomic_load_explicit(&g.level, memory_order_relaxed);
+}
+
+bool log_level_parse(const char *name, log_level *out) {
+    for (int i = 0; i < (int)COUNTOF(names); i++) {
+        if (strcmp(name, names[i]) == 0) {
+            *out = (log_level)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+status log_set_file(const char *path, err *e) {
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        return err_set(e, ERR_IO, "the log file %s cannot be opened: %s; choose another --log-file",
+                       path, strerror(errno));
+    }
+    pthread_mutex_lock(&g.lock);
+    if (g.fd >= 0) close(g.fd);
+    g.fd = fd;
+    pthread_mutex_unlock(&g.lock);
+    return OK;
+}
+
+void log_set_sink(void (*sink)(void *ud, log_level level, const char *line), void *ud,
+                  log_level max) {
+    pthread_mutex_lock(&g.lock);
+    g.sink = sink;
+    g.sink_ud = ud;
+    g.sink_max = max;
+    pthread_mutex_unlock(&g.lock);
+}
+
+static int format_head(char *line, size_t size, log_level level, const char *module) {
+    struct timespec now;
+    struct tm local;
+    clock_gettime(CLOCK_REALTIME, &now);
+    localtime_r(&now.tv_sec, &local);
+    int n = snprintf(line, size, "%02d:%02d:%02d.%03d %-5s %s ", local.tm_hour, local.tm_min,
+                     local.tm_sec, (int)(now.tv_nsec / 1000000), names[level], module);
+    return n < 0 ? 0 : n;
+}
+
+static void keep_in_ring(const char *line) {
+    if (!g.ring) g.ring = calloc(RING_LINES, LINE_BYTES); /* not xcalloc: logging works sealed */
+    if (!g.ring) return;
+    snprintf(g.ring[g.ring_next], LINE_BYTES, "%s", line);
+    g.ring_next = (g.ring_next + 1) % RING_LINES;
+    if (g.ring_count < RING_LINES) g.ring_count++;
+}
+
+void log_write(log_level level, const char *module, const char *fmt, ...) {
+    char line[LINE_BYTES];
+    int head = format_head(line, sizeof line - 1, level, module);
+    va_list args;
+    va_start(args, fmt);
+    int n = vsnprintf(line + head, sizeof line - 1 - (size_t)head, fmt, args);
+    va_end(args);
+    size_t len = MIN((size_t)head + (size_t)MAX(n, 0), sizeof line - 2);
+    line[len] = '\0';
+    for (size_t i = 0; i < len; i++) {
+        if ((unsigned char)line[i] < 0x20) line[i] = ' '; /* one event, one line */
+    }
+
+    pthread_mutex_lock(&g.lock);
+    keep_in_ring(line);
+    if (g.sink && level <= g.sink_max) g.sink(g.sink_ud, level, line);
+    if (log_enabled(level)) {
+        line[len] = '\n';
+        ssize_t written = write(g.fd >= 0 ? g.fd : STDERR_FILENO, line, len + 1);
+        UNUSED(written); /* a full disk must not stop the daemon */
+    }
+    pthread_mutex_unlock(&g.lock);
+}
+
+void log_dump_ring(FILE *to) {
+    /* Called while dying: a held lock must not hang us, so this reads without it if need be. */
+    bool locked = pthread_mutex_trylock(&g.lock) == 0;
+    for (size_t i = 0; g.ring && i < g.ring_count; i++) {
+        size_t at = (g.ring_next + RING_LINES - g.ring_count + i) % RING_LINES;
+        fprintf(to, "%s\n", g.ring[at]);
+    }
+    if (locked) pthread_mutex_unlock(&g.lock);
+}
