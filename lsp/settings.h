@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* Settings: what a user may choose, in the section "inlined" of the editor's configuration or in a
+ * --config file (whose top level is that section).
+ *
+ * docs/settings.schema.json is the single source of names, kinds, defaults, ranges and texts; it is
+ * embedded in the program, and settings.c only maps its leaves to the fields below.  A wrong value
+ * is one sentence and leaves the value that was there.  Thread: any; no shared state.
+ */
+#include "engine/base/status.h"
+#include "engine/base/str.h"
+
+typedef enum { MULTILINE_AUTO, MULTILINE_NEVER, MULTILINE_ALWAYS } settings_multiline;
+typedef enum { DEVICE_AUTO, DEVICE_CPU, DEVICE_CUDA, DEVICE_REF } settings_device;
+
+#define SETTINGS_NAME_BYTES 1024 /* longest text value, with its NUL */
+#define SETTINGS_LIST_COUNT 64   /* most items of a list value */
+
+typedef struct {
+    bool enable;
+    char model[SETTINGS_NAME_BYTES]; /* "": the default of the registry */
+    struct {
+        bool automatic;              /* "completion.auto": answer without being invoked */
+        int debounce_ms;
+        settings_multiline multiline;
+        int max_tokens;
+        int time_budget_ms;
+        int cache_entries;
+        char disabled_languages[SETTINGS_LIST_COUNT][32];
+        int disabled_languages_count;
+    } completion;
+    struct {
+        int prefix_bytes, suffix_bytes; /* 0: chosen */
+    } context;
+    struct {
+        settings_device device;
+        int threads;        /* 0: chosen */
+        int context_tokens; /* 0: chosen */
+    } engine;
+} settings;
+
+/* Called once for each wrong or unknown setting; `sentence` names the setting, what is wrong with
+ * it and what holds instead. */
+typedef void (*settings_complain)(void *ud, const char *sentence);
+
+void settings_default(settings *s);
+/* Lays the JSON text of one section over `s`: what is absent or null stays as it is.  Anything but
+ * an object is ERR_FORMAT. */
+status settings_apply_text(settings *s, str json, settings_complain complain, void *ud,
+                           err *e) MUST_USE;
+/* The same for a file; the sentence names it. */
+status settings_load(settings *s, const char *path, settings_complain complain, void *ud,
+                     err *e) MUST_USE;
+bool settings_language_enabled(const settings *s, const char *language);
+/* The schema as it was embedded. */
+str settings_schema(void);
