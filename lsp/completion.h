@@ -32,7 +32,7 @@ typedef struct {
     int slot;           /* of the model, which must be loaded */
     uint64_t client;
     job_priority priority;
-    double received_ms; /* clock_ms() when the question arrived */
+    double received_ms;       /* clock_ms() when the question arrived */
     const settings *settings; /* read during completion_start only */
 } completion_request;
 
@@ -49,7 +49,7 @@ typedef struct {
     size_t from, to;    /* bytes that it replaces, on the cursor's line, from <= offset <= to */
     str raw;            /* what the model wrote; begins with `forced` */
     size_t offset;
-    int64_t version;    /* of the document */
+    int64_t version;              /* of the document */
     const context_prompt *prompt; /* what was assembled; never NULL */
     const engine_result *engine;  /* NULL: the model was not asked; counts and tokens are here */
     completion_times ms;

@@ -20,7 +20,7 @@ typedef struct {
     bool enable;
     char model[SETTINGS_NAME_BYTES]; /* "": the default of the registry */
     struct {
-        bool automatic;              /* "completion.auto": answer without being invoked */
+        bool automatic; /* "completion.auto": answer without being invoked */
         int debounce_ms;
         settings_multiline multiline;
         int max_tokens;

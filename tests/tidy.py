@@ -20,14 +20,16 @@ import sys
 # Which module may include which.  `base` is engine/base.
 USES = {
     "base": {"base"},
+    "registry": {"registry", "base"},
     "kernels": {"kernels", "base"},
     "engine": {"engine", "kernels", "base"},
     "context": {"context", "base"},
     "mcp": {"mcp", "base"},
-    "lsp": {"lsp", "mcp", "context", "engine", "kernels", "base"},
+    "lsp": {"lsp", "mcp", "context", "engine", "registry", "kernels", "base"},
 }
 # What the others may include of a module (everything of base is public).
 PUBLIC = {
+    "registry": {"engine/registry.h"},
     "kernels": {"kernels/kernels.h", "kernels/blocks.h"},
     "engine": {"engine/engine.h", "engine/gguf.h", "engine/tokenizer.h"},
     "context": {"context/context.h"},
@@ -37,7 +39,8 @@ PUBLIC = {
 # Third-party headers: which modules may see them.
 THIRD_PARTY = [
     (re.compile(r"^(uv|uv/.*)\.h$"), {"lsp", "mcp", "engine"}),
-    (re.compile(r"^(cjson/)?cJSON\.h$"), {"lsp", "mcp"}),
+    (re.compile(r"^(cjson/)?cJSON\.h$"), {"lsp", "mcp", "registry"}),
+    (re.compile(r"^zip\.h$"), {"registry"}),
     (re.compile(r"^tree_sitter/"), {"context"}),
     (re.compile(r"^hiredis"), {"context"}),
     (re.compile(r"^curl/"), {"lsp"}),
@@ -181,6 +184,8 @@ def head_of(flat, brace):
 def module_of(path):
     if path.startswith("engine/base/"):
         return "base"
+    if path.startswith("engine/registry"):  # its own library below the engine: base, cJSON, libzip
+        return "registry"
     top = path.split("/", 1)[0]
     return top if top in USES or top in ("tests", "editors") else ""
 

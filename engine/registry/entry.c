@@ -2,9 +2,8 @@
 /* One model of the list: JSON to struct, every field checked.
  *
  * The checks are what makes the rest safe: a name goes into lock and folder names, a file into a
- * path, package and version into pip's command line.  So none of them may hold a slash or start with
- * a dash or a dot.
- */
+ * path, package and version into pip's command line.  So none of them may hold a slash or start
+ * with a dash or a dot.  */
 #include <ctype.h>
 
 #include "engine/base/limits.h"

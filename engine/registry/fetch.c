@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Runs the user's pip as a child process and watches it.
  *
- * Which index, proxy or certificate is used is pip's affair: its settings and environment are passed
- * on untouched, and this program knows no host.  TMPDIR points into the staging folder, so that
- * everything the child writes is measured there and removed with it.  The child is a process group of
- * its own: a Ctrl-C reaches us alone, and we end the whole group.
+ * Which index, proxy or certificate is used is pip's affair: its settings and environment are
+ * passed on untouched, and this program knows no host.  TMPDIR points into the staging folder, so
+ * that everything the child writes is measured there and removed with it.  The child is a process
+ * group of its own: a Ctrl-C reaches us alone, and we end the whole group.
  *
  * Thread: the caller's; polls the child's output and exit every 100 ms.
- */
+ *  */
 #include "engine/registry/fetch.h"
 
 #include <errno.h>

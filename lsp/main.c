@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The program: reads the command line, sets up logging, runs one command, turns its status into the
+ * exit code.  0 done; 1 failed, with one sentence on stderr; 2 wrong usage, likewise.
+ * Without a command it is the language server, or, in a terminal, a short help.  Thread: main. */
+#include <signal.h>
+#include <unistd.h>
+
+#include "engine/base/log.h"
+#include "lsp/cli.h"
+#include "lsp/cli_term.h"
+
+static int fail(status s, const err *e) {
+    fprintf(stderr, "inlined: %s\n", e->text);
+    return s == ERR_USAGE ? EXIT_WRONG_USAGE : EXIT_FAILED;
+}
+
+static status print_help(cli_command_id command, err *e) {
+    strbuf text;
+    strbuf_init(&text, 1u << 16);
+    cli_help(command, &text);
+    status s = term_write(strbuf_str(&text), e);
+    strbuf_deinit(&text);
+    return s;
+}
+
+static status start_log(const cli_args *a, err *e) {
+    log_level level;
+    if (a->log_level) {
+        if (!log_level_parse(a->log_level, &level)) {
+            return err_set(e, ERR_USAGE,
+                           "--log-level must be error, warn, info, debug or trace, not '%s'",
+                           a->log_level);
+        }
+        log_set_level(level);
+    }
+    return a->log_file ? log_set_file(a->log_file, e) : OK;
+}
+
+static status serve(const cli_args *a, err *e) {
+    if (!a->stdio && !a->listen && isatty(STDIN_FILENO)) return print_help(CMD_SERVE, e);
+    return err_set(e, ERR_UNSUPPORTED, "the language server is not in this build yet");
+}
+
+static status run(const cli_args *a, err *e) {
+    if (a->help) return print_help(a->command, e);
+    if (a->version) return term_write(STR("inlined " INLINED_VERSION "\n"), e);
+    status s = start_log(a, e);
+    if (s != OK) return s;
+    switch (a->command) {
+    case CMD_SERVE: return serve(a, e);
+    case CMD_MODELS: return cli_models(a, e);
+    case CMD_COMPLETE:
+    case CMD_GENERATE:
+    case CMD_TOKENIZE:
+    case CMD_DOCTOR: return err_set(e, ERR_UNSUPPORTED, "this command is not in this build yet");
+    case CMD_COUNT: break;
+    }
+    ASSERT(0);
+}
+
+int main(int argc, char **argv) {
+    /* A closed pipe is an error of write, not the end of the process. */
+    signal(SIGPIPE, SIG_IGN);
+    cli_args args;
+    err e = {{0}};
+    status s = cli_parse(argc, argv, &args, &e);
+    if (s == OK) s = run(&args, &e);
+    return s == OK ? EXIT_DONE : fail(s, &e);
+}
