@@ -14,6 +14,7 @@
 #define LIMIT_WRITE_QUEUE_BYTES (64u << 20) /* an editor that does not read is cut off          */
 
 /* --- model files ------------------------------------------------------------------------------ */
+#define LIMIT_GGUF_ALIGNMENT 1048576u /* real files use 32                                      */
 #define LIMIT_GGUF_ARRAY 8388608u   /* elements; the largest real one has 514,906 merges        */
 #define LIMIT_GGUF_KEYS 65536u      /* metadata pairs; real files have under 200                */
 #define LIMIT_GGUF_NAME_BYTES 65535u

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Class lookup: a table for ASCII (nearly all of source code), a binary search over about 3,300
+ * ranges for the rest.  The tables are written by engine/unicode_gen.py.  Thread: any. */
+#include "engine/unicode.h"
+
+#include "engine/unicode_tables.h"
+
+uint8_t unicode_class(uint32_t cp) {
+    if (cp < COUNTOF(ascii_classes)) return ascii_classes[cp];
+    if (cp > 0x10FFFF) return 0;
+    size_t lo = 0, hi = COUNTOF(class_ranges); /* class_ranges[lo] begins at or before cp */
+    while (hi - lo > 1) {
+        size_t mid = lo + (hi - lo) / 2;
+        if (class_ranges[mid] >> 8 <= cp)
+            lo = mid;
+        else
+            hi = mid;
+    }
+    return (uint8_t)class_ranges[lo];
+}

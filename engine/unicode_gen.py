@@ -1,0 +1,53 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Writes engine/unicode_tables.h from Python's unicodedata:  engine/unicode_gen.py > engine/unicode_tables.h
+
+Each range is one number: first code point << 8 | class bits (engine/unicode.h); it ends where the
+next begins.  White_Space is a property and no general category, so it is listed here.
+"""
+import sys
+import unicodedata
+
+UPPER, LOWER, OTHER_LETTER, MARK, NUMBER, PUNCT, SYMBOL, SPACE = (1 << i for i in range(8))
+WHITE_SPACE = {*range(0x09, 0x0E), 0x20, 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029,
+               0x202F, 0x205F, 0x3000}
+
+
+def bits_of(cp):
+    if cp in WHITE_SPACE:
+        return SPACE
+    cat = unicodedata.category(chr(cp))
+    if cat in ("Lu", "Lt"):
+        return UPPER
+    if cat == "Ll":
+        return LOWER
+    return {"L": OTHER_LETTER, "M": MARK, "N": NUMBER, "P": PUNCT, "S": SYMBOL}.get(cat[0], 0)
+
+
+def ranges():
+    last = None
+    for cp in range(0x110000):
+        bits = bits_of(cp)
+        if bits != last:
+            yield cp << 8 | bits
+            last = bits
+
+
+def table(name, numbers, per_line):
+    print(f"static const {name}[] = {{")
+    for i in range(0, len(numbers), per_line):
+        print("    " + " ".join(numbers[i:i + per_line]))
+    print("};")
+
+
+def main():
+    print("/* SPDX-License-Identifier: Apache-2.0 */")
+    print("/* Written by engine/unicode_gen.py from Unicode", unicodedata.unidata_version, "*/")
+    print("/* clang-format off */")
+    table("uint8_t ascii_classes", [f"{bits_of(cp):3d}," for cp in range(128)], 16)
+    table("uint32_t class_ranges", [f"0x{n:08X}," for n in ranges()], 8)
+    print("/* clang-format on */")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,59 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Our ids against the published test vectors of llama.cpp's vocabularies.
+
+    vocab_truth.py TOKENIZE_TOOL LLAMA_CPP_FOLDER
+
+The folder (a clone; nothing of it is committed here) has models/ggml-vocab-NAME.gguf with .inp, texts
+between separator lines, and .out, a line of ids for each.  Every text of every pair must give exactly
+those ids, by the rules of encoding without BOS and with special tokens as plain text.
+"""
+import pathlib
+import struct
+import subprocess
+import sys
+
+SEPARATOR = "\n__ggml_vocab_test__\n"
+FAMILIES_MIN = 14
+SKIP = 77
+
+
+def encode(tool, model, texts):
+    frames = b"".join(struct.pack("<I", len(t)) + t for t in (s.encode() for s in texts))
+    done = subprocess.run([tool, str(model), "--frames"], input=frames, capture_output=True)
+    if done.returncode != 0:
+        raise RuntimeError(done.stderr.decode(errors="replace").strip())
+    return [[int(i) for i in line.split()] for line in done.stdout.decode().split("\n")[:-1]]
+
+
+def check(tool, model):
+    texts = pathlib.Path(f"{model}.inp").read_bytes().decode().split(SEPARATOR)
+    lines = pathlib.Path(f"{model}.out").read_bytes().decode().split("\n")
+    wanted = [[int(i) for i in line.split()] for line in lines][:len(texts)]
+    got = encode(tool, model, texts)
+    bad = [(t, w, g) for t, w, g in zip(texts, wanted, got) if w != g]
+    print(f"{model.name}: {len(texts) - len(bad)} of {len(texts)} texts right")
+    for text, want, have in bad[:3]:
+        print(f"  {text!r}\n    wanted {want}\n    have   {have}")
+    return not bad and len(got) == len(wanted) == len(texts)
+
+
+def main():
+    tool, folder = sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else ""
+    models = sorted(p.with_suffix("") for p in pathlib.Path(folder).glob("models/*.gguf.inp"))
+    if not folder or not models:
+        print("SKIP: no llama.cpp vocabularies; configure with -DINLINED_LLAMA_CPP=CLONE")
+        return SKIP
+    results = []
+    for model in models:
+        try:
+            results.append(check(tool, model))
+        except RuntimeError as e:
+            print(f"{model.name}: {e}")
+            results.append(False)
+    print(f"{sum(results)} of {len(results)} vocabularies right")
+    return 0 if all(results) and len(results) >= FAMILIES_MIN else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
