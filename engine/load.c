@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Loading a model.
+ *
+ *     map the file -> tokenizer -> architecture -> plan (every tensor bound and checked)
+ *       -> memory plan, compared with what is free -> repack the weights -> sessions -> one warm-up step
+ *
+ * Nothing large is allocated before the memory plan says that it fits.  When the caller left the length
+ * of the context to us, it is halved until it fits.  Any failure leaves nothing behind and is one
+ * sentence.  Thread: engine.
+ */
+#include "engine/load.h"
+
+#include <math.h>
+
+#include "engine/base/clock.h"
+#include "engine/base/log.h"
+#include "engine/memory.h"
+#include "engine/plan.h"
+
+#define CONTEXT_DEFAULT 8192
+#define CONTEXT_MIN 256
+#define CONTEXT_MAX 131072
+#define SPARE_TOKENS 2048 /* KV beyond one full sequence: what other sequences keep */
+#define ROWS_CPU 64       /* a chunk of 64 takes 0.15 s on two cores: the longest wait for a key */
+#define ROWS_CUDA 256
+
+static bool report(const load_order *o, float done, const char *what) {
+    return !o->progress || o->progress(o->progress_ud, done, what);
+}
+
+/* The kernels' share of the progress is 10 to 95 per cent. */
+static bool on_kernel_progress(void *ud, uint64_t done, uint64_t all) {
+    float part = all ? (float)((double)done / (double)all) : 1.0f;
+    return report(ud, 0.1f + 0.85f * part, "repacking");
+}
+
+static int pages_for(int context) {
+    int tokens = context + MIN(context / 2, SPARE_TOKENS);
+    return (tokens + K_PAGE_TOKENS - 1) / K_PAGE_TOKENS + LIMIT_ENGINE_SEQUENCES;
+}
+
+static uint64_t total(k_memory m) {
+    return m.weight_bytes + m.kv_bytes + m.work_bytes;
+}
+
+/* Sets the context and the number of pages so that the whole model fits into memory. */
+static status plan_memory(model *m, k_backend *backend, const load_order *order,
+                          k_model_options *opt, err *e) {
+    bool chosen = order->context_tokens <= 0;
+    int wanted = chosen ? MIN(m->arch.context_trained, CONTEXT_DEFAULT) : order->context_tokens;
+    m->context = MIN(MAX(wanted, CONTEXT_MIN), CONTEXT_MAX);
+    uint64_t available = memory_available();
+    for (;;) {
+        opt->kv_pages = pages_for(m->context);
+        k_memory need = k_model_plan_memory(backend, opt);
+        if (total(need) <= available) return OK;
+        if (chosen && m->context / 2 >= CONTEXT_MIN * 2) {
+            m->context /= 2;
+            continue;
+        }
+        return err_set(e, ERR_LIMIT,
+                       "%s needs %llu MB (weights %llu, context of %d tokens %llu, work "
+                       "%llu), but %llu MB are available; use a smaller model or a shorter context",
+                       order->name, (unsigned long long)(total(need) >> 20),
+                       (unsigned long long)(need.weight_bytes >> 20), m->context,
+                       (unsigned long long)(need.kv_bytes >> 20),
+                       (unsigned long long)(need.work_bytes >> 20),
+                       (unsigned long long)(available >> 20));
+    }
+}
+
+static status open_file(model *m, const load_order *order, err *e) {
+    if (!report(order, 0.0f, "mapping")) return err_set(e, ERR_CANCELLED, "loading was cancelled");
+    status s = gguf_open(&m->file, order->path, e);
+    if (s != OK) return s;
+    s = arch_read(&m->arch, m->file, e);
+    if (s != OK) return s;
+    if (!report(order, 0.03f, "reading the vocabulary"))
+        return err_set(e, ERR_CANCELLED, "loading was cancelled");
+    s = tokenizer_open(&m->tok, m->file, e);
+    if (s != OK) return s;
+    const tokenizer_facts *f = tokenizer_get_facts(m->tok);
+    if (f->vocab > m->arch.vocab)
+        return err_set(e, ERR_FORMAT,
+                       "%s: the tokenizer has %d tokens, but the embedding has %d rows",
+                       order->path, f->vocab, m->arch.vocab);
+    m->vocab = f->vocab;
+    for (int32_t i = 0; i < m->vocab; i++)
+        m->piece_max = MAX(m->piece_max, (int)tokenizer_piece(m->tok, i).len);
+    prompt_style_detect(&m->style, m->tok, m->file);
+    return OK;
+}
+
+static status make_kernels(model *m, k_backend *backend, const load_order *order, err *e) {
+    bool cuda = strncmp(k_backend_name(backend), "cuda", 4) == 0;
+    m->rows_max = cuda ? ROWS_CUDA : ROWS_CPU;
+    plan p = {0};
+    int context = order->context_tokens > 0 ? order->context_tokens : CONTEXT_DEFAULT;
+    status s = plan_build(&p, &m->arch, m->file, context, e);
+    if (s != OK) return s;
+    k_model_options opt = {.plan = &p.plan,
+                           .kv_type = order->kv_type,
+                           .rows_max = m->rows_max,
+                           .progress = on_kernel_progress};
+    load_order copy = *order; /* progress_ud is not const */
+    opt.progress_ud = &copy;
+    snprintf(m->info.quant, sizeof m->info.quant, "%s", k_type_name((int)p.main_type));
+    s = plan_memory(m, backend, order, &opt, e);
+    if (s == OK) s = k_model_new(&m->kernels, backend, &opt, e);
+    if (s == OK) sessions_init(&m->sessions, m->kernels, m->context, opt.kv_pages);
+    plan_deinit(&p);
+    return s;
+}
+
+/* One token through everything: faults in the pages, and finds weights that are not numbers. */
+static status warm_up(model *m, const load_order *order, err *e) {
+    if (!report(order, 0.95f, "warming up"))
+        return err_set(e, ERR_CANCELLED, "loading was cancelled");
+    const int32_t token = 0, pos = 0, seq = 0, page = 0;
+    const int32_t *pages = &page;
+    const uint8_t want = 1;
+    k_batch b = {.n = 1,
+                 .token = &token,
+                 .pos = &pos,
+                 .seq = &seq,
+                 .pages = &pages,
+                 .n_seqs = 1,
+                 .want = &want};
+    status s = k_forward(m->kernels, &b, e);
+    if (s != OK) return s;
+    const float *logits = k_logits(m->kernels, 0);
+    for (int i = 0; i < m->vocab; i++)
+        if (!isfinite(logits[i]))
+            return err_set(e, ERR_FORMAT,
+                           "%s: the model's output is not a number; the file is damaged, "
+                           "fetch it again",
+                           order->path);
+    return OK;
+}
+
+static void fill_info(model *m, k_backend *backend, const load_order *order, double start) {
+    engine_model_info *i = &m->info;
+    snprintf(i->name, sizeof i->name, "%s", order->name);
+    snprintf(i->arch, sizeof i->arch, "%s", m->arch.name);
+    snprintf(i->backend, sizeof i->backend, "%s", k_backend_name(backend));
+    i->file_bytes = gguf_file_bytes(m->file);
+    i->memory = k_model_memory(m->kernels);
+    i->context_tokens = m->context;
+    i->layers = m->arch.layers;
+    i->dim = m->arch.dim;
+    i->vocab = m->vocab;
+    i->fim = m->style.format;
+    i->load_ms = clock_ms() - start;
+    log_info("engine",
+             "model loaded name=%s arch=%s quant=%s backend=\"%s\" context=%d fim=%s ms=%.0f "
+             "weights_mb=%llu kv_mb=%llu",
+             i->name, i->arch, i->quant, i->backend, i->context_tokens, m->style.layout, i->load_ms,
+             (unsigned long long)(i->memory.weight_bytes >> 20),
+             (unsigned long long)(i->memory.kv_bytes >> 20));
+}
+
+status model_load(model **out, k_backend *backend, const load_order *order, err *e) {
+    double start = clock_ms();
+    model *m = xcalloc(1, sizeof *m);
+    status s = open_file(m, order, e);
+    if (s == OK) s = make_kernels(m, backend, order, e);
+    if (s == OK) s = warm_up(m, order, e);
+    if (s != OK) goto fail;
+    m->work = xcalloc((size_t)m->arch.vocab, sizeof *m->work);
+    fill_info(m, backend, order, start);
+    if (!k_model_borrows_file(m->kernels)) {
+        gguf_close(m->file);
+        m->file = NULL;
+    }
+    *out = m;
+    return OK;
+fail:
+    tokenizer_close(model_free(m));
+    return s;
+}
+
+tokenizer *model_free(model *m) {
+    if (!m) return NULL;
+    tokenizer *tok = m->tok;
+    sessions_deinit(&m->sessions);
+    k_model_free(m->kernels);
+    gguf_close(m->file);
+    xfree(m->work);
+    xfree(m);
+    return tok;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* A loaded model and how it is loaded.  Thread: engine. */
+#include "engine/arch.h"
+#include "engine/engine.h"
+#include "engine/prompt.h"
+#include "engine/session.h"
+
+typedef struct {
+    gguf *file;     /* NULL once nobody reads it any more */
+    tokenizer *tok; /* immutable; also lent to the caller's thread */
+    arch arch;
+    k_model *kernels;
+    session_table sessions;
+    prompt_style style;
+    candidate *work; /* [vocab] scratch of a step */
+    int context;     /* positions of one sequence */
+    int rows_max;    /* prompt tokens in one step */
+    int vocab;       /* ids that can be run and named */
+    int piece_max;   /* bytes of the longest token */
+    engine_model_info info;
+} model;
+
+typedef struct {
+    const char *path, *name;
+    int context_tokens; /* 0: chosen */
+    k_kv_type kv_type;
+    bool (*progress)(void *ud, float done, const char *what); /* false cancels */
+    void *progress_ud;
+} load_order;
+
+/* Opens the file, checks everything, plans memory against what the machine has, repacks the weights
+ * and runs one token.  Blocks for as long as that takes.  Errors: one sentence each. */
+status model_load(model **out, k_backend *backend, const load_order *order, err *e) MUST_USE;
+/* Frees all but the tokenizer, which is handed to the caller (it may be NULL).  Accepts NULL. */
+tokenizer *model_free(model *m);

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The only place where the caller's thread and the engine thread meet.
+ *
+ *     caller                                        engine thread
+ *     mailbox_post(job)    -> queue of jobs      -> mailbox_take_job
+ *     mailbox_command(c)   -> queue of commands  -> mailbox_take_command
+ *     mailbox_cancel(id)   -> one mark per job      (read between steps and inside one)
+ *     mailbox_next(out)    <- list of mail       <- mailbox_emit_*(...), then wake()
+ *
+ * Invariants
+ *   (1) `lock` guards everything in the struct but the atomics; it is never held during wake() or
+ *       while the caller looks at a delivery.
+ *   (2) One wake() may stand for many letters; the caller goes on until mailbox_next is false.
+ *   (3) A job has one owner: the caller until mailbox_post succeeds, the engine until
+ *       mailbox_emit_done, the caller again from mailbox_next on.
+ *   (4) table[] holds a job from mailbox_post until its MAIL_DONE is delivered, and only the caller's
+ *       thread puts in and takes out: so cancelling can never touch freed memory, and at most
+ *       LIMIT_ENGINE_JOBS jobs exist however slowly the caller reads.
+ *   (5) Letters about jobs are embedded in the job, and a text letter that is still queued only grows:
+ *       sending allocates nothing.  The text itself never moves; `shared` publishes it.
+ *   (6) MAIL_DONE is the last letter of its job, because it is sent last and the list keeps order.
+ *   (7) `interrupt` may turn true late (for a job that has stopped stepping) and is then cleared by the
+ *       next mailbox_set_running; it never misses an order that came before or during the step.
+ */
+#include "engine/mailbox.h"
+
+#include <pthread.h>
+
+#include "engine/base/limits.h"
+#include "engine/base/mem.h"
+#include "engine/tokenizer.h"
+
+struct mailbox {
+    pthread_mutex_t lock;
+    pthread_cond_t posted;
+    job *table[LIMIT_ENGINE_JOBS];
+    job *jobs, **jobs_tail;
+    command *commands, **commands_tail;
+    mail *mails, **mails_tail;
+    size_t n_mails;
+    job_id last_id;
+    bool closed, started;
+    status start_status; /* valid when started */
+    err start_error;
+    const job *running;
+    atomic_bool interrupt;
+    void (*wake)(void *ud);
+    void *wake_ud;
+};
+
+mailbox *mailbox_new(void (*wake)(void *ud), void *ud) {
+    mailbox *m = xcalloc(1, sizeof *m);
+    ASSERT(pthread_mutex_init(&m->lock, NULL) == 0 && pthread_cond_init(&m->posted, NULL) == 0);
+    m->jobs_tail = &m->jobs;
+    m->commands_tail = &m->commands;
+    m->mails_tail = &m->mails;
+    atomic_init(&m->interrupt, false);
+    m->wake = wake;
+    m->wake_ud = ud;
+    return m;
+}
+
+static void delivery_free(delivery *d) {
+    if (d->kind == MAIL_DONE) job_free(d->job);
+    if (d->kind == MAIL_LOAD) {
+        if (d->load->kind == EV_UNLOADED) tokenizer_close(d->load->tokenizer);
+        xfree(d->load);
+    }
+}
+
+void mailbox_free(mailbox *m) {
+    if (!m) return;
+    delivery d;
+    while (mailbox_next(m, &d))
+        delivery_free(&d);
+    for (command *c; (c = mailbox_take_command(m));)
+        command_free(c);
+    for (job *j; (j = mailbox_take_job(m));)
+        job_free(j);
+    pthread_cond_destroy(&m->posted);
+    pthread_mutex_destroy(&m->lock);
+    xfree(m);
+}
+
+void command_free(command *c) {
+    if (!c) return;
+    xfree(c->path);
+    xfree(c->name);
+    xfree(c);
+}
+
+static void lock(mailbox *m) {
+    ASSERT(pthread_mutex_lock(&m->lock) == 0);
+}
+static void unlock(mailbox *m) {
+    ASSERT(pthread_mutex_unlock(&m->lock) == 0);
+}
+
+/* ---- caller ------------------------------------------------------------------------------------ */
+
+status mailbox_post(mailbox *m, job *j, err *e) {
+    lock(m);
+    size_t i = 0;
+    while (i < COUNTOF(m->table) && m->table[i])
+        i++;
+    if (i == COUNTOF(m->table)) {
+        unlock(m);
+        return err_set(e, ERR_LIMIT, "the engine has %d jobs waiting; try again when one has ended",
+                       LIMIT_ENGINE_JOBS);
+    }
+    m->table[i] = j;
+    j->id = ++m->last_id;
+    j->next = NULL;
+    *m->jobs_tail = j;
+    m->jobs_tail = &j->next;
+    if (m->running && j->spec.priority < m->running->spec.priority)
+        atomic_store(&m->interrupt, true);
+    pthread_cond_signal(&m->posted);
+    unlock(m);
+    return OK;
+}
+
+void mailbox_cancel(mailbox *m, job_id id) {
+    lock(m);
+    for (size_t i = 0; i < COUNTOF(m->table); i++) {
+        job *j = m->table[i];
+        if (!j || j->id != id) continue;
+        atomic_store(&j->cancel, true);
+        if (m->running == j) atomic_store(&m->interrupt, true);
+        pthread_cond_signal(&m->posted);
+    }
+    unlock(m);
+}
+
+void mailbox_command(mailbox *m, command *c) {
+    lock(m);
+    c->next = NULL;
+    *m->commands_tail = c;
+    m->commands_tail = &c->next;
+    pthread_cond_signal(&m->posted);
+    unlock(m);
+}
+
+void mailbox_close(mailbox *m) {
+    lock(m);
+    m->closed = true;
+    atomic_store(&m->interrupt, true);
+    pthread_cond_signal(&m->posted);
+    unlock(m);
+}
+
+status mailbox_wait_started(mailbox *m, err *e) {
+    lock(m);
+    while (!m->started)
+        pthread_cond_wait(&m->posted, &m->lock); /* the engine thread does not wait on it yet */
+    status s = m->start_status;
+    if (s != OK && e) *e = m->start_error;
+    unlock(m);
+    return s;
+}
+
+size_t mailbox_waiting(mailbox *m) {
+    lock(m);
+    size_t n = m->n_mails;
+    unlock(m);
+    return n;
+}
+
+static void table_remove(mailbox *m, const job *j) {
+    for (size_t i = 0; i < COUNTOF(m->table); i++)
+        if (m->table[i] == j) m->table[i] = NULL;
+}
+
+bool mailbox_next(mailbox *m, delivery *out) {
+    lock(m);
+    mail *first = m->mails;
+    if (!first) {
+        unlock(m);
+        return false;
+    }
+    m->mails = first->next;
+    if (!m->mails) m->mails_tail = &m->mails;
+    m->n_mails--;
+    first->queued = false;
+    *out = (delivery){.kind = first->kind, .job = first->job};
+    if (first->kind == MAIL_TEXT) {
+        out->text =
+            (str){first->job->text + first->job->taken, first->job->shared - first->job->taken};
+        first->job->taken = first->job->shared;
+    } else if (first->kind == MAIL_DONE) {
+        table_remove(m, first->job);
+    } else {
+        out->load = (load_mail *)(void *)first; /* mail is its first member */
+    }
+    unlock(m);
+    return true;
+}
+
+/* ---- engine ------------------------------------------------------------------------------------ */
+
+void mailbox_set_started(mailbox *m, status s, const err *e) {
+    lock(m);
+    m->started = true;
+    m->start_status = s;
+    m->start_error = *e;
+    pthread_cond_signal(&m->posted);
+    unlock(m);
+}
+
+bool mailbox_wait(mailbox *m, bool busy) {
+    lock(m);
+    if (!busy && !m->closed && !m->jobs && !m->commands)
+        pthread_cond_wait(&m->posted, &m->lock); /* may wake for nothing: the worker just looks */
+    bool open = !m->closed;
+    unlock(m);
+    return open;
+}
+
+bool mailbox_is_closed(mailbox *m) {
+    lock(m);
+    bool closed = m->closed;
+    unlock(m);
+    return closed;
+}
+
+command *mailbox_take_command(mailbox *m) {
+    lock(m);
+    command *c = m->commands;
+    if (c) m->commands = c->next;
+    if (!m->commands) m->commands_tail = &m->commands;
+    unlock(m);
+    return c;
+}
+
+bool mailbox_has_command(mailbox *m, int slot) {
+    lock(m);
+    bool found = false;
+    for (const command *c = m->commands; c; c = c->next)
+        found |= c->slot == slot;
+    unlock(m);
+    return found;
+}
+
+job *mailbox_take_job(mailbox *m) {
+    lock(m);
+    job *j = m->jobs;
+    if (j) m->jobs = j->next;
+    if (!m->jobs) m->jobs_tail = &m->jobs;
+    unlock(m);
+    return j;
+}
+
+const atomic_bool *mailbox_set_running(mailbox *m, const job *j) {
+    lock(m);
+    bool stop = m->closed || (j && atomic_load(&j->cancel));
+    for (const job *q = m->jobs; q && j; q = q->next)
+        stop |= q->spec.priority < j->spec.priority;
+    m->running = j;
+    atomic_store(&m->interrupt, stop);
+    unlock(m);
+    return &m->interrupt;
+}
+
+/* Lock held. */
+static void append(mailbox *m, mail *letter) {
+    letter->queued = true;
+    letter->next = NULL;
+    *m->mails_tail = letter;
+    m->mails_tail = &letter->next;
+    m->n_mails++;
+}
+
+static void wake(mailbox *m) {
+    if (m->wake) m->wake(m->wake_ud);
+}
+
+void mailbox_emit_text(mailbox *m, job *j, size_t upto) {
+    ASSERT(upto <= j->text_len);
+    lock(m);
+    bool news = upto > j->shared;
+    if (news) j->shared = upto;
+    if (news && !j->text_mail.queued) append(m, &j->text_mail);
+    unlock(m);
+    if (news) wake(m);
+}
+
+void mailbox_emit_done(mailbox *m, job *j) {
+    lock(m);
+    if (m->running == j) m->running = NULL;
+    append(m, &j->done_mail);
+    unlock(m);
+    wake(m);
+}
+
+void mailbox_emit_load(mailbox *m, load_mail *l) {
+    l->mail = (mail){.kind = MAIL_LOAD};
+    lock(m);
+    append(m, &l->mail);
+    unlock(m);
+    wake(m);
+}

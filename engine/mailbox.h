@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* Where the two threads meet; see mailbox.c for the invariants.  "Caller" is the thread that started
+ * the engine (the loop), "engine" is the worker thread. */
+#include "engine/job.h"
+
+typedef struct mailbox mailbox;
+
+/* A wish about a model slot. */
+typedef struct command {
+    struct command *next;
+    bool load; /* false: unload */
+    int slot;
+    char *path, *name;
+    int context_tokens;
+    k_kv_type kv_type;
+} command;
+void command_free(command *c); /* accepts NULL */
+
+/* What a slot has to say.  Heap: loading may allocate. */
+typedef struct {
+    mail mail; /* kind MAIL_LOAD; first member */
+    event_kind kind;
+    int slot;
+    float progress;
+    const char *what;
+    engine_model_info info;
+    err error;
+    tokenizer *tokenizer; /* EV_LOADED: borrowed by the caller; EV_UNLOADED: the caller frees it */
+} load_mail;
+
+mailbox *mailbox_new(void (*wake)(void *ud), void *ud);
+void mailbox_free(mailbox *m); /* after the engine thread has ended; frees undelivered mail */
+
+/* ---- caller ---- */
+/* Takes the job and numbers it.  ERR_LIMIT (the job stays the caller's): the table is full. */
+status mailbox_post(mailbox *m, job *j, err *e) MUST_USE;
+void mailbox_cancel(mailbox *m, job_id id);
+void mailbox_command(mailbox *m, command *c); /* takes c */
+void mailbox_close(mailbox *m);               /* the engine thread shall end */
+
+/* Blocks until the engine thread says how its start went. */
+status mailbox_wait_started(mailbox *m, err *e) MUST_USE;
+
+typedef struct {
+    mail_kind kind;
+    job *job;        /* MAIL_TEXT: borrowed; MAIL_DONE: taken by the caller */
+    str text;        /* MAIL_TEXT */
+    load_mail *load; /* MAIL_LOAD: taken by the caller */
+} delivery;
+size_t mailbox_waiting(mailbox *m);
+bool mailbox_next(mailbox *m, delivery *out); /* false: empty */
+
+/* ---- engine ---- */
+void mailbox_set_started(mailbox *m, status s, const err *e);
+/* Sleeps until something is there, unless `busy`.  False: the mailbox is closed. */
+bool mailbox_wait(mailbox *m, bool busy);
+bool mailbox_is_closed(mailbox *m);
+command *mailbox_take_command(mailbox *m);      /* NULL: none; takes ownership */
+bool mailbox_has_command(mailbox *m, int slot); /* a newer wish for this slot waits */
+job *mailbox_take_job(mailbox *m);              /* NULL: none; takes ownership */
+/* Says which job is stepping (NULL: none).  The returned mark turns true when that step should be
+ * given up: the job was cancelled, a more urgent one came, or the mailbox was closed. */
+const atomic_bool *mailbox_set_running(mailbox *m, const job *j);
+void mailbox_emit_text(mailbox *m, job *j, size_t upto); /* text[0 .. upto) may be shown */
+void mailbox_emit_done(mailbox *m, job *j);              /* gives j back */
+void mailbox_emit_load(mailbox *m, load_mail *l);        /* takes l */

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Running one job.
+ *
+ *     run_start: prompt -> session with the longest cached prefix
+ *     run_step:  while the session lacks more than the last id: a chunk   (prefill)
+ *                at the last id: one row, its logits, the next token      (decode)
+ *     run_end:   result, session back to the table with everything that was computed
+ *
+ * Invariants
+ *   (1) ids[0 .. n_ids) is what the model has been told; session->count < n_ids between steps, so that
+ *       there is always a row left to compute.
+ *   (2) Chunks end at multiples of rows_max, so that a prompt meets the same chunk boundaries whether or
+ *       not its beginning was in the cache.
+ *   (3) job->text is valid UTF-8 at any time: bytes of an unfinished character wait in `tail`.
+ *   (4) A step allocates nothing: everything comes from the job's arena in run_start.
+ * Thread: engine.
+ */
+#include "engine/run.h"
+
+#include <math.h>
+
+#include "engine/base/clock.h"
+#include "engine/base/limits.h"
+#include "engine/base/log.h"
+#include "engine/base/mem.h"
+#include "engine/base/utf8.h"
+
+static void allocate(run *r) {
+    job *j = r->job;
+    size_t most = (size_t)j->spec.tokens_max;
+    r->ids = arena_alloc(&j->mem, ((size_t)r->n_prompt + most) * sizeof *r->ids);
+    memcpy(r->ids, r->prompt.ids.at, (size_t)r->n_prompt * sizeof *r->ids);
+    r->piece_start = arena_alloc(&j->mem, most * sizeof *r->piece_start);
+    r->shown_logprob = arena_alloc(&j->mem, most * sizeof *r->shown_logprob);
+    /* An invalid byte becomes a U+FFFD of three bytes. */
+    j->text_cap = (most + 1) * ((size_t)r->model->piece_max * 3 + 4);
+    j->text = arena_alloc(&j->mem, j->text_cap);
+    engine_result *res = &j->result;
+    res->n_probs_per_token = MAX(1, j->spec.logprobs);
+    res->probs = arena_alloc(&j->mem, most * (size_t)res->n_probs_per_token * sizeof(token_prob));
+}
+
+status run_start(run **out, job *j, model *m, err *e) {
+    run *r = xcalloc(1, sizeof *r);
+    *out = NULL;
+    r->job = j;
+    r->model = m;
+    r->start_ms = clock_ms();
+    status s = prompt_build(&r->prompt, &m->style, m->tok, &j->spec, m->context, e);
+    if (s != OK) {
+        xfree(r);
+        return s;
+    }
+    r->n_prompt = r->n_ids = (int)r->prompt.ids.count;
+    r->session = session_attach(&m->sessions, r->prompt.ids.at, r->n_prompt);
+    if (!r->session) { /* the job waits, and its prompt is built again later */
+        prompt_deinit(&r->prompt);
+        xfree(r);
+        return OK;
+    }
+    allocate(r);
+    r->heal = r->prompt.heal;
+    sampler_init(&r->sampler, &j->spec.sampling);
+    stop_init(&r->stop, &j->spec);
+    engine_result *res = &j->result;
+    res->prompt = r->ids;
+    res->n_prompt = r->n_prompt;
+    res->tokens = r->ids + r->n_prompt;
+    snprintf(res->format, sizeof res->format, "%s", r->prompt.format);
+    res->prefix_tokens = r->prompt.prefix_tokens;
+    res->suffix_tokens = r->prompt.suffix_tokens;
+    res->context_tokens = r->prompt.context_tokens;
+    res->healed_bytes = r->heal.to - r->heal.from;
+    res->reused = r->session->count;
+    res->queue_ms = r->start_ms - j->posted_ms;
+    *out = r;
+    return OK;
+}
+
+/* ---- choosing a token -------------------------------------------------------------------------- */
+
+typedef struct {
+    int32_t id;
+    float logprob; /* among all tokens          */
+    float allowed; /* among those that may come */
+} choice;
+
+static int all_candidates(const run *r, const float *logits) {
+    int n = 0;
+    bool no_end = r->job->spec.ignore_eog;
+    for (int32_t id = 0; id < r->model->vocab; id++)
+        if (!no_end || !tokenizer_is_eog(r->model->tok, id))
+            r->model->work[n++] = (candidate){id, logits[id]};
+    return n;
+}
+
+/* Also writes the step's log-probabilities to the result. */
+static status choose(run *r, choice *out, err *e) {
+    const engine_job *spec = &r->job->spec;
+    engine_result *res = &r->job->result;
+    int32_t top[LIMIT_LOGPROBS];
+    float top_logprob[LIMIT_LOGPROBS];
+    int n_top = MIN(res->n_probs_per_token, r->model->vocab);
+    k_top(r->model->kernels, 0, n_top, top, top_logprob);
+    if (top[0] < 0 || top[0] >= r->model->arch.vocab || !isfinite(top_logprob[0]))
+        return err_set(e, ERR_DEVICE, "the model's output is not a number after %d tokens",
+                       r->n_ids);
+    bool owing = heal_is_owing(&r->heal);
+    *out = (choice){top[0], top_logprob[0], top_logprob[0]};
+    if (owing || spec->ignore_eog || !sampler_is_greedy(&r->sampler)) {
+        const float *logits = k_logits(r->model->kernels, 0);
+        int n = owing ? heal_candidates(&r->heal, r->model->tok, logits, r->model->vocab,
+                                        r->model->work)
+                      : all_candidates(r, logits);
+        if (n == 0)
+            return err_set(e, ERR_UNSUPPORTED,
+                           "this vocabulary cannot reproduce the text before the "
+                           "cursor; switch healing off for this model");
+        int n_recent = MIN(r->n_ids, SAMPLER_RECENT);
+        out->id = sampler_choose(&r->sampler, r->model->work, n, r->ids + r->n_ids - n_recent,
+                                 n_recent, &out->allowed);
+        out->logprob = logits[out->id] - logits[top[0]] + top_logprob[0];
+        if (!owing) out->allowed = out->logprob;
+    }
+    token_prob *probs = (token_prob *)(uintptr_t)res->probs + /* ours until EV_DONE */
+                        (size_t)res->n_tokens * (size_t)res->n_probs_per_token;
+    for (int i = 0; i < n_top; i++)
+        probs[i] = (token_prob){top[i], top_logprob[i]};
+    if (spec->logprobs == 0) probs[0] = (token_prob){out->id, out->logprob};
+    return OK;
+}
+
+/* ---- text -------------------------------------------------------------------------------------- */
+
+/* Appends bytes as complete UTF-8: what is invalid becomes U+FFFD, an unfinished end waits. */
+static void add_text(run *r, str piece) {
+    job *j = r->job;
+    for (size_t i = 0; i < piece.len; i++) {
+        r->tail[r->n_tail++] = (uint8_t)piece.ptr[i];
+        str pending = {(const char *)r->tail, (size_t)r->n_tail};
+        while (pending.len > 0 && utf8_complete_prefix(pending) > 0) {
+            uint32_t cp;
+            size_t used = (size_t)utf8_decode(pending, &cp);
+            ASSERT(j->text_len + 4 <= j->text_cap);
+            j->text_len += (size_t)utf8_encode(cp, j->text + j->text_len);
+            pending = str_sub(pending, used, pending.len);
+        }
+        memmove(r->tail, pending.ptr, pending.len);
+        r->n_tail = (int)pending.len;
+    }
+}
+
+static bool finish(run *r, finish_reason why) {
+    r->job->result.finish = why;
+    r->done = true;
+    return true;
+}
+
+/* The token `c` came: text, stop rules.  True: the job is done. */
+static bool accept(run *r, const choice *c) {
+    job *j = r->job;
+    engine_result *res = &j->result;
+    const tokenizer *tok = r->model->tok;
+    str piece = tokenizer_piece(tok, c->id);
+    int index = res->n_tokens++;
+    r->ids[r->n_ids++] = c->id;
+    r->piece_start[index] = INT32_MAX; /* no text of its own */
+    r->shown_logprob[index] = c->allowed;
+    if (tokenizer_is_eog(tok, c->id) && !j->spec.ignore_eog) return finish(r, FINISH_EOG);
+    if (tokenizer_is_control(tok, c->id)) {
+        if (j->spec.prompt.kind == PROMPT_COMPLETION) return finish(r, FINISH_EOG);
+    } else {
+        int paid = heal_pay(&r->heal, piece);
+        if ((size_t)paid < piece.len) {
+            r->piece_start[index] = (int32_t)(j->text_len + (size_t)r->n_tail);
+            add_text(r, str_sub(piece, (size_t)paid, piece.len));
+        }
+    }
+    str text = {j->text, j->text_len};
+    size_t cut;
+    finish_reason why;
+    if (stop_check(&r->stop, text, &cut, &why)) {
+        j->text_len = cut;
+        return finish(r, why);
+    }
+    if (res->n_tokens >= j->spec.tokens_max) return finish(r, FINISH_TOKENS);
+    if (r->n_ids > r->model->context) return finish(r, FINISH_CONTEXT);
+    double spent = clock_ms() - r->first_ms;
+    if (j->spec.time_budget_ms > 0 && spent >= j->spec.time_budget_ms)
+        return finish(r, FINISH_TIME);
+    return false;
+}
+
+/* ---- steps ------------------------------------------------------------------------------------- */
+
+/* Rows for the next step: up to the end of a chunk, or to the last id. */
+static int count_rows(const run *r) {
+    int from = r->session->count, chunk = r->model->rows_max;
+    int upto = MIN((from / chunk + 1) * chunk, r->n_ids);
+    return upto - from;
+}
+
+static status forward(run *r, int rows, bool want, const atomic_bool *interrupt, err *e) {
+    int32_t pos[K_ROWS_MAX], seq[K_ROWS_MAX];
+    uint8_t wants[K_ROWS_MAX];
+    int from = r->session->count;
+    for (int i = 0; i < rows; i++) {
+        pos[i] = from + i;
+        seq[i] = 0;
+        wants[i] = want && i == rows - 1;
+    }
+    const int32_t *pages = r->session->pages;
+    k_batch batch = {.n = rows,
+                     .token = r->ids + from,
+                     .pos = pos,
+                     .seq = seq,
+                     .pages = &pages,
+                     .n_seqs = 1,
+                     .want = wants,
+                     .cancel = interrupt};
+    return k_forward(r->model->kernels, &batch, e);
+}
+
+static step_outcome fail(run *r, status s, err *e) {
+    r->job->result.status = s;
+    r->job->result.error = *e;
+    finish(r, FINISH_FAILED);
+    return STEP_DONE;
+}
+
+step_outcome run_step(run *r, const atomic_bool *interrupt, err *e) {
+    engine_result *res = &r->job->result;
+    int rows = count_rows(r), from = r->session->count;
+    bool last = from + rows == r->n_ids;
+    if (!session_reserve(&r->model->sessions, r->session, from + rows)) return STEP_NO_PAGES;
+    status s = forward(r, rows, last, interrupt, e);
+    if (s == ERR_CANCELLED) return STEP_YIELDED;
+    if (s != OK) return fail(r, s, e);
+    session_append(r->session, r->ids + from, rows);
+    if (from < r->n_prompt && r->first_ms == 0) res->prefilled += MIN(rows, r->n_prompt - from);
+    if (!last) return STEP_MORE;
+    choice c;
+    s = choose(r, &c, e);
+    if (s != OK) return fail(r, s, e);
+    if (r->first_ms == 0) r->first_ms = clock_ms();
+    return accept(r, &c) ? STEP_DONE : STEP_MORE;
+}
+
+void run_give_up_pages(run *r) {
+    session_rewind(&r->model->sessions, r->session, 0);
+    if (r->first_ms > 0) return;
+    r->job->result.reused = 0; /* the prompt starts from nothing again */
+    r->job->result.prefilled = 0;
+}
+
+/* ---- the end ----------------------------------------------------------------------------------- */
+
+static void fill_confidence(run *r) {
+    engine_result *res = &r->job->result;
+    double sum = 0;
+    int n = 0;
+    float least = 0;
+    for (int i = 0; i < res->n_tokens; i++) {
+        if ((size_t)r->piece_start[i] >= r->job->text_len) continue;
+        sum += (double)r->shown_logprob[i];
+        least = n == 0 ? r->shown_logprob[i] : MIN(least, r->shown_logprob[i]);
+        n++;
+    }
+    res->logprob_mean = n ? (float)(sum / n) : 0.0f;
+    res->logprob_min = least;
+}
+
+void run_end(run *r, status s, const err *e) {
+    if (!r) return;
+    engine_result *res = &r->job->result;
+    double now = clock_ms();
+    double first = r->first_ms > 0 ? r->first_ms : now;
+    res->prefill_ms = first - r->start_ms;
+    res->decode_ms = now - first;
+    if (s != OK) {
+        res->status = s;
+        res->error = *e;
+        res->finish = FINISH_FAILED;
+    }
+    res->text = (str){r->job->text, r->job->text_len};
+    fill_confidence(r);
+    session_release(&r->model->sessions, r->session);
+    prompt_deinit(&r->prompt);
+    xfree(r);
+}
+
+void run_refuse(job *j, status s, const err *e) {
+    engine_result *res = &j->result;
+    res->status = s;
+    res->error = *e;
+    res->finish = FINISH_FAILED;
+    res->text = (str){"", 0};
+    res->queue_ms = clock_ms() - j->posted_ms;
+}

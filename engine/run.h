@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* One job while the engine works on it: prompt, session, steps, result.  Thread: engine. */
+#include "engine/job.h"
+#include "engine/load.h"
+#include "engine/stop.h"
+
+typedef struct {
+    job *job; /* owned by the worker */
+    model *model;
+    session *session;
+    prompt prompt;
+    sampler sampler;
+    heal heal;
+    stop stop;
+    int32_t *ids; /* [n_prompt + tokens_max] prompt and what was generated; in the job's arena */
+    int n_prompt, n_ids;
+    int32_t *piece_start; /* [tokens_max] where each token's text begins */
+    float *shown_logprob; /* [tokens_max] among the tokens that were allowed */
+    uint8_t tail[4];      /* bytes of an incomplete character */
+    int n_tail;
+    double start_ms, first_ms; /* first step begins; first token is there (0: not yet) */
+    bool done;
+} run;
+
+/* Builds the prompt, allocates everything that the job will ever need and takes a session.  After a
+ * failure run_end gives the job its result all the same.  *out is NULL without error when no session
+ * is free. */
+status run_start(run **out, job *j, model *m, err *e) MUST_USE;
+
+typedef enum {
+    STEP_MORE,
+    STEP_DONE,     /* r->job->result is complete but for run_end */
+    STEP_YIELDED,  /* given up because of `interrupt`; nothing is lost but this step's work */
+    STEP_NO_PAGES, /* the KV cache is full of other running jobs */
+} step_outcome;
+/* One prefill chunk or one decoded token.  Allocates nothing. */
+step_outcome run_step(run *r, const atomic_bool *interrupt, err *e);
+
+/* Forgets the computed KV, which a more urgent job needs; the run goes on and computes it again. */
+void run_give_up_pages(run *r);
+/* Completes the job's result (s: how it ended) and releases the session.  Frees r. */
+void run_end(run *r, status s, const err *e);
+/* The result of a job that never got a run. */
+void run_refuse(job *j, status s, const err *e);
