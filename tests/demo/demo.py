@@ -143,8 +143,11 @@ def main():
     try:
         sys.exit(run(options))
     except EditorError as e:
-        print(f"demo: {e}\n  what to do: see {options.log}, run `{options.server} doctor`",
-              file=sys.stderr)
+        print(f"demo: {e}", file=sys.stderr)
+        with open(options.log, encoding="utf-8", errors="replace") as f:
+            for line in f.readlines()[-20:]:
+                print(f"     | {line.rstrip()}", file=sys.stderr)
+        print(f"  what to do: run `{options.server} doctor`", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

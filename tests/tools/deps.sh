@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # deps.sh: everything that bootstrap fetches, and where it puts it.  Sourced by bootstrap.
 #
-#   $CACHE/grammars/KEY/node_modules   tree-sitter runtime and grammars (context/grammars)
+#   $CACHE/deps/KEY/grammars           tree-sitter runtime and grammars (context/grammars)
+#   $CACHE/deps/grammars               the newest of these, for a build without bootstrap
 #   $CACHE/venv/KEY                    Python of the tests (tests/requirements.txt)
 #   $CACHE/peers/KEY/node_modules      llama.cpp as a peer (tests/peers)
 #   $CACHE/node/VERSION                Node, only where the system has none that is new enough
@@ -136,15 +137,17 @@ npm_fetch() {
     find node_modules -name 'tree-sitter*.wasm' -delete
 }
 
-# need_grammars: sets GRAMMARS, the folder for CMake's INLINED_DEPS.
+# need_grammars: sets DEPS, the folder for CMake's INLINED_DEPS.
 need_grammars() {
-    local from=$TOP/context/grammars
-    GRAMMARS=
+    local from=$TOP/context/grammars key
+    DEPS=
     [ -e "$from/package-lock.json" ] || return 0
-    GRAMMARS=$CACHE/grammars/$(key "$from/package-lock.json")
-    [ -e "$GRAMMARS/.ok" ] || need_node
-    fetched "$GRAMMARS" "tree-sitter runtime and grammars" \
+    key=$(key "$from/package-lock.json")
+    DEPS=$CACHE/deps/$key
+    [ -e "$DEPS/grammars/.ok" ] || need_node
+    fetched "$DEPS/grammars" "tree-sitter runtime and grammars" \
         "check the network (npm ping), then run the same command again" npm_fetch "$from"
+    ln -sfn "$key/grammars" "$CACHE/deps/grammars"
 }
 
 venv_fetch() {

@@ -19,7 +19,7 @@ cmake_build() {
         launcher=(-DCMAKE_C_COMPILER_LAUNCHER=ccache -DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
         export CCACHE_DIR=$CACHE/ccache CCACHE_BASEDIR=$TOP CCACHE_NOHASHDIR=1 CCACHE_MAXSIZE=2G
     fi
-    [ -z "${GRAMMARS:-}" ] || launcher+=("-DINLINED_DEPS=$GRAMMARS")
+    [ -z "${DEPS:-}" ] || launcher+=("-DINLINED_DEPS=$DEPS")
     cmake -S "$TOP" -B "$TOP/$dir" -G Ninja "${launcher[@]}" "$@"
     cmake --build "$TOP/$dir" -j "$JOBS" --target "$target"
 }
@@ -60,6 +60,8 @@ count_tests() {
 run_tests() {
     local dir=$1 title=$2 rc=0
     shift 2
+    export INLINED_PEERS=$PEERS/node_modules INLINED_NODE=$NODE_BIN/node
+    export INLINED_NVIM_11=$NVIM_11/bin/nvim INLINED_NVIM_12=$NVIM_12/bin/nvim
     STEP_SOFT=1 step "$title" "ctest --test-dir $dir --rerun-failed --output-on-failure" \
         ${TEST_UNDER:-} ctest --test-dir "$TOP/$dir" --output-on-failure -j "$JOBS" "$@" || rc=$?
     count_tests "$STEP_LOG"
