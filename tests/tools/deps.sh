@@ -131,7 +131,7 @@ npm_fetch() {
     cp "$1/package.json" "$1/package-lock.json" "$2/"
     cd "$2"
     PATH=$NODE_BIN:$PATH npm ci --ignore-scripts --legacy-peer-deps --omit=optional --no-audit \
-        --no-fund
+        --no-fund --no-update-notifier
     # Grammars carry binaries for every platform and WASM; only their C sources are used.
     find node_modules -type d -name prebuilds -prune -path '*tree-sitter*' -exec rm -rf {} +
     find node_modules -name 'tree-sitter*.wasm' -delete
