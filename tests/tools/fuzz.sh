@@ -23,7 +23,7 @@ fuzz_one() {
 }
 
 [ $# -eq 3 ] || { echo "usage: fuzz.sh PROGRAMS CORPUS SECONDS" >&2; exit 2; }
-SEEDS=$(cd "$(dirname "$0")/../fuzz/corpus" && pwd -P)
+SEEDS=$(cd "$(dirname "$0")/../fuzz" && pwd -P)/corpus
 CORPUS=$2 SECONDS_EACH=$3 CRASH=$1/crash
 export SEEDS CORPUS SECONDS_EACH CRASH
 export -f fuzz_one
