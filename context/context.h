@@ -16,6 +16,8 @@ typedef struct document document;
 
 context *context_new(void);
 void context_free(context *c); /* accepts NULL */
+/* Answers with a lower mean log-probability per token are not shown ("confidence"); off at first. */
+void context_set_confidence(context *c, float logprob_mean_min);
 
 /* ---- documents --------------------------------------------------------------------------------- */
 
@@ -52,24 +54,24 @@ void document_set_version(document *d, int64_t version);
 typedef enum { SHAPE_LINE, SHAPE_BLOCK } completion_shape;
 
 typedef struct {
-    size_t offset;           /* the cursor, on a character boundary */
-    bool invoked;            /* asked for by hand: milder rules */
+    size_t offset;                          /* the cursor, on a character boundary */
+    bool invoked;                           /* asked for by hand: milder rules */
     int prefix_bytes_max, suffix_bytes_max; /* 0: chosen */
-    bool multiline_allowed;  /* setting and model */
+    bool multiline_allowed;                 /* setting and model */
 } context_request;
 
 typedef struct {
-    bool skip;               /* nothing should be asked; `reason` says why */
-    const char *reason;      /* static, stable, machine-readable: "mid-word", "comment", ... or "" */
+    bool skip;          /* nothing should be asked; `reason` says why */
+    const char *reason; /* static, stable, machine-readable: "mid-word", "comment", ... or "" */
     str path;
-    str prefix, suffix;      /* windows around the cursor, cut at line starts / ends */
+    str prefix, suffix;                 /* windows around the cursor, cut at line starts / ends */
     const struct context_chunk *chunks; /* other files' pieces, stable first */
     size_t n_chunks;
     completion_shape shape;
-    int indent;              /* columns of the cursor's line's indentation */
-    const char *scope;       /* "code", "comment", "string", "import", ...; for explain */
-    size_t offset;           /* copied from the request */
-    int64_t version;         /* of the document */
+    int indent;        /* columns of the cursor's line's indentation */
+    const char *scope; /* "code", "comment", "string", "import", ...; for explain */
+    size_t offset;     /* copied from the request */
+    int64_t version;   /* of the document */
 } context_prompt;
 typedef struct context_chunk {
     str path, text;
@@ -84,16 +86,16 @@ void context_assemble(context *c, document *d, const context_request *rq, arena 
 /* ---- generated text becomes a suggestion ------------------------------------------------------------ */
 
 typedef struct {
-    str raw;            /* the model's text, after the cursor */
-    bool complete;      /* it ended by itself (not by length or time) */
+    str raw;       /* the model's text, after the cursor */
+    bool complete; /* it ended by itself (not by length or time) */
     float logprob_mean, logprob_min;
 } context_answer;
 
 typedef struct {
     bool shown;
-    const char *reason;  /* why not: "empty", "duplicates-suffix", "syntax", ...; "" when shown */
-    str text;            /* to insert, \n line ends */
-    size_t from, to;     /* bytes of the document that it replaces; from == to == cursor: insertion.
+    const char *reason; /* why not: "empty", "duplicates-suffix", "syntax", ...; "" when shown */
+    str text;           /* to insert, \n line ends */
+    size_t from, to;    /* bytes of the document that it replaces; from == to == cursor: insertion.
                             On the cursor's line, from <= cursor <= to */
 } context_suggestion;
 

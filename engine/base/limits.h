@@ -13,6 +13,13 @@
 #define LIMIT_REQUESTS_PENDING 4096      /* unanswered requests per connection                  */
 #define LIMIT_WRITE_QUEUE_BYTES (64u << 20) /* an editor that does not read is cut off          */
 
+/* --- context -------------------------------------------------------------------------------- */
+#define LIMIT_CURSOR_LINE_BYTES (8u << 10) /* a longer line is minified or data: nothing is asked */
+#define LIMIT_PARSE_SLICE_US 20000 /* one go of the parser on the loop; the rest comes later     */
+#define LIMIT_PARSE_EDITS 1024     /* edits kept while a parse is unfinished; then it restarts   */
+#define LIMIT_SUGGESTION_BYTES (16u << 10) /* longer answers are cut before they are judged       */
+#define LIMIT_WINDOW_BYTES (1u << 20) /* prefix or suffix of a prompt, whatever the caller asks   */
+
 /* --- model files ------------------------------------------------------------------------------ */
 #define LIMIT_GGUF_ALIGNMENT 1048576u /* real files use 32                                      */
 #define LIMIT_GGUF_ARRAY 8388608u   /* elements; the largest real one has 514,906 merges        */

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The facade of the module: owns the documents of one connection and the compiled scope queries.
+ *
+ * Documents are found by URI with a linear search over hashes: 4096 documents at most, and an
+ * editor has tens.  Pointers to documents stay valid until context_close().  Thread: loop.
+ */
+#include "context/context.h"
+
+#include "context/context_private.h"
+#include "engine/base/hash.h"
+#include "engine/base/limits.h"
+#include "engine/base/log.h"
+
+context *context_new(void) {
+    context *c = xcalloc(1, sizeof *c);
+    c->queries = xcalloc(grammars_count, sizeof *c->queries);
+    c->logprob_mean_min = -1e30f;
+    return c;
+}
+
+void context_free(context *c) {
+    if (!c) return;
+    for (size_t i = 0; i < c->documents.count; i++)
+        document_free(c->documents.at[i]);
+    vec_free(&c->documents);
+    for (size_t i = 0; i < grammars_count; i++) {
+        if (c->queries[i].query) ts_query_delete(c->queries[i].query);
+    }
+    xfree(c->queries);
+    xfree(c);
+}
+
+void context_set_confidence(context *c, float logprob_mean_min) {
+    c->logprob_mean_min = logprob_mean_min;
+}
+
+static size_t index_of(const context *c, str uri) {
+    uint64_t hash = hash64(0, uri.ptr, uri.len);
+    for (size_t i = 0; i < c->documents.count; i++) {
+        const document *d = c->documents.at[i];
+        if (d->uri_hash == hash && str_eq(document_uri(d), uri)) return i;
+    }
+    return SIZE_MAX;
+}
+
+status context_open(context *c, str uri, str path, str language_id, str text, int64_t version,
+                    document **out, err *e) {
+    size_t known = index_of(c, uri);
+    if (known == SIZE_MAX && c->documents.count >= LIMIT_DOCUMENTS)
+        return err_set(e, ERR_LIMIT, "%u documents are open, the limit; close some",
+                       LIMIT_DOCUMENTS);
+    document *d;
+    const language *l = language_find(path.len ? path : uri, language_id);
+    status s = document_new(uri, path, l, text, version, &d, e);
+    if (s != OK) return s;
+    if (known == SIZE_MAX) {
+        vec_push(&c->documents, d);
+    } else {
+        document_free(c->documents.at[known]);
+        c->documents.at[known] = d;
+    }
+    context_parse(d); /* what fits into one slice is ready before the first request */
+    *out = d;
+    return OK;
+}
+
+document *context_find(context *c, str uri) {
+    size_t at = index_of(c, uri);
+    return at == SIZE_MAX ? NULL : c->documents.at[at];
+}
+
+void context_close(context *c, document *d) {
+    if (!d) return;
+    size_t at = index_of(c, document_uri(d));
+    ASSERT(at != SIZE_MAX);
+    vec_remove(&c->documents, at);
+    document_free(d);
+}
+
+size_t context_document_count(const context *c) {
+    return c->documents.count;
+}
+
+bool context_parse(document *d) {
+    return d->tree && syntax_update(d->tree, document_text(d), LIMIT_PARSE_SLICE_US);
+}
+
+const TSQuery *context_query(context *c, const grammar *g) {
+    scope_query *slot = &c->queries[g - grammars];
+    if (!slot->tried) {
+        uint32_t at;
+        TSQueryError kind;
+        slot->tried = true;
+        slot->query = ts_query_new(g->get(), g->scopes, (uint32_t)strlen(g->scopes), &at, &kind);
+        if (!slot->query) log_error("context", "bad scope query language=%s byte=%u", g->name, at);
+    }
+    return slot->query;
+}

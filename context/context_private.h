@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* What the files of this module share of a context. */
+#include "context/document.h"
+
+typedef struct {
+    TSQuery *query; /* NULL: not tried yet, or not compilable */
+    bool tried;
+} scope_query;
+
+struct context {
+    VEC(document *) documents;
+    scope_query *queries;   /* one per grammar of the build */
+    float logprob_mean_min; /* answers below are not shown */
+};
+
+/* Goes on with a document's parse for one slice; true when its tree is up to date. */
+bool context_parse(document *d);
+/* The scope query of a grammar, compiled at first use; NULL when it cannot be compiled. */
+const TSQuery *context_query(context *c, const grammar *g);

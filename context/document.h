@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* One open document: text, line index, version, syntax tree.  The public half is in context.h. */
+#include "context/context.h"
+#include "context/language.h"
+#include "context/syntax.h"
+#include "engine/base/vec.h"
+
+struct document {
+    char *uri, *path;
+    uint64_t uri_hash;
+    const language *language;
+    int64_t version;
+    strbuf text;        /* always valid UTF-8 */
+    VEC(size_t) starts; /* byte offset where each line begins; starts.at[0] == 0 */
+    size_t lone_cr;     /* lines that end with \r alone: tree-sitter does not count them */
+    syntax *tree;       /* NULL: the language has no grammar */
+};
+
+/* `text` above LIMIT_DOCUMENT_BYTES gives ERR_LIMIT. */
+status document_new(str uri, str path, const language *l, str text, int64_t version, document **out,
+                    err *e) MUST_USE;
+void document_free(document *d); /* accepts NULL */
+
+/* Columns of white space at the start of a line; a tab goes to the next multiple of 4. */
+int document_indent(str line);
+/* The next or previous line that is not blank; SIZE_MAX: there is none near. */
+size_t document_line_after(const document *d, size_t line);
+size_t document_line_before(const document *d, size_t line);
+/* Row and column as tree-sitter counts them (only \n ends a row). */
+TSPoint document_point(const document *d, size_t offset);

@@ -1,0 +1,9 @@
+; SPDX-License-Identifier: Apache-2.0
+; Captures: see context/scope.c.
+(comment) @comment
+(string_value) @string
+
+(import_statement) @import
+
+(rule_set (block) @body) @scope
+(media_statement (block) @body) @scope

@@ -1,0 +1,4 @@
+; SPDX-License-Identifier: Apache-2.0
+; Captures: see context/scope.c.
+(comment) @comment
+(string) @string

@@ -1,0 +1,12 @@
+; SPDX-License-Identifier: Apache-2.0
+; Captures: see context/scope.c.
+(comment) @comment
+(string) @string
+(interpolation) @code
+
+(import_statement) @import
+(import_from_statement) @import
+(future_import_statement) @import
+
+(function_definition body: (_) @body) @scope
+(class_definition body: (_) @body) @scope

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where the cursor is.
+ *
+ * With a tree, the language's scope query (context/queries/LANG/scopes.scm) is run over the nodes
+ * that touch the cursor.  Its captures:
+ *
+ *   @comment @string @import   the kind of place; the innermost one wins
+ *   @code                      code again inside a string (interpolation)
+ *   @scope with @body          a definition; its lines before the body are its signature
+ *
+ * Without a tree, or where the tree has an error on the cursor's line (an unfinished string is one),
+ * the line itself is read with the language's quotes and comment marks.
+ *
+ * A cursor directly behind a line comment is inside it, directly behind a string or a closed block
+ * comment it is outside.  Thread: loop.
+ */
+#include "context/scope.h"
+
+#include "engine/base/limits.h"
+
+#define IMPORTS_BYTES_MAX (16u << 10) /* how far into the file imports are looked for */
+#define IMPORTS_DEPTH 3               /* inside an include guard, not inside functions */
+#define SIGNATURE_BYTES_MAX 400
+#define HEADER_LINES_MAX                                                                           \
+ 20 /* of one block: parameters on lines of their own, comments, docstring */
+
+typedef struct {
+    const document *d;
+    const TSQuery *query;
+    size_t offset;
+    size_t inner; /* start of the innermost node that decided the kind */
+    scope *out;
+} finder;
+
+const char *scope_name(scope_kind kind) {
+    switch (kind) {
+    case SCOPE_CODE: return "code";
+    case SCOPE_COMMENT: return "comment";
+    case SCOPE_STRING: return "string";
+    case SCOPE_IMPORT: return "import";
+    }
+    ASSERT(0);
+    return "";
+}
+
+static str line_before_cursor(const document *d, size_t offset) {
+    size_t start = document_line_start(d, document_line_of(d, offset));
+    return str_sub(document_text(d), start, offset);
+}
+
+static scope_kind kind_by_line(const document *d, size_t offset) {
+    str before = line_before_cursor(d, offset);
+    if (language_comment_start(d->language, before) < before.len) return SCOPE_COMMENT;
+    return language_in_string(d->language, before) ? SCOPE_STRING : SCOPE_CODE;
+}
+
+static void add_signature(finder *f, size_t from, size_t body) {
+    scope *out = f->out;
+    const document *d = f->d;
+    from = document_line_start(d, document_line_of(d, from));
+    size_t last = document_line_of(d, body);
+    /* A body that begins on a line of its own (Python, Allman braces) leaves that line out. */
+    bool own_line =
+        str_trim(str_sub(document_text(d), document_line_start(d, last), body)).len == 0;
+    size_t to = own_line ? document_line_start(d, last) : document_line_start(d, last + 1);
+    if (to <= from || to - from > SIGNATURE_BYTES_MAX) return;
+    if (out->n_signatures == SCOPE_SIGNATURES_MAX) { /* the innermost ones tell most */
+        memmove(out->signatures, out->signatures + 1, sizeof out->signatures - sizeof(byte_range));
+        out->n_signatures--;
+    }
+    size_t last_to = out->n_signatures ? out->signatures[out->n_signatures - 1].to : 0;
+    if (from >= last_to) out->signatures[out->n_signatures++] = (byte_range){from, to};
+}
+
+static bool is_inside(const finder *f, str name, size_t from, size_t to) {
+    if (from >= f->offset || f->offset > to) return false;
+    if (f->offset < to) return true;
+    if (!str_eq(name, STR("comment"))) return false;
+    const char *end = f->d->language->block_comment[1];
+    return !end || !str_ends_with(str_sub(document_text(f->d), from, to), str_of(end));
+}
+
+static void take_match(finder *f, const TSQueryMatch *match) {
+    size_t scope_from = SIZE_MAX, body = SIZE_MAX;
+    for (uint16_t i = 0; i < match->capture_count; i++) {
+        TSNode node = match->captures[i].node;
+        size_t from = ts_node_start_byte(node), to = ts_node_end_byte(node);
+        uint32_t n;
+        const char *text = ts_query_capture_name_for_id(f->query, match->captures[i].index, &n);
+        str name = {text, n};
+        if (str_eq(name, STR("scope"))) {
+            if (from < f->offset && f->offset <= to) scope_from = from;
+        } else if (str_eq(name, STR("body"))) {
+            body = from;
+        } else if (is_inside(f, name, from, to) && from >= f->inner) {
+            f->inner = from;
+            f->out->kind = str_eq(name, STR("comment"))  ? SCOPE_COMMENT
+                           : str_eq(name, STR("string")) ? SCOPE_STRING
+                           : str_eq(name, STR("import")) ? SCOPE_IMPORT
+                                                         : SCOPE_CODE;
+        }
+    }
+    if (scope_from != SIZE_MAX && body != SIZE_MAX && body <= f->offset)
+        add_signature(f, scope_from, body);
+}
+
+static void find_imports(finder *f, TSQueryCursor *cursor, TSNode root) {
+    const document *d = f->d;
+    byte_range *imports = &f->out->imports;
+    TSQueryMatch match;
+    uint32_t at;
+    ts_query_cursor_set_byte_range(cursor, 0, IMPORTS_BYTES_MAX);
+    ts_query_cursor_set_max_start_depth(cursor, IMPORTS_DEPTH);
+    ts_query_cursor_exec(cursor, f->query, root);
+    while (ts_query_cursor_next_capture(cursor, &match, &at)) {
+        TSQueryCapture capture = match.captures[at];
+        uint32_t n;
+        const char *text = ts_query_capture_name_for_id(f->query, capture.index, &n);
+        if (!str_eq((str){text, n}, STR("import"))) continue;
+        size_t from = document_line_of(d, ts_node_start_byte(capture.node));
+        size_t end = ts_node_end_byte(capture.node);
+        size_t to = document_line_of(d, end > 0 ? end - 1 : 0); /* includes may own their \n */
+        if (imports->to == 0) imports->from = document_line_start(d, from);
+        imports->to = MAX(imports->to, document_line_start(d, to + 1));
+    }
+}
+
+static bool has_error_near(const finder *f, TSNode root) {
+    size_t start = document_line_start(f->d, document_line_of(f->d, f->offset));
+    TSNode node = ts_node_descendant_for_byte_range(root, (uint32_t)start, (uint32_t)f->offset);
+    return !ts_node_is_null(node) && ts_node_has_error(node);
+}
+
+void scope_find(context *c, document *d, size_t offset, scope *out) {
+    *out = (scope){.kind = SCOPE_CODE};
+    const TSTree *tree = context_parse(d) ? syntax_tree(d->tree) : NULL;
+    const TSQuery *query = tree ? context_query(c, syntax_grammar(d->tree)) : NULL;
+    if (!query) {
+        out->kind = kind_by_line(d, offset);
+        return;
+    }
+    out->parsed = true;
+    finder f = {.d = d, .query = query, .offset = offset, .out = out};
+    TSNode root = ts_tree_root_node(tree);
+    TSQueryCursor *cursor = ts_query_cursor_new();
+    TSQueryMatch match;
+    ts_query_cursor_set_match_limit(cursor, 256);
+    ts_query_cursor_set_byte_range(cursor, (uint32_t)(offset ? offset - 1 : 0),
+                                   (uint32_t)offset + 1);
+    ts_query_cursor_exec(cursor, query, root);
+    while (ts_query_cursor_next_match(cursor, &match))
+        take_match(&f, &match);
+    find_imports(&f, cursor, root);
+    ts_query_cursor_delete(cursor);
+    if (out->kind == SCOPE_CODE && has_error_near(&f, root)) out->kind = kind_by_line(d, offset);
+}
+
+/* ---- one line or several ------------------------------------------------------------------------- */
+
+/* Opening minus closing round brackets of a line, as characters. */
+static int paren_balance(str line) {
+    int balance = 0;
+    for (size_t i = 0; i < line.len; i++)
+        balance += (line.ptr[i] == '(') - (line.ptr[i] == ')');
+    return balance;
+}
+
+/* The line above on which the header that ends on `line` began. */
+static size_t header_start(const document *d, size_t line, str text) {
+    int balance = paren_balance(text);
+    size_t stop = line > HEADER_LINES_MAX ? line - HEADER_LINES_MAX : 0;
+    while (balance < 0 && line > stop)
+        balance += paren_balance(document_line(d, --line));
+    return line;
+}
+
+static bool is_comment_or_docstring(const document *d, size_t line) {
+    const language *l = d->language;
+    str text = str_trim(document_line(d, line));
+    if (text.len && language_comment_start(l, text) == 0) return true;
+    if (l->block_comment[1] && str_ends_with(text, str_of(l->block_comment[1]))) return true;
+    return l->blocks == BLOCKS_INDENT &&
+           (str_ends_with(text, STR("\"\"\"")) || str_ends_with(text, STR("'''")));
+}
+
+/* Upwards from a blank line over comments and a docstring; SIZE_MAX when there is no line. */
+static size_t line_above_comments(const document *d, size_t line) {
+    size_t at = document_line_before(d, line);
+    for (int i = 0; i < HEADER_LINES_MAX && at != SIZE_MAX && is_comment_or_docstring(d, at); i++) {
+        str text = str_trim(document_line(d, at));
+        const char *mark = str_ends_with(text, STR("\"\"\"")) ? "\"\"\"" : "'''";
+        bool closes_only = d->language->blocks == BLOCKS_INDENT &&
+                           str_ends_with(text, str_of(mark)) &&
+                           (text.len < 6 || !str_starts_with(text, str_of(mark)));
+        /* The docstring's first line is the one that begins with the same quotes. */
+        for (int k = 0; closes_only && k < HEADER_LINES_MAX; k++) {
+            at = document_line_before(d, at);
+            if (at == SIZE_MAX) return at;
+            closes_only = !str_starts_with(str_trim(document_line(d, at)), str_of(mark));
+        }
+        at = document_line_before(d, at);
+    }
+    return at;
+}
+
+static bool is_only_closers(str rest) {
+    rest = str_trim(rest);
+    for (size_t i = 0; i < rest.len; i++) {
+        if (!strchr(")}];,", rest.ptr[i])) return false;
+    }
+    return true;
+}
+
+/* "foo({" passes an object, "foo(() => {" a function: only the second has a body. */
+static bool is_argument_literal(str header) {
+    str text = str_trim(header);
+    if (text.len < 2 || text.ptr[text.len - 1] != '{' || paren_balance(text) <= 0) return false;
+    text = str_trim(str_sub(text, 0, text.len - 1));
+    return text.len == 0 || !strchr(")>", text.ptr[text.len - 1]);
+}
+
+completion_shape scope_shape(const document *d, size_t offset, scope_kind kind) {
+    if (kind != SCOPE_CODE) return SHAPE_LINE;
+    size_t line = document_line_of(d, offset);
+    str before = line_before_cursor(d, offset);
+    str whole = document_line(d, line);
+    if (!is_only_closers(str_sub(whole, MIN(before.len, whole.len), whole.len))) return SHAPE_LINE;
+
+    size_t opener = line;
+    if (str_trim(before).len == 0) {
+        opener = line_above_comments(d, line);
+        if (opener == SIZE_MAX) return SHAPE_LINE;
+        before = document_line(d, opener);
+    }
+    if (!language_opens_block(d->language, before)) return SHAPE_LINE;
+    if (is_argument_literal(before)) return SHAPE_LINE;
+    int indent = document_indent(document_line(d, header_start(d, opener, before)));
+    size_t next = document_line_after(d, line);
+    if (next != SIZE_MAX && document_indent(document_line(d, next)) > indent) return SHAPE_LINE;
+    return SHAPE_BLOCK;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* The syntax tree of one document: edited with the text, re-parsed in braked slices. */
+#include "context/grammars/grammars.h"
+#include "engine/base/str.h"
+
+typedef struct syntax syntax;
+
+syntax *syntax_new(const grammar *g) MUST_USE;
+void syntax_free(syntax *s); /* accepts NULL */
+
+/* The text was replaced: the tree is forgotten. */
+void syntax_reset(syntax *s);
+/* The text was edited and now has `bytes_after`; above LIMIT_PARSE_BYTES the tree is forgotten. */
+void syntax_edit(syntax *s, const TSInputEdit *edit, size_t bytes_after);
+
+/* Parses for at most about `budget_us`; a later call goes on where this one stopped.  True when the
+ * tree is that of `text`, which must be the document's text. */
+bool syntax_update(syntax *s, str text, uint64_t budget_us);
+/* NULL until syntax_update() has returned true; valid until the next edit. */
+const TSTree *syntax_tree(const syntax *s);
+const grammar *syntax_grammar(const syntax *s);
+
+/* A change that is only tried: bytes [from, to) of `text` become `with` followed by `closers`. */
+typedef struct {
+    str text;
+    size_t from, to;
+    TSPoint from_point, to_point;
+    str with, closers;
+} syntax_trial;
+
+/* Counts ERROR and MISSING nodes of the tree that the changed text would have (at most 1000).
+ * False: no tree, or not known before `deadline_us` (clock_us). */
+bool syntax_try(const syntax *s, const syntax_trial *trial, uint64_t deadline_us, size_t *errors);
