@@ -22,11 +22,11 @@ typedef enum {
 /* One parsed command line.  Texts are argv's. */
 typedef struct {
     cli_command_id command;
-    bool help, version, json, stdio, special, prompt_logprobs;
+    bool help, version, json, stdio, special, prompt_logprobs, automatic;
     const char *model, *device;
     const char *listen, *config, *log_file, *log_level;
     const char *prompt, *prompt_file, *prompt_tokens, *decode;
-    int64_t tokens, seed, logprobs, threads;
+    int64_t tokens, seed, logprobs, threads, client_pid;
     double temperature;
     const char *operands[CLI_OPERANDS_MAX];
     int n_operands;

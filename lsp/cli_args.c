@@ -26,8 +26,8 @@ typedef struct {
 
 #define AT(c) (1u << (c))
 #define ALL (AT(CMD_COUNT) - 1)
-#define MODEL_USERS (AT(CMD_COMPLETE) | AT(CMD_GENERATE) | AT(CMD_TOKENIZE))
-#define RUNNERS (AT(CMD_COMPLETE) | AT(CMD_GENERATE))
+#define RUNNERS (AT(CMD_SERVE) | AT(CMD_COMPLETE) | AT(CMD_GENERATE) | AT(CMD_DOCTOR))
+#define MODEL_USERS (RUNNERS | AT(CMD_TOKENIZE))
 #define FIELD(f) offsetof(cli_args, f)
 
 /* clang-format off */
@@ -36,6 +36,8 @@ static const option OPTIONS[] = {
      "serve one editor on stdin and stdout (the default when stdin is not a terminal)"},
     {"listen", 0, OPT_TEXT, AT(CMD_SERVE), FIELD(listen), 0, 0, "PATH",
      "serve any number of editors on a local socket"},
+    {"clientProcessId", 0, OPT_COUNT, AT(CMD_SERVE), FIELD(client_pid), 0, 4294967295.0, "PID",
+     "end when this process does (VS Code passes it)"},
     {"model", 'm', OPT_TEXT, MODEL_USERS, FIELD(model), 0, 0, "M",
      "a name from 'inlined models list', or a path to a .gguf"},
     {"prompt", 'p', OPT_TEXT, AT(CMD_GENERATE), FIELD(prompt), 0, 0, "T", "the prompt as text"},
@@ -57,6 +59,8 @@ static const option OPTIONS[] = {
      "read and write special tokens such as <|im_start|>"},
     {"decode", 0, OPT_TEXT, AT(CMD_TOKENIZE), FIELD(decode), 0, 0, "1,2,3",
      "the other way round: ids to text"},
+    {"automatic", 0, OPT_FLAG, AT(CMD_COMPLETE), FIELD(automatic), 0, 0, NULL,
+     "ask as an editor does while somebody types: stricter about where to suggest"},
     {"device", 0, OPT_TEXT, RUNNERS, FIELD(device), 0, 0, "D",
      "auto, cpu, cuda or ref, the slow reference (auto)"},
     {"threads", 0, OPT_COUNT, RUNNERS, FIELD(threads), 0, LIMIT_THREADS, "N",

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
+
 #include <zip.h>
 
 #include "engine/base/hash.h"
