@@ -31,7 +31,7 @@ USES = {
 PUBLIC = {
     "registry": {"engine/registry.h"},
     "kernels": {"kernels/kernels.h", "kernels/blocks.h"},
-    "engine": {"engine/engine.h", "engine/gguf.h", "engine/tokenizer.h"},
+    "engine": {"engine/engine.h", "engine/gguf.h", "engine/tokenizer.h", "engine/registry.h"},
     "context": {"context/context.h"},
     "mcp": {"mcp/mcp.h", "mcp/rpc.h", "mcp/frame.h"},
     "lsp": set(),

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the truth tests share: the model, the programs, and rows of log-probabilities.
+
+A Row is what is known of one position: {id: log p} for the ids that were asked.  Runs are cached
+under $INLINED_CACHE/truth, keyed by the bytes of everything that they depend on (model, program,
+prompts), so that a second run takes a second.
+"""
+import array
+import hashlib
+import heapq
+import json
+import math
+import os
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+BUILD = os.environ.get("INLINED_BUILD") or os.path.join(HERE, "../../build")
+TOP = 10
+
+
+class Absent(Exception):
+    """Something that the test needs is not here; the text says what and how to get it."""
+
+
+def skip(reason):
+    """The end of a test that cannot run here."""
+    print(f"SKIP: {reason}")
+    sys.exit(77)
+
+
+def cache_folder():
+    base = os.environ.get("INLINED_CACHE") or os.path.join(
+        os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "inlined")
+    folder = os.path.join(base, "truth")
+    os.makedirs(folder, exist_ok=True)
+    return folder
+
+
+def program(name="inlined"):
+    path = os.path.join(BUILD, name)
+    if not os.access(path, os.X_OK):
+        raise Absent(f"{path} is not built")
+    return path
+
+
+def model_path():
+    """The default model: INLINED_MODEL, or where `inlined models path` says."""
+    path = os.environ.get("INLINED_MODEL")
+    if not path:
+        answer = subprocess.run([program(), "models", "path"], capture_output=True, text=True,
+                                check=False)
+        path = answer.stdout.strip() if answer.returncode == 0 else ""
+    if not path or not os.path.isfile(path):
+        raise Absent("no model here; fetch it with: build/inlined models pull "
+                     "(or name a .gguf in INLINED_MODEL)")
+    return path
+
+
+def digest(path):
+    h = hashlib.sha256()
+    with open(path, "rb") as f:
+        while block := f.read(1 << 20):
+            h.update(block)
+    return h.hexdigest()
+
+
+def load_json(name):
+    with open(os.path.join(HERE, "data", name), encoding="utf-8") as f:
+        return json.load(f)
+
+
+def cached(parts, make):
+    """make()'s JSON value, remembered for these parts (texts)."""
+    key = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
+    path = os.path.join(cache_folder(), key + ".json")
+    if os.path.exists(path):
+        with open(path, encoding="utf-8") as f:
+            return json.load(f)
+    value = make()
+    with tempfile.NamedTemporaryFile("w", dir=cache_folder(), delete=False) as f:
+        json.dump(value, f)
+    os.replace(f.name, path)
+    return json.loads(json.dumps(value))
+
+
+def row_facts(values, ask):
+    highest = max(values)
+    lse = highest + math.log(sum(map(math.exp, [v - highest for v in values])))
+    top = heapq.nlargest(TOP, range(len(values)), key=values.__getitem__)
+    ids = list(dict.fromkeys(top + ask))
+    return {"lse": lse, "highest": max(abs(min(values)), abs(highest)), "top": top,
+            "logits": {str(i): values[i] for i in ids}}
+
+
+def our_rows(device, rows, prompts, asks, model):
+    """Facts of every position of every prompt from one of our backends."""
+    tool = program("tests/truth_logits")
+
+    def run():
+        with tempfile.TemporaryDirectory() as folder:
+            out = os.path.join(folder, "logits")
+            lines = "".join(",".join(map(str, p)) + "\n" for p in prompts)
+            done = subprocess.run([tool, model, device, str(rows), out], input=lines, text=True,
+                                  capture_output=True, check=False)
+            if done.returncode != 0:
+                raise RuntimeError(done.stderr.strip())
+            vocab = int(done.stdout.split()[0])
+            found = []
+            with open(out, "rb") as f:
+                for prompt, ask in zip(prompts, asks):
+                    facts = []
+                    for wanted in ask:
+                        values = array.array("f")
+                        values.fromfile(f, vocab)
+                        facts.append(row_facts(values.tolist(), wanted))
+                    found.append(facts)
+            return found
+    key = [digest(tool), digest(model), device, str(rows), json.dumps(prompts), json.dumps(asks)]
+    return cached(key, run)
+
+
+def llama_rows(prompts, asks, model):
+    """Log-probabilities of the asked ids from llama.cpp; raises Absent without node or package."""
+    peers = os.environ.get("INLINED_PEERS", "")
+    package = os.path.join(peers, "node-llama-cpp", "package.json")
+    if not peers or not os.path.isfile(package):
+        raise Absent("llama.cpp is not here (npm package node-llama-cpp); bootstrap test "
+                     "fetches it, or: npm ci in tests/peers, then INLINED_PEERS=.../node_modules")
+    script = os.path.join(HERE, "llama_cpp.mjs")
+    order = json.dumps([{"tokens": p, "ask": a} for p, a in zip(prompts, asks)])
+
+    def run():
+        done = subprocess.run([os.environ.get("INLINED_NODE") or "node", script, model],
+                              input=order, text=True, capture_output=True, check=False)
+        if done.returncode != 0:
+            raise RuntimeError(done.stderr.strip()[-800:])
+        return json.loads(done.stdout)
+    return cached([digest(package), digest(script), digest(model), order], run)
+
+
+def table(head, rows):
+    """Prints rows of texts and numbers under a head."""
+    cells = [head] + [[f"{c:.5f}" if isinstance(c, float) else str(c) for c in r] for r in rows]
+    widths = [max(len(r[i]) for r in cells) for i in range(len(head))]
+    for r in cells:
+        print("  ".join(c.ljust(w) if i == 0 else c.rjust(w)
+                        for i, (c, w) in enumerate(zip(r, widths))))
