@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The registry: lists that are wrong are refused with the field's name; files that are wrong are
- * noticed; a pull leaves either the right file or nothing.  pip is replaced by a script on PATH that
- * fails in every way pip can (fault injection); the real pip is used in tests/e2e. */
+ * noticed; a pull leaves either the right file or nothing.  pip is replaced by a script on PATH
+ * that fails in every way pip can (fault injection); the real pip is used in tests/e2e. */
 #include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `inlined complete FILE:LINE:COL`: opens the file as an editor would and asks at one place,
+ * through lsp/completion.h, which is all that the language server does too.  On a terminal it draws
+ * the lines around the cursor with the ghost text; elsewhere it writes the text alone.  Thread:
+ * main. */
+#include <errno.h>
+#include <math.h>
+#include <unistd.h>
+
+#include "engine/base/clock.h"
+#include "engine/base/file.h"
+#include "engine/base/limits.h"
+#include "engine/base/mem.h"
+#include "engine/base/utf8.h"
+#include "lsp/cli_engine.h"
+#include "lsp/completion.h"
+
+#define LINES_SHOWN 4
+
+typedef struct {
+    const cli_args *args;
+    cli_engine *engine;
+    completer *completer;
+    context *context;
+    document *document;
+    size_t offset;
+    bool done;
+    status status;
+    err error;
+} asking;
+
+static status open_document(asking *q, err *e);
+static status ask(asking *q, const settings *st, err *e);
+static void on_done(void *ud, const completion_result *r);
+
+status cli_complete(const cli_args *a, err *e) {
+    asking q = {.args = a, .context = context_new()};
+    settings st;
+    status s =
+        open_document(&q, e); /* before the model is loaded: a wrong place is cheap to find */
+    if (s == OK) s = cli_settings(a, &st, e);
+    if (s == OK) s = cli_engine_open(&q.engine, &st, e);
+    if (s == OK) s = ask(&q, &st, e);
+    completer_free(q.completer);
+    cli_engine_close(q.engine);
+    context_free(q.context);
+    return s;
+}
+
+/* What the model sees as the file's name: below the current folder the way there, else the name. */
+static str shown_path(str path, const char *cwd) {
+    str base = str_of(cwd);
+    if (str_starts_with(path, base) && path.len > base.len && path.ptr[base.len] == '/') {
+        return str_sub(path, base.len + 1, path.len);
+    }
+    while (str_starts_with(path, STR("./")))
+        path = str_sub(path, 2, path.len);
+    bool inside = path.len && path.ptr[0] != '/' && !str_starts_with(path, STR("../"));
+    if (inside) return path;
+    ptrdiff_t slash = str_rfind_char(path, '/');
+    return str_sub(path, (size_t)(slash + 1), path.len);
+}
+
+static status find_offset(asking *q, const cli_place *place, err *e) {
+    size_t lines = document_line_count(q->document);
+    if (place->line > lines) {
+        return err_set(e, ERR_NOT_FOUND, "%.*s has %zu lines: there is no line %zu",
+                       STR_ARG(place->path), lines, place->line);
+    }
+    str line = document_line(q->document, place->line - 1);
+    size_t characters = utf8_count(line);
+    if (place->column > characters + 1) {
+        return err_set(e, ERR_NOT_FOUND, "line %zu of %.*s ends before column %zu: its last is %zu",
+                       place->line, STR_ARG(place->path), place->column, characters + 1);
+    }
+    q->offset = document_line_start(q->document, place->line - 1) +
+                utf8_offset_of_cp(line, place->column - 1);
+    return OK;
+}
+
+static status open_document(asking *q, err *e) {
+    cli_place place;
+    strbuf text, uri;
+    strbuf_init(&text, LIMIT_DOCUMENT_BYTES);
+    strbuf_init(&uri, 65536);
+    char *path = NULL, cwd[4096];
+    status s = cli_place_parse(q->args->operands[0], &place, e);
+    if (s != OK) goto done;
+    if (!getcwd(cwd, sizeof cwd)) cwd[0] = 0;
+    path = xstrndup(place.path.ptr, place.path.len);
+    s = file_read(path, LIMIT_DOCUMENT_BYTES, &text, e);
+    if (s != OK) goto done;
+    if (path[0] == '/')
+        strbuf_addf(&uri, "file://%s", path);
+    else
+        strbuf_addf(&uri, "file://%s/%s", cwd, path);
+    s = context_open(q->context, strbuf_str(&uri), shown_path(place.path, cwd), STR(""),
+                     strbuf_str(&text), 1, &q->document, e);
+    if (s == OK) s = find_offset(q, &place, e);
+done:
+    strbuf_deinit(&text);
+    strbuf_deinit(&uri);
+    xfree(path);
+    return s;
+}
+
+static void on_event(void *ud, const engine_event *ev) {
+    asking *q = ud;
+    bool ours = completer_event(q->completer, ev);
+    UNUSED(ours);
+}
+
+static status ask(asking *q, const settings *st, err *e) {
+    q->completer = completer_new(cli_engine_get(q->engine));
+    const completion_request rq = {
+        .context = q->context,
+        .document = q->document,
+        .offset = q->offset,
+        .invoked = !q->args->automatic,
+        .client = 1,
+        .priority = PRIO_TYPE,
+        .received_ms = clock_ms(),
+        .settings = st,
+    };
+    completion *run = completion_start(q->completer, &rq, on_done, q);
+    status s = cli_engine_pump(q->engine, on_event, q, &q->done, e);
+    if (s != OK && run && !q->done) completion_cancel(run);
+    if (s == OK && q->status != OK) s = err_set(e, q->status, "%s", q->error.text);
+    return s;
+}
+
+static void add_ms(cJSON *o, const char *key, double ms) {
+    cJSON_AddNumberToObject(o, key, round(ms * 1000) / 1000);
+}
+
+static void add_text(cJSON *o, const char *key, str text) {
+    strbuf clean;
+    strbuf_init(&clean, LIMIT_DOCUMENT_BYTES);
+    utf8_sanitize(&clean, text);
+    cJSON_AddStringToObject(o, key, clean.ptr ? clean.ptr : "");
+    strbuf_deinit(&clean);
+}
+
+static cJSON *result_json(const asking *q, const completion_result *r) {
+    const engine_result *g = r->engine;
+    cJSON *o = cJSON_CreateObject();
+    cJSON_AddStringToObject(o, "model", cli_engine_name(q->engine));
+    cJSON_AddStringToObject(o, "backend", cli_engine_info(q->engine)->backend);
+    add_text(o, "text", r->text);
+    add_text(o, "raw", r->raw);
+    cJSON_AddBoolToObject(o, "shown", r->shown);
+    cJSON_AddStringToObject(o, "reason", r->reason);
+    cJSON *prompt = cJSON_AddObjectToObject(o, "prompt");
+    cJSON_AddStringToObject(prompt, "format", g ? g->format : "");
+    cJSON_AddNumberToObject(prompt, "tokens", g ? g->n_prompt : 0);
+    cJSON_AddNumberToObject(prompt, "prefix_tokens", g ? g->prefix_tokens : 0);
+    cJSON_AddNumberToObject(prompt, "suffix_tokens", g ? g->suffix_tokens : 0);
+    cJSON_AddNumberToObject(prompt, "context_tokens", g ? g->context_tokens : 0);
+    cJSON *tokens = cJSON_AddObjectToObject(o, "tokens");
+    cJSON_AddNumberToObject(tokens, "reused", g ? g->reused : 0);
+    cJSON_AddNumberToObject(tokens, "prefilled", g ? g->prefilled : 0);
+    cJSON_AddNumberToObject(tokens, "generated", g ? g->n_tokens : 0);
+    cJSON *ms = cJSON_AddObjectToObject(o, "timings_ms");
+    add_ms(ms, "queue", r->ms.queue);
+    add_ms(ms, "context", r->ms.context);
+    add_ms(ms, "prefill", r->ms.prefill);
+    add_ms(ms, "decode", r->ms.decode);
+    add_ms(ms, "post", r->ms.post);
+    add_ms(ms, "total", r->ms.total);
+    return o;
+}
+
+/* A few lines before the cursor, the ghost text in colour, the rest of the line. */
+static void add_picture(strbuf *out, const asking *q, const completion_result *r) {
+    str text = document_text(q->document);
+    size_t line = document_line_of(q->document, r->offset);
+    size_t first = line > LINES_SHOWN ? line - LINES_SHOWN : 0;
+    size_t start = document_line_start(q->document, first);
+    size_t end = document_line_start(q->document, line) + document_line(q->document, line).len;
+    char *ghost = xstrndup(r->text.ptr ? r->text.ptr : "", r->text.len);
+    strbuf_add_str(out, str_sub(text, start, r->from));
+    term_paint(out, true, COLOUR_GREEN, ghost);
+    strbuf_add_str(out, str_sub(text, r->to, end));
+    strbuf_add_char(out, '\n');
+    xfree(ghost);
+}
+
+static void tell_times(const completion_result *r) {
+    const engine_result *g = r->engine;
+    fprintf(stderr,
+            "%.0f ms: context %.1f, queue %.1f, prefill %.0f (%d tokens, %d reused), "
+            "decode %.0f (%d tokens), post %.1f\n",
+            r->ms.total, r->ms.context, r->ms.queue, r->ms.prefill, g ? g->prefilled : 0,
+            g ? g->reused : 0, r->ms.decode, g ? g->n_tokens : 0, r->ms.post);
+}
+
+static void on_done(void *ud, const completion_result *r) {
+    asking *q = ud;
+    q->done = true;
+    bool failed = r->engine && r->engine->status != OK;
+    if (failed) {
+        q->status = err_set(&q->error, r->engine->status, "%s", r->engine->error.text);
+        return;
+    }
+    if (q->args->json) {
+        q->status = term_write_json(result_json(q, r), &q->error);
+        return;
+    }
+    if (!r->shown) {
+        fprintf(stderr, "inlined: nothing to show here: %s%s%s\n", r->reason,
+                r->detail[0] ? ": " : "", r->detail);
+        return;
+    }
+    strbuf out;
+    strbuf_init(&out, 2 * (size_t)LIMIT_DOCUMENT_BYTES);
+    bool picture = term_has_colour(STDOUT_FILENO);
+    if (picture)
+        add_picture(&out, q, r);
+    else
+        strbuf_add_str(&out, r->text);
+    q->status = term_write(strbuf_str(&out), &q->error);
+    strbuf_deinit(&out);
+    if (picture) tell_times(r);
+}
