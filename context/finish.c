@@ -1,16 +1,80 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Generated text becomes a suggestion: the filters, in this order.
+ *
+ *   bytes       valid UTF-8, \n line ends                              "empty"
+ *   marker      cut at a special-token text that leaked                "empty"
+ *   confidence  drop what the model itself does not believe            "confidence"
+ *   cut         one line, or one block by its indentation              "empty"
+ *   indent      tabs or spaces as the document has them
+ *   blank       drop white space                                       "empty"
+ *   repeat      cut or drop loops                                      "repetition"
+ *   duplicate   drop lines that stand above or below already           "duplicates-prefix",
+ *                                                                      "duplicates-suffix"
+ *   suffix      trim or replace the rest of the line                   "duplicates-suffix"
+ *   bracket     cut closers that stand below already                   "duplicates-suffix"
+ *   syntax      shorten until it parses, else drop                     "syntax"
+ *   blank       what is left may be nothing                            "empty"
+ *
+ * First what the text is (bytes, marker), then how much of it counts (cut), then how it fits what
+ * is there (repeat to bracket), and the parser last, because it is the dearest and because it should
+ * judge what would really be inserted.  A stale answer gets "stale".  Thread: loop.
+ */
 #include "context/context_private.h"
+#include "context/filter.h"
+#include "context/scope.h"
+#include "engine/base/limits.h"
+
+static const struct {
+    const char *name;
+    const char *(*run)(candidate *c);
+} filters[] = {
+    {"bytes", filter_bytes},     {"marker", filter_marker},       {"confidence", filter_confidence},
+    {"cut", filter_cut},         {"indent", filter_indent},       {"blank", filter_blank},
+    {"repeat", filter_repeat},   {"duplicate", filter_duplicate}, {"suffix", filter_suffix},
+    {"bracket", filter_bracket}, {"syntax", filter_syntax},       {"blank", filter_blank},
+};
+
+str first_line(str text) {
+    const char *lf = text.len ? memchr(text.ptr, '\n', text.len) : NULL;
+    return lf ? str_sub(text, 0, (size_t)(lf - text.ptr)) : text;
+}
+
+static str line_or_empty(const document *d, size_t line) {
+    return line == SIZE_MAX ? (str){0} : document_line(d, line);
+}
+
+void candidate_init(candidate *c, const document *d, const context_prompt *p,
+                    const context_answer *answer, arena *a) {
+    size_t line = document_line_of(d, p->offset);
+    size_t start = document_line_start(d, line);
+    str text = document_line(d, line);
+    *c = (candidate){.d = d, .prompt = p, .answer = answer, .a = a, .logprob_mean_min = -1e30f};
+    c->before = str_sub(text, 0, p->offset - start);
+    c->after = str_sub(text, p->offset - start, text.len);
+    c->next = line_or_empty(d, document_line_after(d, line));
+    c->above = line_or_empty(d, document_line_before(d, line));
+    c->indent = document_indent(c->before);
+    if (p->shape == SHAPE_BLOCK) c->indent = MAX(scope_block_indent(d, p->offset), 0);
+    c->text = answer->raw;
+    c->to = p->offset;
+}
 
 void context_finish(context *c, document *d, const context_prompt *p, const context_answer *answer,
                     arena *a, context_suggestion *out) {
-    UNUSED(c);
-    UNUSED(d);
-    str text = answer->raw;
-    size_t n = 0;
-    while (n < text.len && text.ptr[n] != '\n' && text.ptr[n] != '\r')
-        n++;
-    text = str_sub(text, 0, n);
-    *out = (context_suggestion){.text = arena_str(a, text), .from = p->offset, .to = p->offset};
-    out->shown = str_trim(text).len > 0;
-    out->reason = out->shown ? "" : "empty";
+    *out = (context_suggestion){.from = p->offset, .to = p->offset, .reason = "stale"};
+    if (p->version != d->version || p->offset > d->text.len) return;
+    context_parse(d);
+    candidate work;
+    candidate_init(&work, d, p, answer, a);
+    work.logprob_mean_min = c->logprob_mean_min;
+    for (size_t i = 0; i < COUNTOF(filters); i++) {
+        const char *reason = filters[i].run(&work);
+        if (!reason) continue;
+        out->reason = reason;
+        return;
+    }
+    out->shown = true;
+    out->reason = "";
+    out->text = arena_str(a, work.text);
+    out->to = work.to;
 }

@@ -21,6 +21,7 @@ typedef struct {
     block_style blocks;
     const char *headers[16]; /* BLOCKS_INDENT: words that begin a header; none: every line may */
     const char *closers[5];  /* BLOCKS_WORD: words that close a block */
+    bool macros;             /* lines may be right although the grammar cannot read them */
     bool semicolons;         /* a statement ends at ';', so nothing belongs behind it */
 } language;
 

@@ -219,22 +219,34 @@ static bool is_argument_literal(str header) {
     return text.len == 0 || !strchr(")>", text.ptr[text.len - 1]);
 }
 
+/* The line whose end opens the block that the cursor is to fill, and its text; SIZE_MAX: none. */
+static size_t find_opener(const document *d, size_t offset, str *header) {
+    size_t line = document_line_of(d, offset);
+    *header = line_before_cursor(d, offset);
+    if (str_trim(*header).len == 0) {
+        line = line_above_comments(d, line);
+        if (line == SIZE_MAX) return SIZE_MAX;
+        *header = document_line(d, line);
+    }
+    if (!language_opens_block(d->language, *header)) return SIZE_MAX;
+    return is_argument_literal(*header) ? SIZE_MAX : line;
+}
+
+int scope_block_indent(const document *d, size_t offset) {
+    str header;
+    size_t opener = find_opener(d, offset, &header);
+    if (opener == SIZE_MAX) return -1;
+    return document_indent(document_line(d, header_start(d, opener, header)));
+}
+
 completion_shape scope_shape(const document *d, size_t offset, scope_kind kind) {
     if (kind != SCOPE_CODE) return SHAPE_LINE;
     size_t line = document_line_of(d, offset);
-    str before = line_before_cursor(d, offset);
     str whole = document_line(d, line);
-    if (!is_only_closers(str_sub(whole, MIN(before.len, whole.len), whole.len))) return SHAPE_LINE;
-
-    size_t opener = line;
-    if (str_trim(before).len == 0) {
-        opener = line_above_comments(d, line);
-        if (opener == SIZE_MAX) return SHAPE_LINE;
-        before = document_line(d, opener);
-    }
-    if (!language_opens_block(d->language, before)) return SHAPE_LINE;
-    if (is_argument_literal(before)) return SHAPE_LINE;
-    int indent = document_indent(document_line(d, header_start(d, opener, before)));
+    size_t column = MIN(offset - document_line_start(d, line), whole.len);
+    if (!is_only_closers(str_sub(whole, column, whole.len))) return SHAPE_LINE;
+    int indent = scope_block_indent(d, offset);
+    if (indent < 0) return SHAPE_LINE;
     size_t next = document_line_after(d, line);
     if (next != SIZE_MAX && document_indent(document_line(d, next)) > indent) return SHAPE_LINE;
     return SHAPE_BLOCK;

@@ -27,3 +27,5 @@ void scope_find(context *c, document *d, size_t offset, scope *out);
 /* Several lines only where a body is missing: behind the opener of a block, or on a blank line
  * below it, when the next line with text is not deeper than the opener. */
 completion_shape scope_shape(const document *d, size_t offset, scope_kind kind);
+/* Columns of the header of the block that scope_shape() found; -1: there is none. */
+int scope_block_indent(const document *d, size_t offset);

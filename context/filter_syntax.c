@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Syntax: a suggestion must not add syntax errors.
+ *
+ * The document with the suggestion in place is parsed (incrementally, the document itself is not
+ * touched) and its ERROR and MISSING nodes are counted.  The measure is the document without the
+ * cursor's line: what a person has half typed is an error that a good suggestion mends, so the line
+ * with the suggestion must be as good as no line at all.
+ *
+ * A line may open what later lines will close.  So when the text does not parse as it is, it is
+ * tried with an ending that is never shown: the missing closers, a body behind a ':', an operand
+ * behind an operator, a ';'.  A block that fails loses its last line and is tried again; a line that
+ * fails loses what closes more than was opened, and is dropped when that does not help.
+ *
+ * All trials share one brake (LIMIT_GATE_US); when it stops one, the suggestion is believed.  So is
+ * one without a tree, and text in comments and strings.
+ */
+#include "context/filter.h"
+#include "engine/base/clock.h"
+#include "engine/base/limits.h"
+
+#define ENDINGS_MAX 4
+
+typedef struct {
+    candidate *c;
+    uint64_t deadline_us;
+    size_t errors_before;
+    bool late; /* the brake has stopped a trial */
+} gate;
+
+static bool count_with(gate *g, size_t from, size_t to, str with, str closers, size_t *errors) {
+    const document *d = g->c->d;
+    syntax_trial trial = {.text = document_text(d),
+                          .from = from,
+                          .to = to,
+                          .from_point = document_point(d, from),
+                          .to_point = document_point(d, to),
+                          .with = with,
+                          .closers = closers};
+    bool known = syntax_try(d->tree, &trial, g->deadline_us, errors);
+    if (!known) g->late = true;
+    return known;
+}
+
+static bool parses_with(gate *g, str closers) {
+    size_t errors;
+    if (!count_with(g, g->c->prompt->offset, g->c->to, g->c->text, closers, &errors)) return true;
+    return errors <= g->errors_before;
+}
+
+/* What is still open behind the text and not closed by the rest of the line, as closers. */
+static char *missing_closers(const candidate *c) {
+    brackets b = {0};
+    brackets_read(&b, c->d->language, c->before);
+    brackets_read(&b, c->d->language, c->text);
+    brackets at_text = b;
+    brackets_read(&b, c->d->language, str_sub(c->after, c->to - c->prompt->offset, c->after.len));
+    size_t closed = at_text.depth > b.depth ? at_text.depth - b.depth : 0;
+    size_t missing = at_text.depth - closed;
+    char *out = arena_alloc(c->a, missing + 3);
+    size_t n = 0;
+    if (at_text.quote && b.quote) out[n++] = at_text.quote;
+    if (at_text.comment) out[n++] = '\n';
+    for (size_t i = 0; i < missing; i++)
+        out[n++] = bracket_closer(at_text.open[at_text.depth - 1 - i]);
+    return out;
+}
+
+/* Endings that are tried one after the other; never shown. */
+static size_t list_endings(const candidate *c, str out[ENDINGS_MAX]) {
+    const char *closers = missing_closers(c);
+    bool semicolons = c->d->language->semicolons;
+    size_t n = 0;
+    out[n++] = (str){0};
+    if (c->d->language->blocks == BLOCKS_INDENT)
+        out[n++] = str_of(arena_printf(c->a, "%s pass", closers));
+    if (closers[0] || semicolons)
+        out[n++] = str_of(arena_printf(c->a, "%s%s", closers, semicolons ? ";" : ""));
+    out[n++] = str_of(arena_printf(c->a, " x%s%s", closers, semicolons ? ";" : ""));
+    ASSERT(n <= ENDINGS_MAX);
+    return n;
+}
+
+static bool parses(gate *g) {
+    str endings[ENDINGS_MAX];
+    size_t n = list_endings(g->c, endings);
+    for (size_t i = 0; i < n; i++) {
+        if (parses_with(g, endings[i]) || g->late) return true;
+    }
+    return false;
+}
+
+/* The errors that the line has without any suggestion, at best: what the grammar does not know
+ * (macros) must not count against the suggestion. */
+static size_t errors_of_typed_text(gate *g) {
+    candidate *c = g->c, typed = *c;
+    str endings[ENDINGS_MAX];
+    size_t best = SIZE_MAX, errors;
+    typed.text = (str){0};
+    typed.to = c->prompt->offset;
+    size_t n = str_trim(c->before).len ? list_endings(&typed, endings) : 0;
+    g->c = &typed;
+    for (size_t i = 0; i < n; i++) {
+        if (count_with(g, typed.to, typed.to, (str){0}, endings[i], &errors))
+            best = MIN(best, errors);
+    }
+    g->c = c;
+    return best == SIZE_MAX ? 0 : best;
+}
+
+/* The last line goes; false when there was only one. */
+static bool drop_last_line(candidate *c) {
+    ptrdiff_t lf = str_rfind_char(c->text, '\n');
+    if (lf <= 0 || str_trim(str_sub(c->text, 0, (size_t)lf)).len == 0) return false;
+    c->text = str_sub(c->text, 0, (size_t)lf);
+    return true;
+}
+
+/* What closes more than this line has opened goes; false when there is nothing such. */
+static bool drop_extra_closers(candidate *c) {
+    brackets b = {0};
+    brackets_read(&b, c->d->language, c->before);
+    brackets_read(&b, c->d->language, c->text);
+    if (b.closes_unknown == SIZE_MAX) return false;
+    if (str_trim(str_sub(c->text, 0, b.closes_unknown)).len == 0) return false;
+    c->text = str_sub(c->text, 0, b.closes_unknown);
+    return true;
+}
+
+static bool is_judged(const candidate *c) {
+    if (!c->d->tree || !syntax_tree(c->d->tree)) return false;
+    if (c->d->language->blocks == BLOCKS_WORD || c->d->language->blocks == BLOCKS_NONE)
+        return false;
+    return strcmp(c->prompt->scope, "comment") != 0 && strcmp(c->prompt->scope, "string") != 0;
+}
+
+const char *filter_syntax(candidate *c) {
+    if (!is_judged(c)) return NULL;
+    gate g = {.c = c, .deadline_us = clock_us() + LIMIT_GATE_US};
+    size_t start = c->prompt->offset - c->before.len;
+    size_t end = c->prompt->offset + c->after.len;
+    if (!count_with(&g, start, end, (str){0}, (str){0}, &g.errors_before)) return NULL;
+    if (parses(&g)) return NULL;
+    if (c->d->language->macros) g.errors_before = MAX(g.errors_before, errors_of_typed_text(&g));
+    while (!parses(&g)) {
+        if (!drop_last_line(c) && !drop_extra_closers(c)) return "syntax";
+    }
+    return NULL;
+}
