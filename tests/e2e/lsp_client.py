@@ -319,3 +319,8 @@ def position_of(text, offset, encoding):
     if text[:offset].endswith("\r") and text[offset:offset + 1] == "\n":
         raise ValueError("an offset inside a line end")
     return {"line": len(before) - 1, "character": units(before[-1], encoding)}
+
+
+def error_code(client, method, params):
+    """The error code that a request is answered with; None for a result."""
+    return client.wait(client.request(method, params)).get("error", {}).get("code")

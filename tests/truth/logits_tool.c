@@ -3,10 +3,10 @@
  *
  *     truth_logits MODEL.gguf ref|cpu|cuda ROWS OUT < prompts
  *
- * Each input line is one prompt: token ids with commas between them.  OUT gets vocab f32 values per
- * token, teacher forced: row p is what the model says after tokens 0..p.  ROWS tokens go through one
- * k_forward, so ROWS 1 is the way of decoding and a larger one the way of prefilling.  stdout gets
- * the vocabulary's size and the backend's name.
+ * Each input line is one prompt: token ids with commas between them.  OUT gets vocab f32 values for
+ * each token, teacher forced: row p is what the model says after tokens 0..p.  ROWS tokens go
+ * through one k_forward, so ROWS 1 is the way of decoding and a larger one the way of prefilling.
+ * stdout gets the vocabulary's size and the backend's name.
  * It uses kernels and plans only: no engine thread, no KV reuse, no sampling.  Thread: main.
  */
 #include <stdio.h>

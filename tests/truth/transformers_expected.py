@@ -2,13 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes what Hugging Face `transformers` computes for the truth prompts (data/transformers.json).
 
-    transformers_expected.py MODEL.gguf data/prompts.json OUT.json     needs torch, transformers, gguf
+    transformers_expected.py MODEL.gguf data/prompts.json OUT.json
 
+Needs torch, transformers and gguf; the tests do not, they read the file.
 The GGUF's weights are dequantised to f32 by the `gguf` package and put into a LlamaForCausalLM on
 the CPU.  In a llama GGUF the rows of q and k are permuted for pairwise rotation (2i, 2i+1), while
 transformers rotates halves (i, i + n/2), so they are put back first.
-Per position the file holds: the next token of the prompt, the best ids, ids spread over the vocabulary, their logits, the
-logarithm of the sum of exponentials, and the Euclidean norm of all logits.
+Per position the file holds the next token of the prompt, the best ids, ids spread over the
+vocabulary, their logits, the logarithm of the sum of exponentials, and the Euclidean norm of all
+logits.
 """
 import hashlib
 import json
