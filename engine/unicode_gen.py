@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Writes engine/unicode_tables.h from Python's unicodedata:  engine/unicode_gen.py > engine/unicode_tables.h
+"""Writes the class tables:  engine/unicode_gen.py > engine/unicode_tables.h
+
+Needs PyPI unicodedata2 16.0.0, because the Unicode of Python's own module depends on its version.
 
 Each range is one number: first code point << 8 | class bits (engine/unicode.h); it ends where the
 next begins.  White_Space is a property and no general category, so it is listed here.
 """
 import sys
-import unicodedata
+
+import unicodedata2 as unicodedata
 
 UPPER, LOWER, OTHER_LETTER, MARK, NUMBER, PUNCT, SYMBOL, SPACE = (1 << i for i in range(8))
 WHITE_SPACE = {*range(0x09, 0x0E), 0x20, 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029,
