@@ -127,8 +127,14 @@ typedef struct {
     spm_work *spm;  /* MODEL_SPM */
     strbuf spelled; /* the stretch with U+2581 for spaces, or a word in printable bytes */
     token_vec *out;
-    bool full; /* more than LIMIT_PROMPT_TOKENS */
+    size_t first; /* out->count before */
+    bool full;    /* more than LIMIT_PROMPT_TOKENS */
 } encoding;
+
+static bool is_full(encoding *w) {
+    if (w->out->count - w->first > LIMIT_PROMPT_TOKENS) w->full = true;
+    return w->full;
+}
 
 /* A word that is a token, for models that ask for it. */
 static int32_t find_word(encoding *w, str word) {
@@ -144,8 +150,7 @@ static int32_t find_word(encoding *w, str word) {
 
 static void encode_word(void *ud, str word) {
     encoding *w = ud;
-    if (w->out->count > LIMIT_PROMPT_TOKENS) w->full = true;
-    if (w->full) return;
+    if (is_full(w)) return;
     int32_t whole = pretokenizer_ignores_merges(w->t->pre) ? find_word(w, word) : -1;
     if (whole >= 0)
         vec_push(w->out, whole);
@@ -182,7 +187,7 @@ static void encode_stretch(encoding *w, str text, bool start) {
         spm_encode(&w->t->vocab, w->t->facts.unk, w->spm, strbuf_str(&w->spelled), w->out);
         break;
     }
-    if (w->out->count > LIMIT_PROMPT_TOKENS) w->full = true;
+    (void)is_full(w);
 }
 
 static void encode_all(encoding *w, str text, bool special) {
@@ -205,8 +210,7 @@ static void encode_all(encoding *w, str text, bool special) {
 }
 
 status tokenizer_encode(const tokenizer *t, str text, bool special, token_vec *out, err *e) {
-    size_t before = out->count;
-    encoding w = {.t = t, .out = out, .full = text.len > TEXT_BYTES_MAX};
+    encoding w = {.t = t, .out = out, .first = out->count, .full = text.len > TEXT_BYTES_MAX};
     strbuf_init(&w.spelled, 3 * (size_t)TEXT_BYTES_MAX + 8);
     if (t->bpe)
         w.bpe = bpe_work_new();
@@ -217,7 +221,7 @@ status tokenizer_encode(const tokenizer *t, str text, bool special, token_vec *o
     spm_work_free(w.spm);
     strbuf_deinit(&w.spelled);
     if (!w.full) return OK;
-    out->count = before;
+    out->count = w.first;
     return err_set(e, ERR_LIMIT, "the text of %zu bytes has more than %d tokens; shorten it",
                    text.len, LIMIT_PROMPT_TOKENS);
 }
