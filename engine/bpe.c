@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Byte pair encoding over ids.
  *
- * A merge "a b" is a pair of ids with a rank and the id of "ab", in one hash table.  A symbol is an id;
- * a byte for which the vocabulary has no token gets a number behind it (n + byte) and never merges.
- * Short words (nearly all) are scanned for the lowest rank again and again, which is fastest while
- * everything is in a few cache lines; long ones (a file of one letter) use a linked list and a heap,
- * O(n log n).  Both give the same ids.
+ * A merge "a b" is a pair of ids with a rank and the id of "ab", in one hash table.  A symbol is an
+ * id; a byte for which the vocabulary has no token gets a number behind it (n + byte) and never
+ * merges.  Short words (nearly all) are scanned for the lowest rank again and again, which is
+ * fastest while everything is in a few cache lines; long ones (a file of one letter) use a linked
+ * list and a heap, O(n log n).  Both give the same ids.
  *
  * Owns the merge table; borrows the vocabulary.  Thread: any; all that changes is in bpe_work. */
 #include "engine/bpe.h"
@@ -57,7 +57,7 @@ struct bpe_work {
     cached cache[CACHE_SLOTS];
 };
 
-/* ---- merges ----------------------------------------------------------------------------------- */
+/* ---- merges -------------------------------------------------------------------------------- */
 
 static uint32_t slot_of(const bpe *b, uint32_t left, uint32_t right) {
     uint64_t key = (uint64_t)left << 32 | right;
@@ -140,7 +140,7 @@ void bpe_work_free(bpe_work *w) {
     xfree(w);
 }
 
-/* ---- symbols ---------------------------------------------------------------------------------- */
+/* ---- symbols ------------------------------------------------------------------------------- */
 
 /* The symbols that a word begins as: bytes, or, where tokens are spelled in plain UTF-8, characters
  * (those without a token as bytes).  `id` has room for word.len. */
@@ -169,7 +169,7 @@ static void emit(const bpe *b, uint32_t symbol, token_vec *out) {
     if (symbol < (uint32_t)b->v->n) vec_push(out, (int32_t)symbol);
 }
 
-/* ---- short words ------------------------------------------------------------------------------ */
+/* ---- short words --------------------------------------------------------------------------- */
 
 static void encode_short(const bpe *b, str word, token_vec *out) {
     uint32_t id[SHORT_SYMBOLS], rank[SHORT_SYMBOLS];
@@ -193,7 +193,7 @@ static void encode_short(const bpe *b, str word, token_vec *out) {
         emit(b, id[i], out);
 }
 
-/* ---- long words ------------------------------------------------------------------------------- */
+/* ---- long words ---------------------------------------------------------------------------- */
 
 static bool sooner(candidate a, candidate b) {
     return a.rank != b.rank ? a.rank < b.rank : a.pos < b.pos;
@@ -256,7 +256,7 @@ static void encode_long(const bpe *b, bpe_work *w, str word, token_vec *out) {
         emit(b, w->nodes.at[i].id, out);
 }
 
-/* ---- words ------------------------------------------------------------------------------------ */
+/* ---- words --------------------------------------------------------------------------------- */
 
 static cached *cache_slot(bpe_work *w, str word) {
     uint64_t h = word.len;

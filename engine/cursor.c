@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The only bounds check of the model file parser is in cursor_take(), in the form that cannot
- * overflow.  Little-endian values are put together byte by byte, so that neither the host's order nor
- * the alignment of the mapping matters.  Owns nothing: the bytes and `err` belong to the caller. */
+ * overflow.  Little-endian values are put together byte by byte, so that neither the host's order
+ * nor the alignment of the mapping matters.
+ * Owns nothing: the bytes and `err` belong to the caller. */
 #include "engine/cursor.h"
 
 #include <inttypes.h>

@@ -4,8 +4,8 @@
  *     header | key-value pairs | tensor infos | padding | tensor data (each padded)
  *
  * A file is untrusted: everything is read through a cursor, every product is overflow-checked, and
- * no tensor is listed whose bytes are not inside the mapping.  A split model is one `gguf` of several
- * parts; its metadata are those of the first part.
+ * no tensor is listed whose bytes are not inside the mapping.  A split model is one `gguf` of
+ * several parts; its metadata are those of the first part.
  * Owns the mappings; tensors, keys and strings point into them until gguf_close().
  * Source: the GGUF specification (container, alignment, naming of split files). */
 #include "engine/gguf.h"
@@ -22,7 +22,7 @@
 #define ALIGNMENT_DEFAULT 32
 #define HEADER_BYTES 24
 
-/* ---- tensor infos ----------------------------------------------------------------------------- */
+/* ---- tensor infos -------------------------------------------------------------------------- */
 
 /* Elements and bytes of a tensor; bytes stays 0 for types that are not in the table. */
 static void size_tensor(cursor *c, uint64_t at, gguf_tensor *t) {
@@ -74,7 +74,7 @@ static void read_tensor(cursor *c, gguf_tensor *t, uint64_t *offset) {
     c->within = (str){0};
 }
 
-/* ---- one part --------------------------------------------------------------------------------- */
+/* ---- one part ------------------------------------------------------------------------------ */
 
 typedef struct {
     uint64_t n_tensors, n_kvs;
@@ -209,7 +209,7 @@ static status read_part(gguf *g, const gguf_part *p, gguf_kv_vec *kvs, err *e) {
     return s;
 }
 
-/* ---- files ------------------------------------------------------------------------------------ */
+/* ---- files --------------------------------------------------------------------------------- */
 
 static status map_file(gguf_part *p, err *e) {
     int fd = open(p->path, O_RDONLY | O_CLOEXEC);
@@ -373,7 +373,7 @@ void gguf_close(gguf *g) {
     xfree(g);
 }
 
-/* ---- questions -------------------------------------------------------------------------------- */
+/* ---- questions ----------------------------------------------------------------------------- */
 
 const char *gguf_path(const gguf *g) {
     return g->parts.at[0].path;

@@ -16,7 +16,7 @@ static const uint8_t type_bytes[] = {
     [GGUF_F64] = 8, [GGUF_STRING] = 0, [GGUF_ARRAY] = 0,
 };
 
-/* ---- reading ---------------------------------------------------------------------------------- */
+/* ---- reading ------------------------------------------------------------------------------- */
 
 static gguf_type read_type(cursor *c, const char *field) {
     uint64_t at = cursor_position(c);
@@ -100,7 +100,7 @@ void gguf_kvs_free(gguf_kv_vec *v) {
     vec_free(v);
 }
 
-/* ---- names ------------------------------------------------------------------------------------ */
+/* ---- names --------------------------------------------------------------------------------- */
 
 static str name_at(const void *items, size_t stride, size_t i) {
     str s;
@@ -158,7 +158,7 @@ ptrdiff_t gguf_index_find(const void *items, size_t count, size_t stride, const 
     return -1;
 }
 
-/* ---- questions -------------------------------------------------------------------------------- */
+/* ---- questions ----------------------------------------------------------------------------- */
 
 static const gguf_kv *find(const gguf *g, const char *key) {
     ptrdiff_t i =

@@ -43,5 +43,5 @@ uint32_t *gguf_index(const void *items, size_t count, size_t stride, str *dup);
 /* Position of `name` in such an index, or -1. */
 ptrdiff_t gguf_index_find(const void *items, size_t count, size_t stride, const uint32_t *order,
                           str name);
-/* Unsigned scalar of a pair that is not yet indexed (general.alignment, split.*); else `fallback`. */
+/* An unsigned number, found without the index (general.alignment, split.*); else `fallback`. */
 uint64_t gguf_kvs_u64(const gguf_kv_vec *v, const char *key, uint64_t fallback);

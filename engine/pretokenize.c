@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Pre-tokenisers: passes of patterns over decoded text.
  *
- * A family is a list of patterns (pretokenize_tables.h).  The first one splits the text into matches
- * and the gaps between them; the next splits each of these pieces further, and so on; what is left
- * after the last are the words.  Look-ahead ends at the piece, as it does when a regular expression
- * is run on every piece by itself.
+ * A family is a list of patterns (pretokenize_tables.h).  The first one splits the text into
+ * matches and the gaps between them; the next splits each of these pieces further, and so on; what
+ * is left after the last are the words.  Look-ahead ends at the piece, as it does when a regular
+ * expression is run on every piece by itself.
  *
  * Two kinds of pattern are enough.  A *run* is one class of characters, maybe with one blank before
  * it.  A *word* is the alternation that GPT-2 began and later models vary:
@@ -52,7 +52,7 @@ struct pattern {
 
 #include "engine/pretokenize_tables.h"
 
-/* ---- small matchers --------------------------------------------------------------------------- */
+/* ---- small matchers ------------------------------------------------------------------------ */
 
 static bool is_newline(const uchar *c) {
     return c->cp == '\n' || c->cp == '\r';
@@ -107,7 +107,7 @@ static size_t match_newlines(const uchar *c, size_t i, size_t end) {
     return j;
 }
 
-/* ---- words ------------------------------------------------------------------------------------ */
+/* ---- words --------------------------------------------------------------------------------- */
 
 /* U*l+ where U is all letters but lower case, l all but upper case: some are both. */
 static size_t match_upper_lower(const uchar *c, size_t i, size_t end, uint8_t letters) {
@@ -209,7 +209,7 @@ static size_t match_gpt2(const pattern *p, const uchar *c, size_t i, size_t end)
     return j;
 }
 
-/* ---- the passes ------------------------------------------------------------------------------- */
+/* ---- the passes ---------------------------------------------------------------------------- */
 
 typedef struct {
     const uchar *c;

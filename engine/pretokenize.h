@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /* Cuts text into the words inside which BPE may merge.  Every model family has its own regular
- * expressions for this; here they are hand-written matchers, in linear time, without a regex engine.
- * Thread: any. */
+ * expressions for this; here they are hand-written matchers, in linear time, without a regex
+ * engine.  Thread: any. */
 #include "engine/base/str.h"
 
 typedef struct pretokenizer pretokenizer;

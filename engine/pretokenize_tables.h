@@ -8,7 +8,7 @@ static size_t match_run(const pattern *p, const uchar *c, size_t i, size_t end);
 static size_t match_word(const pattern *p, const uchar *c, size_t i, size_t end);
 static size_t match_gpt2(const pattern *p, const uchar *c, size_t i, size_t end);
 
-/* ---- classes ---------------------------------------------------------------------------------- */
+/* ---- classes ------------------------------------------------------------------------------- */
 
 typedef struct {
     uint32_t first, last;
@@ -91,8 +91,8 @@ static bool in_deepseek_cased(const uchar *c) {
         {0x2C00, 0x2C7B}, {0x2C7E, 0x2CE4}, {0x2CEB, 0x2CEE}, {0x2CF2, 0x2CF2}, {0x2CF3, 0x2CF3},
         {0xA640, 0xA66D}, {0xA680, 0xA69B}, {0xA722, 0xA76F}, {0xA771, 0xA787}, {0xA78B, 0xA78E},
         {0xAB70, 0xABBF}, {0xFB00, 0xFB06}, {0xFB13, 0xFB17}, {0xFF21, 0xFF3A}, {0xFF41, 0xFF5A},
-        {0x10400, 0x1044F}, {0x104B0, 0x104D3}, {0x104D8, 0x104FB}, {0x10C80, 0x10CB2}, {0x10CC0, 0x10CF2},
-        {0x118A0, 0x118DF}, {0x1E900, 0x1E943},
+        {0x10400, 0x1044F}, {0x104B0, 0x104D3}, {0x104D8, 0x104FB}, {0x10C80, 0x10CB2},
+        {0x10CC0, 0x10CF2}, {0x118A0, 0x118DF}, {0x1E900, 0x1E943},
     };
     /* clang-format on */
     return in_ranges(r, COUNTOF(r), c->cp);
@@ -108,7 +108,7 @@ static bool in_bloom(const uchar *c) {
     return !in_space(c);
 }
 
-/* ---- patterns --------------------------------------------------------------------------------- */
+/* ---- patterns ------------------------------------------------------------------------------ */
 
 #define NOT_LETTER_NUMBER (UC_LETTER | UC_NUMBER)
 #define NOT_SPACE_LETTER_NUMBER (UC_SPACE | UC_LETTER | UC_NUMBER)
@@ -176,7 +176,7 @@ static const pattern deepseek3 = {.match = match_word,
 static const pattern tekken = {CASED, .digits = 1};
 static const pattern gpt4o = {CASED, .contraction = CONTRACTION_AFTER, .digits = 3};
 
-/* ---- families --------------------------------------------------------------------------------- */
+/* ---- families ------------------------------------------------------------------------------ */
 
 struct pretokenizer {
     const char *name, *names; /* names: all that a file may use, separated by blanks */
@@ -188,7 +188,8 @@ struct pretokenizer {
 static const pretokenizer pretokenizers[] = {
     {"default", "default", {&punct_math, &gpt2, &numbers, &three_digits}, false, false},
     {"gpt-2", "gpt-2 phi-2 jina-es jina-de gigachat jina-v1-en jina-v2-es jina-v2-de jina-v2-code "
-              "roberta-bpe a.x-4.0 mellum modern-bert mpt olmo jais trillion granite-docling exaone4",
+              "roberta-bpe a.x-4.0 mellum modern-bert mpt olmo jais trillion granite-docling "
+              "exaone4",
      {&gpt2}, false, false},
     {"smollm", "smollm starcoder refact command-r codeshell exaone minerva-7b mellum2",
      {&one_number, &gpt2}, false, false},

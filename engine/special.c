@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Finding special tokens.  A sorted list serves as a trie: each byte of the text narrows the range by
- * two binary searches, so that 6,000 tokens that begin with '<' cost no more than a few.  The leftmost
- * match wins, of several there the longest.  Thread: any; immutable after init. */
+/* Finding special tokens.  A sorted list serves as a trie: each byte of the text narrows the range
+ * by two binary searches, so that 6,000 tokens that begin with '<' cost no more than a few.  The
+ * leftmost match wins, of several there the longest.  Thread: any; immutable after init. */
 #include "engine/special.h"
 
 #include "engine/base/mem.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* Tokens that are found in text as a whole, before any other rule: control and user-defined ones. */
+/* Tokens that are found in text as a whole, before any other rule: control and user-defined. */
 #include "engine/vocab.h"
 
 typedef struct {

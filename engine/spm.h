@@ -9,6 +9,6 @@ typedef struct spm_work spm_work; /* scratch of one encoding run */
 spm_work *spm_work_new(void);
 void spm_work_free(spm_work *w); /* accepts NULL */
 
-/* Appends the ids of `text`, in which spaces are already U+2581.  A character without a token becomes
- * byte tokens, or `unk` (left out when -1) where there are none. */
+/* Appends the ids of `text`, in which spaces are already U+2581.  A character without a token
+ * becomes byte tokens, or `unk` (left out when -1) where there are none. */
 void spm_encode(const vocab *v, int32_t unk, spm_work *w, str text, token_vec *out);

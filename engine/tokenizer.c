@@ -4,8 +4,8 @@
  *     text -- special tokens --> stretches -- pre-tokeniser --> words -- merges --> ids      BPE
  *                                stretches -- spaces to U+2581, best-score pairs --> ids     SPM
  *
- * Owns the vocabulary, the merges and three indices (special tokens with and without control ones, ids
- * by bytes for token healing).  Immutable after opening: scratch lives in the encoding call.
+ * Owns the vocabulary, the merges and three indices (special tokens with and without control ones,
+ * ids by bytes for token healing).  Immutable after opening: scratch lives in the encoding call.
  * What it does not do: chat templates, BOS (the prompt builder adds it). */
 #include "engine/tokenizer.h"
 
@@ -47,7 +47,7 @@ struct tokenizer {
     tokenizer_facts facts;
 };
 
-/* ---- opening ---------------------------------------------------------------------------------- */
+/* ---- opening ------------------------------------------------------------------------------- */
 
 static status find_model(tokenizer *t, const gguf *g, err *e) {
     str name = {0}, pre = {0};
@@ -79,8 +79,8 @@ static void set_defaults(tokenizer *t) {
                                  .pre = spm ? "" : pretokenizer_name(t->pre)};
 }
 
-/* Tokens that plain text is made of.  User-defined ones count when they are blanks or words, not when
- * they are markup: half a "<" must not become a tag. */
+/* Tokens that plain text is made of.  User-defined ones count when they are blanks or words, not
+ * when they are markup: half a "<" must not become a tag. */
 static bool is_text(const vocab *v, int32_t id) {
     if (v->kind[id] == TOKEN_NORMAL || v->kind[id] == TOKEN_BYTE) return true;
     char first = v->piece[id].ptr[0];
@@ -119,7 +119,7 @@ void tokenizer_close(tokenizer *t) {
     xfree(t);
 }
 
-/* ---- encoding --------------------------------------------------------------------------------- */
+/* ---- encoding ------------------------------------------------------------------------------ */
 
 typedef struct {
     const tokenizer *t;
@@ -226,7 +226,7 @@ status tokenizer_encode(const tokenizer *t, str text, bool special, token_vec *o
                    text.len, LIMIT_PROMPT_TOKENS);
 }
 
-/* ---- decoding and questions ------------------------------------------------------------------- */
+/* ---- decoding and questions ---------------------------------------------------------------- */
 
 str tokenizer_piece(const tokenizer *t, int32_t id) {
     return id < 0 || id >= t->vocab.n ? (str){0} : t->vocab.piece[id];
@@ -256,7 +256,7 @@ int32_t tokenizer_find(const tokenizer *t, str text) {
     return vocab_find(&t->vocab, text);
 }
 
-/* ---- token healing ---------------------------------------------------------------------------- */
+/* ---- token healing ------------------------------------------------------------------------- */
 
 const int32_t *tokenizer_sorted(const tokenizer *t, size_t *count) {
     *count = t->n_sorted;

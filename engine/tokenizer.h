@@ -14,8 +14,10 @@ status tokenizer_open(tokenizer **out, const gguf *g, err *e) MUST_USE;
 void tokenizer_close(tokenizer *t); /* accepts NULL */
 
 /* Appends the ids of `text`.  Without `special` nothing in the text is taken for a control token:
- * user text never is.  Adds no BOS.  Any bytes are accepted; ERR_LIMIT above LIMIT_PROMPT_TOKENS. */
-status tokenizer_encode(const tokenizer *t, str text, bool special, token_vec *out, err *e) MUST_USE;
+ * user text never is.  Adds no BOS.  Any bytes are accepted; ERR_LIMIT when it has more than
+ * LIMIT_PROMPT_TOKENS, and then `out` is as before. */
+status tokenizer_encode(const tokenizer *t, str text, bool special, token_vec *out,
+                        err *e) MUST_USE;
 /* The bytes that a token stands for (may be part of a UTF-8 sequence; control tokens: their text).
  * Empty for an id out of range. */
 str tokenizer_piece(const tokenizer *t, int32_t id);
@@ -33,9 +35,10 @@ typedef struct {
 const tokenizer_facts *tokenizer_get_facts(const tokenizer *t);
 bool tokenizer_is_control(const tokenizer *t, int32_t id);
 bool tokenizer_is_eog(const tokenizer *t, int32_t id); /* ends a generation */
-int32_t tokenizer_find(const tokenizer *t, str text);  /* id whose stored text is exactly this, or -1 */
+/* The id whose stored text is exactly this, or -1. */
+int32_t tokenizer_find(const tokenizer *t, str text);
 
-/* Token healing: ids of normal tokens sorted by their bytes.  [first, first + count) are those whose
- * bytes begin with `prefix`.  O(log vocab). */
+/* Token healing: ids of the tokens that plain text is made of, sorted by their bytes.
+ * [first, first + count) are those whose bytes begin with `prefix`.  O(log vocab). */
 const int32_t *tokenizer_sorted(const tokenizer *t, size_t *count);
 size_t tokenizer_prefix_range(const tokenizer *t, str prefix, size_t *first);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Ids with a meaning.  The file's keys count first; where they are missing, well-known texts do,
- * because many files were made before the keys existed.  A token that is found by its text is a control
- * token, whatever the file says: a user's text must never produce it.
+ * because many files were made before the keys existed.  A token that is found by its text is a
+ * control token, whatever the file says: a user's text must never produce it.
  * Source: GGUF key names; token texts of the published models. */
 #include "engine/tokenizer_facts.h"
 
@@ -68,7 +68,8 @@ static void read_fim(tokenizer_facts *f, vocab *v, const gguf *g) {
 /* clang-format off */
 static const char *const eog_texts[] = {
     "<|eot_id|>", "<|im_end|>", "<|end|>", "<|return|>", "<|call|>", "<|flush|>", "<|calls|>",
-    "<end_of_turn>", "<|endoftext|>", "</s>", "<|eom_id|>", "<EOT>", "▁<EOT>", "_<EOT>", "[EOT]", "[EOS]",
+    "<end_of_turn>", "<|endoftext|>", "</s>", "<|eom_id|>", "<EOT>", "▁<EOT>", "_<EOT>", "[EOT]",
+    "[EOS]",
     "<|end_of_text|>", "<end_of_utterance>", "<eos>", "<turn|>", "<|tool_response>",
     "<｜end▁of▁sentence｜>", "[e~[",
 };

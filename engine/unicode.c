@@ -6,15 +6,15 @@
 #include "engine/unicode_tables.h"
 
 uint8_t unicode_class(uint32_t cp) {
-    if (cp < COUNTOF(ascii_classes)) return ascii_classes[cp];
+    if (cp < COUNTOF(unicode_ascii)) return unicode_ascii[cp];
     if (cp > 0x10FFFF) return 0;
-    size_t lo = 0, hi = COUNTOF(class_ranges); /* class_ranges[lo] begins at or before cp */
+    size_t lo = 0, hi = UNICODE_RANGES; /* unicode_ranges[lo] begins at or before cp */
     while (hi - lo > 1) {
         size_t mid = lo + (hi - lo) / 2;
-        if (class_ranges[mid] >> 8 <= cp)
+        if (unicode_ranges[mid] >> 8 <= cp)
             lo = mid;
         else
             hi = mid;
     }
-    return (uint8_t)class_ranges[lo];
+    return (uint8_t)unicode_ranges[lo];
 }

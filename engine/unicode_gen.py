@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Writes the class tables:  engine/unicode_gen.py > engine/unicode_tables.h
+"""Writes the class tables:  engine/unicode_gen.py > engine/unicode_tables.c
 
 Needs PyPI unicodedata2 16.0.0, because the Unicode of Python's own module depends on its version.
 
@@ -37,7 +37,7 @@ def ranges():
 
 
 def table(name, numbers, per_line):
-    print(f"static const {name}[] = {{")
+    print(f"const {name}[{len(numbers)}] = {{")
     for i in range(0, len(numbers), per_line):
         print("    " + " ".join(numbers[i:i + per_line]))
     print("};")
@@ -45,10 +45,16 @@ def table(name, numbers, per_line):
 
 def main():
     print("/* SPDX-License-Identifier: Apache-2.0 */")
-    print("/* Written by engine/unicode_gen.py from Unicode", unicodedata.unidata_version, "*/")
+    version = unicodedata.unidata_version
+    print(f"""/* Written by engine/unicode_gen.py from Unicode {version}; do not edit.
+ *
+ * unicode_ascii has the class bits (unicode.h) of the first 128 code points; unicode_ranges has all
+ * ranges, first code point << 8 | class bits, in ascending order; each ends where the next begins.
+ * Constant, so any thread may read it. */""")
+    print('#include "engine/unicode_tables.h"\n')
     print("/* clang-format off */")
-    table("uint8_t ascii_classes", [f"{bits_of(cp):3d}," for cp in range(128)], 16)
-    table("uint32_t class_ranges", [f"0x{n:08X}," for n in ranges()], 8)
+    table("uint8_t unicode_ascii", [f"{bits_of(cp):3d}," for cp in range(128)], 16)
+    table("uint32_t unicode_ranges", [f"0x{n:08X}," for n in ranges()], 8)
     print("/* clang-format on */")
 
 

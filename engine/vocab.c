@@ -13,7 +13,7 @@
 
 #define KEY(name) "tokenizer.ggml." name
 
-/* ---- spelling --------------------------------------------------------------------------------- */
+/* ---- spelling ------------------------------------------------------------------------------ */
 
 /* Bytes that print as themselves; the other 68 are U+0100 and up, in order. */
 static bool prints(uint32_t b) {
@@ -35,8 +35,8 @@ static int unspell(uint32_t cp) {
     return cp == 323 ? 173 : -1;
 }
 
-/* Writes the bytes of `text` and returns how many (at most text.len); a character that spells no byte
- * stands for itself. */
+/* Writes the bytes of `text` and returns how many (at most text.len); a character that spells no
+ * byte stands for itself. */
 static size_t unspell_bytes(str text, char *out) {
     size_t n = 0;
     for (size_t i = 0; i < text.len;) {
@@ -91,7 +91,7 @@ static size_t write_piece(const vocab *v, str text, token_kind kind, char *out) 
     return text.len;
 }
 
-/* ---- loading ---------------------------------------------------------------------------------- */
+/* ---- loading ------------------------------------------------------------------------------- */
 
 static status read_kinds(vocab *v, const gguf *g, err *e) {
     gguf_type type;

@@ -3,7 +3,8 @@
 import struct
 
 U32, I32, F32, BOOL, STRING, ARRAY = 4, 5, 6, 7, 8, 9
-FORMATS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
+FORMATS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?",
+           10: "Q", 11: "q", 12: "d"}
 
 
 class _Reader:
@@ -31,9 +32,9 @@ class _Reader:
 def read_metadata(path):
     """Keys (str) to values; strings are bytes."""
     r = _Reader(path)
-    magic, _version, _tensors, pairs = r.file.read(4), *r.numbers("I"), *r.numbers("Q"), *r.numbers("Q")
-    if magic != b"GGUF":
+    if r.file.read(4) != b"GGUF":
         raise ValueError(f"{path} is not a GGUF file")
+    _version, _tensors, pairs = r.numbers("I"), r.numbers("Q"), r.numbers("Q")[0]
     found = {}
     for _ in range(pairs):
         key = r.string().decode()

@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Our ids against Hugging Face's `tokenizers` package, for every BPE pre-tokeniser.
 
-    hf_truth.py TOKENIZE_TOOL MODEL.gguf SOURCE-FILE...
+    hf_truth.py TOKENIZE_TOOL SOURCE-FILE...
 
-The vocabulary and the merges are those of MODEL (GPT-2 spelling).  For each family a copy of them with
-that family's tokenizer.ggml.pre is written, the same tokenizer is put together from the package's
-parts and the regular expressions of the published tokenizer.json files, and both encode the same
-source files and random Unicode strings.  Every id must be the same.
+The vocabulary and the merges are those of the default model (or of the GGUF with GPT-2 spelling
+that INLINED_MODEL names).  For each family a copy of them
+with that family's tokenizer.ggml.pre is written, the same tokenizer is put together from the
+package's parts and the regular expressions of the published tokenizer.json files, and both encode
+the same source files and random Unicode strings.  Every id must be the same.
 """
 import os
 import pathlib
@@ -42,8 +43,8 @@ CASED = rf"{LEAD}{UPPER}*{LOWER}+%s|{LEAD}{UPPER}+{LOWER}*%s"
 CASED_PUNCT = r" ?[^\s\p{L}\p{N}]+[\r\n/]*"
 LLAMA3 = rf"{CONTRACTION}|{WORD}|\p{{N}}{{1,3}}|{PUNCT}|{BLANKS}"
 QWEN2 = rf"{CONTRACTION}|{WORD}|\p{{N}}|{PUNCT}|{BLANKS}"
-DEEPSEEK3 = (r"""[!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+"""
-             r"""| ?[\p{P}\p{S}]+[\r\n]*|""" + BLANKS)
+DEEPSEEK3 = (r"""[!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+"""
+             r"""|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*|""" + BLANKS)
 BLOOM = " ?[^(\\s|.,!?\u2026\u3002\uff0c\u3001\u0964\u06d4\u060c)]+"
 DEEPSEEK_CASED = (
     "A-Za-z\u00b5\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u01ba\u01bc-\u01bf\u01c4-\u0293"
@@ -92,11 +93,12 @@ IGNORE_MERGES = {"llama-bpe", "tekken", "minicpm5"}
 
 # ---- strings ------------------------------------------------------------------------------------
 
-WORDS = ["def", " return", "self.x", "it's", "WE'LL", "don'T", "i'Ve", "HTTPServer", "camelCase", "x_1",
-         "0x1F", "1234567", "\u00bd", "\u0663\u0664", "\u4f60\u597d", "\u3042\u30ab", "\ud55c\uae00",
-         "caf\u00e9", "cafe\u0301", "\u0915\u094d\u0937", "\u0e20\u0e32\u0e29\u0e32", "\U0001f999", "\u200d",
-         "//", "/*", "*/", "->", "===", "\u2026", "\u3002", "\u017f", "'\u017f", "\u01c5", "\u02b0", "\u00aa",
-         "<|im_start|", "\ufffd", "\x00", "\x1c", "\x7f", "\u00a0", "\u0085", "\u2028", "\u3000"]
+WORDS = ["def", " return", "self.x", "it's", "WE'LL", "don'T", "i'Ve", "HTTPServer", "camelCase",
+         "x_1", "0x1F", "1234567", "\u00bd", "\u0663\u0664", "\u4f60\u597d", "\u3042\u30ab",
+         "\ud55c\uae00", "caf\u00e9", "cafe\u0301", "\u0915\u094d\u0937",
+         "\u0e20\u0e32\u0e29\u0e32", "\U0001f999", "\u200d", "//", "/*", "*/", "->", "===",
+         "\u2026", "\u3002", "\u017f", "'\u017f", "\u01c5", "\u02b0", "\u00aa", "<|im_start|",
+         "\ufffd", "\x00", "\x1c", "\x7f", "\u00a0", "\u0085", "\u2028", "\u3000"]
 BLANK = [" ", "  ", "    ", "\t", "\n", "\n\n", "\r\n", "\r", " \n", "\n    ", "\u00a0", "\x0b"]
 
 
@@ -154,13 +156,25 @@ def check(tool, meta, name, texts, folder):
     return not bad and len(have) == len(texts)
 
 
+def find_model():
+    """INLINED_MODEL, or where the program keeps the default model; or an empty string."""
+    if os.environ.get("INLINED_MODEL"):
+        return os.environ["INLINED_MODEL"]
+    program = os.path.join(os.environ.get("INLINED_BUILD", "build"), "inlined")
+    if not os.access(program, os.X_OK):
+        return ""
+    done = subprocess.run([program, "models", "path"], capture_output=True, text=True, check=False)
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
 def main():
-    tool, model, *sources = sys.argv[1:]
+    tool, *sources = sys.argv[1:]
     if tokenizers is None:
         print("SKIP: this python has no tokenizers package")
         return SKIP
-    if not model or not os.path.exists(model):
-        print("SKIP: no model; configure with -DINLINED_TEST_MODEL=MODEL.gguf")
+    model = find_model()
+    if not os.path.isfile(model):
+        print("SKIP: no model here; fetch it with: build/inlined models pull, or set INLINED_MODEL")
         return SKIP
     rng = random.Random(SEED)
     meta = gguf_file.read_metadata(model)

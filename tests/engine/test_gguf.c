@@ -13,7 +13,7 @@
 
 static const uint64_t shape[4] = {64, 3, 2, 1};
 
-/* ---- good files ------------------------------------------------------------------------------- */
+/* ---- good files ---------------------------------------------------------------------------- */
 
 static void build_good(gguf_builder *b) {
     builder_str(b, "general.architecture", "llama");
@@ -122,7 +122,7 @@ static void test_unknown_type(void **state) {
     builder_deinit(&b);
 }
 
-/* ---- bad files -------------------------------------------------------------------------------- */
+/* ---- bad files ----------------------------------------------------------------------------- */
 
 /* Expects that parsing fails with a sentence that has all of `words` (separated by '|'). */
 static void expect_refused(str file, status code, const char *words) {
@@ -267,7 +267,7 @@ static void test_truncated(void **state) {
     builder_deinit(&b);
 }
 
-/* ---- files ------------------------------------------------------------------------------------ */
+/* ---- files --------------------------------------------------------------------------------- */
 
 static char folder[] = "/tmp/test_gguf.XXXXXX";
 

@@ -47,7 +47,7 @@ static uint32_t next_random(uint32_t *seed) {
     return *seed >> 8;
 }
 
-/* ---- byte-level BPE --------------------------------------------------------------------------- */
+/* ---- byte-level BPE ------------------------------------------------------------------------ */
 
 static void test_merges(void **state) {
     UNUSED(state);
@@ -185,7 +185,7 @@ static void test_limit(void **state) {
     tokenizer_close(t);
 }
 
-/* ---- pre-tokenisers --------------------------------------------------------------------------- */
+/* ---- pre-tokenisers ------------------------------------------------------------------------ */
 
 static void add_word(void *ud, str word) {
     strbuf *out = ud;
@@ -218,7 +218,7 @@ static void test_words(void **state) {
     assert_string_equal(pretokenizer_name(pretokenizer_find(STR("lfm2"))), "llama3");
 }
 
-/* ---- special tokens --------------------------------------------------------------------------- */
+/* ---- special tokens ------------------------------------------------------------------------ */
 
 static void test_special(void **state) {
     UNUSED(state);
@@ -297,7 +297,7 @@ static void test_facts(void **state) {
     tokenizer_close(t);
 }
 
-/* ---- token healing ---------------------------------------------------------------------------- */
+/* ---- token healing ------------------------------------------------------------------------- */
 
 static void expect_range(const tokenizer *t, str prefix) {
     size_t all, first;
@@ -329,7 +329,7 @@ static void test_healing_index(void **state) {
     tokenizer_close(t);
 }
 
-/* ---- SentencePiece ---------------------------------------------------------------------------- */
+/* ---- SentencePiece ------------------------------------------------------------------------- */
 
 static const struct {
     const char *text;
@@ -399,7 +399,7 @@ static void test_spm(void **state) {
     tokenizer_close(t);
 }
 
-/* ---- bad vocabularies ------------------------------------------------------------------------- */
+/* ---- bad vocabularies ---------------------------------------------------------------------- */
 
 static void refuse(gguf_builder *b, status code, const char *words) {
     str file = builder_finish(b);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tokenizes for the truth tests:  tokenize_tool MODEL.gguf [--special] [--frames] [--time N]
  *
- * Reads stdin: one text, or with --frames many, each behind its length (4 bytes, little endian), and
- * prints one line of ids per text.  With --time it encodes N times and prints the best time in
+ * Reads stdin: one text, or with --frames many, each behind its length (4 bytes, little endian),
+ * and prints one line of ids per text.  With --time it encodes N times and prints the best time in
  * milliseconds and the number of tokens instead. */
 #include "engine/base/clock.h"
 #include "engine/base/limits.h"

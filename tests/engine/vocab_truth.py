@@ -2,25 +2,42 @@
 # SPDX-License-Identifier: Apache-2.0
 """Our ids against the published test vectors of llama.cpp's vocabularies.
 
-    vocab_truth.py TOKENIZE_TOOL LLAMA_CPP_FOLDER
+    vocab_truth.py TOKENIZE_TOOL [LLAMA_CPP_FOLDER]
 
-The folder (a clone; nothing of it is committed here) has models/ggml-vocab-NAME.gguf with .inp, texts
-between separator lines, and .out, a line of ids for each.  Every text of every pair must give exactly
-those ids, by the rules of encoding without BOS and with special tokens as plain text.
+The folder (a clone; nothing of it is committed here) has models/ggml-vocab-NAME.gguf with .inp,
+texts between separator lines, and .out, a line of ids for each.  Without a folder the clone is made
+in the build folder, from the git bundle that the npm package node-llama-cpp carries
+(INLINED_PEERS).  Every text of every pair must give exactly those ids, by the rules of encoding
+without BOS and with special tokens as plain text.
 """
+import os
 import pathlib
 import struct
 import subprocess
 import sys
 
 SEPARATOR = "\n__ggml_vocab_test__\n"
-FAMILIES_MIN = 14
+FAMILIES_MIN = 15
 SKIP = 77
+
+
+def clone_from_peers():
+    """A folder with the bundle's models/, or an empty string."""
+    peers, build = os.environ.get("INLINED_PEERS", ""), os.environ.get("INLINED_BUILD", "")
+    bundle = pathlib.Path(peers, "node-llama-cpp/llama/gitRelease.bundle")
+    if not peers or not build or not bundle.exists():
+        return ""
+    folder = pathlib.Path(build, "llama-vocab")
+    if not (folder / "models").is_dir():
+        subprocess.run(["git", "clone", "-q", "--no-checkout", bundle, folder], check=True)
+        subprocess.run(["git", "-C", folder, "checkout", "-q", "HEAD", "--", "models"], check=True)
+    return str(folder)
 
 
 def encode(tool, model, texts):
     frames = b"".join(struct.pack("<I", len(t)) + t for t in (s.encode() for s in texts))
-    done = subprocess.run([tool, str(model), "--frames"], input=frames, capture_output=True)
+    done = subprocess.run([tool, str(model), "--frames"], input=frames, capture_output=True,
+                          check=False)
     if done.returncode != 0:
         raise RuntimeError(done.stderr.decode(errors="replace").strip())
     return [[int(i) for i in line.split()] for line in done.stdout.decode().split("\n")[:-1]]
@@ -40,9 +57,11 @@ def check(tool, model):
 
 def main():
     tool, folder = sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else ""
+    folder = folder or clone_from_peers()
     models = sorted(p.with_suffix("") for p in pathlib.Path(folder).glob("models/*.gguf.inp"))
     if not folder or not models:
-        print("SKIP: no llama.cpp vocabularies; configure with -DINLINED_LLAMA_CPP=CLONE")
+        print("SKIP: no llama.cpp vocabularies; configure with -DINLINED_LLAMA_CPP=CLONE, or with "
+              "-DINLINED_PEERS=node_modules of tests/peers")
         return SKIP
     results = []
     for model in models:
