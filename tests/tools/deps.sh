@@ -5,6 +5,7 @@
 #   $CACHE/deps/grammars               the newest of these, for a build without bootstrap
 #   $CACHE/venv/KEY                    Python of the tests (tests/requirements.txt)
 #   $CACHE/peers/KEY/node_modules      llama.cpp as a peer (tests/peers)
+#   $CACHE/llama.cpp/KEY               its vocabularies, out of that package
 #   $CACHE/node/VERSION                Node, only where the system has none that is new enough
 #   $CACHE/nvim/VERSION                Neovim versions of the editor tests
 # KEY is a hash of the file that names the versions; `.ok` inside marks a complete folder.
@@ -150,23 +151,41 @@ need_grammars() {
     ln -sfn "$key/grammars" "$CACHE/deps/grammars"
 }
 
+# venv_fetch REQUIREMENTS... DIR
 venv_fetch() {
     set -e
-    "$PYTHON" -m venv "$2"
-    "$2/bin/pip" install --disable-pip-version-check -r "$1"
+    local dir=${!#} file
+    "$PYTHON" -m venv "$dir"
+    for file in "${@:1:$#-1}"; do
+        "$dir/bin/pip" install --disable-pip-version-check --no-deps -r "$file"
+    done
+    [ $# -lt 3 ] || "$PYTHON" "$TOP/tests/tools/torch_cpu.py" "$dir/bin/python"
 }
 
-# need_test_things: sets TEST_PYTHON, PEERS, NVIM_11, NVIM_12.
+# llama_fetch DIR: llama.cpp's vocabularies with their expected tokens, from the bundle in the npm
+# package.  The rest of its sources is not kept.
+llama_fetch() {
+    set -e
+    cd "$1"
+    git clone -q --bare "$PEERS/node_modules/node-llama-cpp/llama/gitRelease.bundle" bundle.git
+    git --git-dir=bundle.git --work-tree=. checkout -q HEAD -- models
+    rm -rf bundle.git
+}
+
+# need_test_things: sets TEST_VENV, PEERS, LLAMA, NVIM_11, NVIM_12.
 need_test_things() {
-    local req=$TOP/tests/requirements.txt peers=$TOP/tests/peers
+    local peers=$TOP/tests/peers req=("$TOP/tests/requirements.txt")
     need_clang_runtime
-    TEST_VENV=$CACHE/venv/$(key "$req" <("$PYTHON" --version))
+    [ -z "${INLINED_TORCH:-}" ] || req+=("$TOP/tests/requirements-torch.txt")
+    TEST_VENV=$CACHE/venv/$(key "${req[@]}" <("$PYTHON" --version))
     fetched "$TEST_VENV" "Python packages of the tests" \
-        "check the network and the pins in tests/requirements.txt" venv_fetch "$req"
+        "check the network and the pins in tests/requirements.txt" venv_fetch "${req[@]}"
     need_node
     PEERS=$CACHE/peers/$(key "$peers/package-lock.json")
     fetched "$PEERS" "llama.cpp as a peer (npm)" \
         "check the network (npm ping), then run the same command again" npm_fetch "$peers"
+    LLAMA=$CACHE/llama.cpp/${PEERS##*/}
+    fetched "$LLAMA" "llama.cpp's vocabularies" "run the same command again" llama_fetch
     NVIM_11=$CACHE/nvim/0.11.4
     fetched "$NVIM_11" "Neovim 0.11.4" "check the network and that pip works" \
         "$TOP/tests/editors/install_nvim.sh" 0.11.4
