@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Architectures: the table, and reading hyper-parameters from a model file.
  *
- * Every architecture is a row of facts over one skeleton (engine/plan.c): x = embed; per layer
- * x += attention(norm(x)), x += ffn(norm(x)); logits = head(norm(x)).  A new one is a row, and a bit
- * for what no row had before.  Every number is bounded before anything is allocated with it; products
+ * Every architecture is a row of facts over one skeleton (engine/plan.c): x = embed; per layer x +=
+ * attention(norm(x)), x += ffn(norm(x)); logits = head(norm(x)).  A new one is a row, and a bit for
+ * what no row had before.  Every number is bounded before anything is allocated with it; products
  * of them fit 64 bits.
  *
- * Source: GGUF key names and per-architecture differences, as facts, from the GGUF specification and
- * the published model descriptions.
+ * Source: GGUF key names and per-architecture differences, as facts, from the GGUF specification
+ * and the published model descriptions.
  */
 #include "engine/arch.h"
 
@@ -18,16 +18,16 @@
 
 /* clang-format off */
 static const arch_row rows[] = {
-    /* name        rope       norm        act            bits                                      pattern */
-    {"gemma2",     ROPE_NEOX, NORM_RMS,   ACT_GELU_TANH, ARCH_POST_NORM | ARCH_EMBED_SQRT,               2},
-    {"gemma3",     ROPE_NEOX, NORM_RMS,   ACT_GELU_TANH, ARCH_POST_NORM | ARCH_EMBED_SQRT | ARCH_QK_NORM |
-                                                         ARCH_LOCAL_ROPE,                                6},
-    {"granite",    ROPE_NORM, NORM_RMS,   ACT_SILU,      ARCH_SCALES,                                    0},
-    {"llama",      ROPE_NORM, NORM_RMS,   ACT_SILU,      0,                                              0},
-    {"phi3",       ROPE_NEOX, NORM_RMS,   ACT_SILU,      ARCH_FUSED_QKV | ARCH_FUSED_GATE_UP,            0},
-    {"qwen2",      ROPE_NEOX, NORM_RMS,   ACT_SILU,      0,                                              0},
-    {"qwen3",      ROPE_NEOX, NORM_RMS,   ACT_SILU,      ARCH_QK_NORM,                                   0},
-    {"starcoder2", ROPE_NEOX, NORM_LAYER, ACT_GELU_TANH, ARCH_NO_GATE,                                   0},
+    /* name        rope       norm        act            pattern, bits */
+    {"gemma2",     ROPE_NEOX, NORM_RMS,   ACT_GELU_TANH, 2, ARCH_POST_NORM | ARCH_EMBED_SQRT},
+    {"gemma3",     ROPE_NEOX, NORM_RMS,   ACT_GELU_TANH, 6, ARCH_POST_NORM | ARCH_EMBED_SQRT |
+                                                            ARCH_QK_NORM | ARCH_LOCAL_ROPE},
+    {"granite",    ROPE_NORM, NORM_RMS,   ACT_SILU,      0, ARCH_SCALES},
+    {"llama",      ROPE_NORM, NORM_RMS,   ACT_SILU,      0, 0},
+    {"phi3",       ROPE_NEOX, NORM_RMS,   ACT_SILU,      0, ARCH_FUSED_QKV | ARCH_FUSED_GATE_UP},
+    {"qwen2",      ROPE_NEOX, NORM_RMS,   ACT_SILU,      0, 0},
+    {"qwen3",      ROPE_NEOX, NORM_RMS,   ACT_SILU,      0, ARCH_QK_NORM},
+    {"starcoder2", ROPE_NEOX, NORM_LAYER, ACT_GELU_TANH, 0, ARCH_NO_GATE},
 };
 /* clang-format on */
 

@@ -22,8 +22,8 @@ typedef struct {
     k_rope_kind rope;
     k_norm_kind norm;
     k_act act;
-    unsigned bits;
     int window_pattern; /* every n-th layer sees everything, the others `window`; 0: all do */
+    unsigned bits;      /* arch_bits */
 } arch_row;
 
 typedef struct {

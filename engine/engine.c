@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The only implementation of engine.h: a thread, a mailbox, and what the caller's side remembers.
  *
- * Owns the thread and the mailbox.  Models belong to the thread (worker.c).  A tokenizer is lent to the
- * caller from the delivery of EV_LOADED to that of EV_UNLOADED; the letter of EV_UNLOADED carries it
- * back to be freed here, so it can never vanish under the caller.
- * Thread: the caller's.
+ * Owns the thread and the mailbox.  Models belong to the thread (worker.c).  A tokenizer is lent to
+ * the caller from the delivery of EV_LOADED to that of EV_UNLOADED; the letter of EV_UNLOADED
+ * carries it back to be freed here, so it can never vanish under the caller. Thread: the caller's.
  */
 #include "engine/engine.h"
 
@@ -57,7 +56,7 @@ void engine_stop(engine *g) {
     xfree(g);
 }
 
-/* ---- models ------------------------------------------------------------------------------------ */
+/* ---- models ---------------------------------------------------------------------------------- */
 
 void engine_load(engine *g, int slot, const engine_model_options *opt) {
     ASSERT(slot >= 0 && slot < LIMIT_ENGINE_MODELS);
@@ -82,7 +81,7 @@ const tokenizer *engine_tokenizer(const engine *g, int slot) {
     return slot >= 0 && slot < LIMIT_ENGINE_MODELS ? g->tokenizers[slot] : NULL;
 }
 
-/* ---- jobs -------------------------------------------------------------------------------------- */
+/* ---- jobs ------------------------------------------------------------------------------------ */
 
 status engine_submit(engine *g, const engine_job *spec, job_id *id, err *e) {
     job *j;
@@ -101,7 +100,7 @@ void engine_cancel(engine *g, job_id id) {
     mailbox_cancel(g->mail, id);
 }
 
-/* ---- events ------------------------------------------------------------------------------------ */
+/* ---- events ---------------------------------------------------------------------------------- */
 
 const char *finish_reason_name(finish_reason r) {
     switch (r) {

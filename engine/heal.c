@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Token healing.
  *
- * A tokeniser splits "    return x" into other pieces than "    " and "return x"; a model that is shown
- * a prompt ending in "    " or in half a word has hardly ever seen such an ending and continues badly.
- * So the tokens whose boundary the cursor made are dropped, and generation is constrained: as long as
- * bytes R are owed, a token is allowed if its bytes begin with R, or if R begins with them.
+ * A tokeniser splits "    return x" into other pieces than "    " and "return x"; a model that is
+ * shown a prompt ending in "    " or in half a word has hardly ever seen such an ending and
+ * continues badly. So the tokens whose boundary the cursor made are dropped, and generation is
+ * constrained: as long as bytes R are owed, a token is allowed if its bytes begin with R, or if R
+ * begins with them.
  *
- * The first set is one range of the vocabulary sorted by bytes; the second is found by looking up each
- * proper prefix of R.  Tokens that end generation are in neither.
+ * The first set is one range of the vocabulary sorted by bytes; the second is found by looking up
+ * each proper prefix of R.  Tokens that end generation are in neither.
  */
 #include "engine/heal.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Copying a job in.  Everything that a caller may get wrong is checked here, on the caller's thread,
- * so that the engine meets only sane orders.
+/* Copying a job in.  Everything that a caller may get wrong is checked here, on the caller's
+ * thread, so that the engine meets only sane orders.
  */
 #include "engine/job.h"
 

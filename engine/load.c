@@ -2,11 +2,12 @@
 /* Loading a model.
  *
  *     map the file -> tokenizer -> architecture -> plan (every tensor bound and checked)
- *       -> memory plan, compared with what is free -> repack the weights -> sessions -> one warm-up step
+ *       -> memory plan, compared with what is free -> repack the weights -> sessions
+ *       -> one warm-up step
  *
- * Nothing large is allocated before the memory plan says that it fits.  When the caller left the length
- * of the context to us, it is halved until it fits.  Any failure leaves nothing behind and is one
- * sentence.  Thread: engine.
+ * Nothing large is allocated before the memory plan says that it fits.  When the caller left the
+ * length of the context to us, it is halved until it fits.  Any failure leaves nothing behind and
+ * is one sentence.  Thread: engine.
  */
 #include "engine/load.h"
 

@@ -13,14 +13,14 @@
  *   (2) One wake() may stand for many letters; the caller goes on until mailbox_next is false.
  *   (3) A job has one owner: the caller until mailbox_post succeeds, the engine until
  *       mailbox_emit_done, the caller again from mailbox_next on.
- *   (4) table[] holds a job from mailbox_post until its MAIL_DONE is delivered, and only the caller's
- *       thread puts in and takes out: so cancelling can never touch freed memory, and at most
- *       LIMIT_ENGINE_JOBS jobs exist however slowly the caller reads.
- *   (5) Letters about jobs are embedded in the job, and a text letter that is still queued only grows:
- *       sending allocates nothing.  The text itself never moves; `shared` publishes it.
+ *   (4) table[] holds a job from mailbox_post until its MAIL_DONE is delivered, and only the
+ *       caller's thread puts in and takes out: so cancelling can never touch freed memory, and at
+ *       most LIMIT_ENGINE_JOBS jobs exist however slowly the caller reads.
+ *   (5) Letters about jobs are embedded in the job, and a text letter that is still queued only
+ *       grows: sending allocates nothing.  The text itself never moves; `shared` publishes it.
  *   (6) MAIL_DONE is the last letter of its job, because it is sent last and the list keeps order.
- *   (7) `interrupt` may turn true late (for a job that has stopped stepping) and is then cleared by the
- *       next mailbox_set_running; it never misses an order that came before or during the step.
+ *   (7) `interrupt` may turn true late (for a job that has stopped stepping) and is then cleared by
+ *       the next mailbox_set_running; it never misses an order that came before or during the step.
  */
 #include "engine/mailbox.h"
 
@@ -96,7 +96,7 @@ static void unlock(mailbox *m) {
     ASSERT(pthread_mutex_unlock(&m->lock) == 0);
 }
 
-/* ---- caller ------------------------------------------------------------------------------------ */
+/* ---- caller ---------------------------------------------------------------------------------- */
 
 status mailbox_post(mailbox *m, job *j, err *e) {
     lock(m);
@@ -196,7 +196,7 @@ bool mailbox_next(mailbox *m, delivery *out) {
     return true;
 }
 
-/* ---- engine ------------------------------------------------------------------------------------ */
+/* ---- engine ---------------------------------------------------------------------------------- */
 
 void mailbox_set_started(mailbox *m, status s, const err *e) {
     lock(m);

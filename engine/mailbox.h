@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* Where the two threads meet; see mailbox.c for the invariants.  "Caller" is the thread that started
- * the engine (the loop), "engine" is the worker thread. */
+/* Where the two threads meet; see mailbox.c for the invariants.  "Caller" is the thread that
+ * started the engine (the loop), "engine" is the worker thread. */
 #include "engine/job.h"
 
 typedef struct mailbox mailbox;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Free memory as the kernel tells it: MemAvailable of /proc/meminfo, and the limit of the control group
- * (containers), less what is used but not reclaimable.  What cannot be read does not count.
+/* Free memory as the kernel tells it: MemAvailable of /proc/meminfo, and the limit of the control
+ * group (containers), less what is used but not reclaimable.  What cannot be read does not count.
  */
 #include "engine/memory.h"
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Builds the plan: embed, then per layer QKV, attend, out, gate/up, down, then the head.
  *
- * All architectures share this list; a row of engine/arch.c decides which norms, biases, fusions and
- * scales are there.  A tensor that is bound has exactly the shape that the hyper-parameters promise, so
- * no kernel ever checks a size again.  A bias is taken when the file has one: no architecture here has
- * biases that must not be used.
+ * All architectures share this list; a row of engine/arch.c decides which norms, biases, fusions
+ * and scales are there.  A tensor that is bound has exactly the shape that the hyper-parameters
+ * promise, so no kernel ever checks a size again.  A bias is taken when the file has one: no
+ * architecture here has biases that must not be used.
  */
 #include "engine/plan.h"
 
@@ -109,7 +109,7 @@ static k_tensor elements_of(k_tensor t, int64_t from, int64_t count) {
     return t;
 }
 
-/* ---- rope -------------------------------------------------------------------------------------- */
+/* ---- rope ------------------------------------------------------------------------------------ */
 
 /* Source: YaRN (Peng et al. 2023), equations 17-23, with beta 32 and 1. */
 static double yarn_frequency(const arch *a, int i, double base, double freq) {
@@ -157,7 +157,7 @@ static k_rope rope(binder *b, int layer) {
     return (k_rope){a->row->rope, a->rope_dims, freq, local ? 1.0f : rope_mscale(b)};
 }
 
-/* ---- layers ------------------------------------------------------------------------------------ */
+/* ---- layers ---------------------------------------------------------------------------------- */
 
 static k_op attention_in(binder *b, int layer, const k_rope *turn) {
     const arch *a = b->a;

@@ -4,15 +4,15 @@
  * A completion is laid out as:   [begin] chunks... [header] then the style's layout, for instance
  *
  *     "pPsSm"  PRE prefix SUF suffix MID      prefix-suffix-middle, what most families publish
- *     "psSmP"  PRE SUF suffix MID prefix      the prefix last: typing only appends, so the KV cache of
- *                                             everything before the cursor survives each key
+ *     "psSmP"  PRE SUF suffix MID prefix      the prefix last: typing only appends, so
+ *                                             the KV cache survives each key
  *     "P"      prefix                         no fill-in-the-middle
  *
  * Budgets cut the prefix on the left and the suffix on the right.  The left cut must not slide with
- * every key, or no cached prefix would ever match: of all line starts that leave between 3/4 and all of
- * the budget, the one whose following bytes have the smallest hash is taken.  That choice depends on
- * the text around the cut alone, so it stays put while somebody types at the other end, and survives a
- * caller whose own window moves.
+ * every key, or no cached prefix would ever match: of all line starts that leave between 3/4 and
+ * all of the budget, the one whose following bytes have the smallest hash is taken.  That choice
+ * depends on the text around the cut alone, so it stays put while somebody types at the other end,
+ * and survives a caller whose own window moves.
  *
  * Text of the user is never searched for control tokens.
  */
@@ -27,7 +27,7 @@
 #define CONTEXT_TOKENS 512
 #define BYTES_PER_TOKEN 8 /* more than code has; bounds what is tokenised */
 
-/* ---- style ------------------------------------------------------------------------------------- */
+/* ---- style ----------------------------------------------------------------------------------- */
 
 static bool contains_ignore_case(str s, str word) {
     for (size_t i = 0; i + word.len <= s.len; i++)
@@ -35,8 +35,9 @@ static bool contains_ignore_case(str s, str word) {
     return false;
 }
 
-/* Does the file itself name the markers?  Vocabularies often have them though the model never saw one,
- * so markers that only exist by their text count for models that call themselves code models. */
+/* Does the file itself name the markers?  Vocabularies often have them though the model never saw
+ * one, so markers that only exist by their text count for models that call themselves code models.
+ * */
 static bool is_trained_for_fim(const gguf *g) {
     int64_t id;
     if (gguf_find_i64(g, "tokenizer.ggml.fim_pre_token_id", &id) ||
@@ -96,7 +97,7 @@ void prompt_style_detect(prompt_style *out, const tokenizer *t, const gguf *g) {
     out->format = strcmp(out->layout, "pPsSm") == 0 ? FIM_PSM : FIM_SPM;
 }
 
-/* ---- budgets ----------------------------------------------------------------------------------- */
+/* ---- budgets --------------------------------------------------------------------------------- */
 
 typedef struct {
     const tokenizer *t;
@@ -171,7 +172,7 @@ static void add_suffix(encoder *enc, str text, int budget, token_vec *out) {
     encode(enc, str_sub(text, 0, end), false, out);
 }
 
-/* ---- completion -------------------------------------------------------------------------------- */
+/* ---- completion ------------------------------------------------------------------------------ */
 
 typedef struct {
     int prefix, suffix, context;
@@ -270,7 +271,7 @@ static status build_completion(prompt *out, const prompt_style *style, encoder *
     return enc->status;
 }
 
-/* ---- raw prompts ------------------------------------------------------------------------------- */
+/* ---- raw prompts ----------------------------------------------------------------------------- */
 
 static status build_raw(prompt *out, const prompt_style *style, encoder *enc,
                         const engine_job *job) {

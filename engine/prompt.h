@@ -25,7 +25,8 @@ typedef struct {
 } prompt;
 
 /* Errors: ERR_LIMIT when a raw prompt is longer than the context (completions are cut instead),
- * ERR_USAGE for token ids that do not exist or an empty prompt.  `context`: positions in a sequence. */
+ * ERR_USAGE for token ids that do not exist or an empty prompt.  `context`: positions in a
+ * sequence. */
 status prompt_build(prompt *out, const prompt_style *style, const tokenizer *t,
                     const engine_job *job, int context, err *e) MUST_USE;
 void prompt_deinit(prompt *p); /* accepts a zeroed prompt */

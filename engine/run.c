@@ -7,10 +7,10 @@
  *     run_end:   result, session back to the table with everything that was computed
  *
  * Invariants
- *   (1) ids[0 .. n_ids) is what the model has been told; session->count < n_ids between steps, so that
- *       there is always a row left to compute.
- *   (2) Chunks end at multiples of rows_max, so that a prompt meets the same chunk boundaries whether or
- *       not its beginning was in the cache.
+ *   (1) ids[0 .. n_ids) is what the model has been told; session->count < n_ids between steps, so
+ *       that there is always a row left to compute.
+ *   (2) Chunks end at multiples of rows_max, so that a prompt meets the same chunk boundaries
+ *       whether or not its beginning was in the cache.
  *   (3) job->text is valid UTF-8 at any time: bytes of an unfinished character wait in `tail`.
  *   (4) A step allocates nothing: everything comes from the job's arena in run_start.
  * Thread: engine.
@@ -77,7 +77,7 @@ status run_start(run **out, job *j, model *m, err *e) {
     return OK;
 }
 
-/* ---- choosing a token -------------------------------------------------------------------------- */
+/* ---- choosing a token ------------------------------------------------------------------------ */
 
 typedef struct {
     int32_t id;
@@ -130,7 +130,7 @@ static status choose(run *r, choice *out, err *e) {
     return OK;
 }
 
-/* ---- text -------------------------------------------------------------------------------------- */
+/* ---- text ------------------------------------------------------------------------------------ */
 
 /* Appends bytes as complete UTF-8: what is invalid becomes U+FFFD, an unfinished end waits. */
 static void add_text(run *r, str piece) {
@@ -191,7 +191,7 @@ static bool accept(run *r, const choice *c) {
     return false;
 }
 
-/* ---- steps ------------------------------------------------------------------------------------- */
+/* ---- steps ----------------------------------------------------------------------------------- */
 
 /* Rows for the next step: up to the end of a chunk, or to the last id. */
 static int count_rows(const run *r) {
@@ -253,7 +253,7 @@ void run_give_up_pages(run *r) {
     r->job->result.prefilled = 0;
 }
 
-/* ---- the end ----------------------------------------------------------------------------------- */
+/* ---- the end --------------------------------------------------------------------------------- */
 
 static void fill_confidence(run *r) {
     engine_result *res = &r->job->result;

@@ -24,8 +24,8 @@ typedef struct {
 } run;
 
 /* Builds the prompt, allocates everything that the job will ever need and takes a session.  After a
- * failure run_end gives the job its result all the same.  *out is NULL without error when no session
- * is free. */
+ * failure run_end gives the job its result all the same.  *out is NULL without error when no
+ * session is free. */
 status run_start(run **out, job *j, model *m, err *e) MUST_USE;
 
 typedef enum {

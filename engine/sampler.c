@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Sampling from candidates in this order: repetition penalty, top-k, top-p, min-p, temperature.
- * Temperature comes last, so that top-p and min-p cut the model's own distribution and mean the same at
- * every temperature.
+ * Temperature comes last, so that top-p and min-p cut the model's own distribution and mean the
+ * same at every temperature.
  *
- * Candidates are popped off a heap, best first, and only as many as the cuts let through: with usual
- * settings a few dozen of a vocabulary of 150,000.
+ * Candidates are popped off a heap, best first, and only as many as the cuts let through: with
+ * usual settings a few dozen of a vocabulary of 150,000.
  *
  * Source: xoshiro256** and splitmix64 by Blackman and Vigna (public domain), as algorithms.
  */

@@ -3,10 +3,10 @@
  *
  *     attach --> held: reserve, append, rewind --> release --> idle, reusable by the next prompt
  *
- * A prompt states all its tokens; the session with the longest common prefix serves it.  Where most of
- * that session would be thrown away (another file with the same header), the prompt gets another one
- * that shares the common pages instead.  Sharing is by page; the page in which two sequences part is
- * copied when one of them writes to it.
+ * A prompt states all its tokens; the session with the longest common prefix serves it.  Where most
+ * of that session would be thrown away (another file with the same header), the prompt gets another
+ * one that shares the common pages instead.  Sharing is by page; the page in which two sequences
+ * part is copied when one of them writes to it.
  *
  * Invariants
  *   (1) tokens[0 .. count) have valid KV in pages[0 .. n_pages), n_pages * K_PAGE_TOKENS >= count.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* Sequences of tokens whose keys and values are in the cache, and how a new prompt finds the one that
- * it shares most with.  Thread: engine. */
+/* Sequences of tokens whose keys and values are in the cache, and how a new prompt finds the one
+ * that it shares most with.  Thread: engine. */
 #include "engine/base/limits.h"
 #include "engine/kv.h"
 
@@ -23,9 +23,9 @@ typedef struct {
 void sessions_init(session_table *t, k_model *model, int context, int n_pages);
 void sessions_deinit(session_table *t); /* accepts a zeroed table */
 
-/* A session that holds the longest cached prefix of `ids`, at most n - 1 tokens of it (the last one is
- * computed again, for its logits).  Takes over an idle session or shares its pages; the session is
- * held until session_release.  NULL: all are held. */
+/* A session that holds the longest cached prefix of `ids`, at most n - 1 tokens of it (the last one
+ * is computed again, for its logits).  Takes over an idle session or shares its pages; the session
+ * is held until session_release.  NULL: all are held. */
 session *session_attach(session_table *t, const int32_t *ids, int n);
 /* Makes the positions [count, upto) writable: pages are there and belong to this session alone.
  * Idle sessions give up their pages, oldest first.  False: none are left. */

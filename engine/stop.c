@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Stop rules, judged byte by byte in one pass over the text as it grows.
  *
- * STOP_LINE ends at the first newline after a non-blank byte.
- * STOP_BLOCK ends (a) before a line whose first non-blank byte stands left of `indent`, (b) at a blank
- * line after a line with content, (c) after `lines_max` lines.  The text begins in the middle of a line,
- * so its first line is never judged by indentation.  A tab counts as one column, as in the caller's
- * `indent`; files that mix tabs and spaces are cut a little early or late.
- * Stop strings end the text where they begin.
+ * STOP_LINE ends at the first newline after a non-blank byte. STOP_BLOCK ends (a) before a line
+ * whose first non-blank byte stands left of `indent`, (b) at a blank line after a line with
+ * content, (c) after `lines_max` lines.  The text begins in the middle of a line, so its first line
+ * is never judged by indentation.  A tab counts as one column, as in the caller's `indent`; files
+ * that mix tabs and spaces are cut a little early or late. Stop strings end the text where they
+ * begin.
  */
 #include "engine/stop.h"
 

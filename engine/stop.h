@@ -17,8 +17,8 @@ typedef struct {
 } stop;
 
 void stop_init(stop *s, const engine_job *job);
-/* Judges what has been appended to `text` (always the whole text so far).  True: the text ends at *cut,
- * because of *why. */
+/* Judges what has been appended to `text` (always the whole text so far).  True: the text ends at
+ * *cut, because of *why. */
 bool stop_check(stop *s, str text, size_t *cut, finish_reason *why);
 /* Bytes of the text that no later byte can cut off: they may be shown already. */
 size_t stop_safe(const stop *s, str text);

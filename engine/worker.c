@@ -5,13 +5,13 @@
  *                                                        \--> FAILED: jobs end with its sentence
  *     job:   waiting --most urgent for the first time--> running --> done
  *
- * Order between jobs: smaller priority number first; of the same priority the one that already runs,
- * then the older.  So at most one job per priority and model is in the middle of its work, which is
- * less than there are sessions.
+ * Order between jobs: smaller priority number first; of the same priority the one that already
+ * runs, then the older.  So at most one job per priority and model is in the middle of its work,
+ * which is less than there are sessions.
  *
- * A step of a less urgent job is given up inside k_forward when a more urgent one arrives; its rows are
- * computed again later.  Jobs for a slot that is loading wait, because loading blocks this thread;
- * meanwhile cancelled ones are answered from the progress callback.
+ * A step of a less urgent job is given up inside k_forward when a more urgent one arrives; its rows
+ * are computed again later.  Jobs for a slot that is loading wait, because loading blocks this
+ * thread; meanwhile cancelled ones are answered from the progress callback.
  *
  * Invariant: every job taken from the mailbox is given back by `end` exactly once.
  * Thread: engine.
@@ -45,7 +45,7 @@ typedef struct {
     int n_entries;
 } worker;
 
-/* ---- jobs -------------------------------------------------------------------------------------- */
+/* ---- jobs ------------------------------------------------------------------------------------ */
 
 /* Gives the job back.  With s == OK a running one ends as its steps left it. */
 static void end(worker *w, int index, status s, const err *e) {
@@ -160,7 +160,7 @@ static void advance(worker *w) {
     }
 }
 
-/* ---- models ------------------------------------------------------------------------------------ */
+/* ---- models ---------------------------------------------------------------------------------- */
 
 static void emit_load(worker *w, event_kind kind, int slot, const load_mail *details) {
     load_mail *l = xcalloc(1, sizeof *l);
@@ -229,7 +229,7 @@ static void obey(worker *w) {
     }
 }
 
-/* ---- the thread -------------------------------------------------------------------------------- */
+/* ---- the thread ------------------------------------------------------------------------------ */
 
 static void shut_down(worker *w) {
     err e;

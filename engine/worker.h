@@ -8,6 +8,6 @@ typedef struct {
     k_options kernels;
 } worker_options;
 
-/* Opens the backend, says so in the mailbox, serves it until it is closed, then gives every job back
- * and frees every model. */
+/* Opens the backend, says so in the mailbox, serves it until it is closed, then gives every job
+ * back and frees every model. */
 void worker_run(const worker_options *opt);
