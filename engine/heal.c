@@ -22,10 +22,13 @@ static byte_kind kind_of(char c) {
     return word ? KIND_WORD : KIND_OTHER;
 }
 
-/* Does a word or a run of blanks go on across the boundary between these two pieces? */
+/* Does a word or a run of blanks go on across the boundary between these two pieces, so that the
+ * tokeniser might put it elsewhere once more text follows?  A piece like " return" is safe: a run of
+ * blanks always gives its last one to the word behind it. */
 static bool is_joined(str left, str right) {
     byte_kind kind = kind_of(left.ptr[left.len - 1]);
-    return kind != KIND_OTHER && kind == kind_of(right.ptr[0]);
+    if (kind == KIND_OTHER || kind != kind_of(right.ptr[0])) return false;
+    return kind == KIND_WORD || kind_of(right.ptr[right.len - 1]) == KIND_BLANK;
 }
 
 int heal_count(const tokenizer *t, const int32_t *ids, int n) {

@@ -1,0 +1,495 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* engine.h as its callers see it, over small models that the test makes itself: results, reuse,
+ * priorities, cancelling, loading and failing.  ThreadSanitizer runs this too.
+ */
+#include <cmocka.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <unistd.h>
+
+#include "engine/base/clock.h"
+#include "engine/base/limits.h"
+#include "engine/base/mem.h"
+#include "engine/base/utf8.h"
+#include "engine/engine.h"
+#include "engine/tokenizer.h"
+#include "tests/engine/tiny_model.h"
+
+enum { KEPT = 600, TOKENS = 600 };
+
+/* A copy of what EV_DONE said. */
+typedef struct {
+    job_id id;
+    status status;
+    err error;
+    finish_reason finish;
+    char text[2048], streamed[2048];
+    int32_t tokens[TOKENS], prompt[TOKENS];
+    float logprobs[TOKENS];
+    int n_tokens, n_prompt, reused, prefilled, healed;
+    float mean, least;
+    int order; /* of arrival */
+} answer;
+
+typedef struct {
+    engine *g;
+    answer at[KEPT];
+    int count, loads, failures, unloads, progress;
+    err load_error;
+    engine_model_info info;
+} fixture;
+
+static answer *answer_of(fixture *f, job_id id) {
+    for (int i = 0; i < f->count; i++)
+        if (f->at[i].id == id) return &f->at[i];
+    assert_true(f->count < KEPT);
+    f->at[f->count] = (answer){.id = id, .order = -1};
+    return &f->at[f->count++];
+}
+
+static void keep(answer *a, const engine_result *r) {
+    assert_int_equal(a->order, -1); /* exactly one EV_DONE */
+    static int order;
+    a->order = order++;
+    a->status = r->status;
+    a->error = r->error;
+    a->finish = r->finish;
+    snprintf(a->text, sizeof a->text, "%.*s", STR_ARG(r->text));
+    assert_true(utf8_is_valid(r->text));
+    a->n_tokens = r->n_tokens;
+    a->n_prompt = r->n_prompt;
+    for (int i = 0; i < MIN(r->n_tokens, TOKENS); i++) {
+        a->tokens[i] = r->tokens[i];
+        a->logprobs[i] = r->probs[i * r->n_probs_per_token].logprob;
+    }
+    for (int i = 0; i < MIN(r->n_prompt, TOKENS); i++)
+        a->prompt[i] = r->prompt[i];
+    a->reused = r->reused;
+    a->prefilled = r->prefilled;
+    a->healed = r->healed_bytes;
+    a->mean = r->logprob_mean;
+    a->least = r->logprob_min;
+}
+
+static void on_event(void *ud, const engine_event *ev) {
+    fixture *f = ud;
+    switch (ev->kind) {
+    case EV_LOAD_PROGRESS: f->progress++; break;
+    case EV_LOADED:
+        f->loads++;
+        f->info = *ev->info;
+        break;
+    case EV_LOAD_FAILED:
+        f->failures++;
+        f->load_error = *ev->error;
+        break;
+    case EV_UNLOADED: f->unloads++; break;
+    case EV_TEXT: {
+        answer *a = answer_of(f, ev->job);
+        size_t n = strlen(a->streamed);
+        snprintf(a->streamed + n, sizeof a->streamed - n, "%.*s", STR_ARG(ev->text));
+        break;
+    }
+    case EV_DONE: keep(answer_of(f, ev->job), ev->result); break;
+    }
+}
+
+static void drain_until(fixture *f, const int *counter, int value) {
+    double end = clock_ms() + 60000;
+    while (*counter < value) {
+        engine_drain(f->g, on_event, f);
+        if (clock_ms() > end) fail_msg("nothing came for a minute");
+        usleep(200);
+    }
+}
+
+static answer *wait_for(fixture *f, job_id id) {
+    answer *a = answer_of(f, id);
+    double end = clock_ms() + 60000;
+    while (a->order < 0) {
+        engine_drain(f->g, on_event, f);
+        if (clock_ms() > end) fail_msg("job %d did not end in a minute", (int)id);
+        usleep(200);
+    }
+    return a;
+}
+
+static void load(fixture *f, int slot, const tiny_options *opt) {
+    char path[128];
+    tiny_model_write(opt, path);
+    int before = f->loads;
+    engine_load(f->g, slot, &(engine_model_options){.path = path, .name = "tiny"});
+    drain_until(f, &f->loads, before + 1);
+    unlink(path);
+}
+
+static int start(void **state) {
+    fixture *f = xcalloc(1, sizeof *f);
+    err e;
+    if (engine_start(&f->g, &(engine_options){.device = K_REF, .threads = 1}, &e) != OK) return -1;
+    load(f, 0, &(tiny_options){.context = 512, .seed = 3});
+    f->count = 0;
+    *state = f;
+    return 0;
+}
+
+static int stop(void **state) {
+    fixture *f = *state;
+    engine_stop(f->g);
+    xfree(f);
+    return 0;
+}
+
+static engine_job text_job(const char *text, int tokens) {
+    return (engine_job){.tokens_max = tokens,
+                        .ignore_eog = true,
+                        .prompt = {.kind = PROMPT_TEXT, .prefix = str_of(text)}};
+}
+
+static job_id submit(fixture *f, const engine_job *job) {
+    job_id id;
+    err e;
+    if (engine_submit(f->g, job, &id, &e) != OK) fail_msg("%s", e.text);
+    return id;
+}
+
+static answer *run(fixture *f, const engine_job *job) {
+    return wait_for(f, submit(f, job));
+}
+
+static void check_same(const answer *a, const answer *b) {
+    assert_int_equal(a->n_tokens, b->n_tokens);
+    assert_memory_equal(a->tokens, b->tokens, (size_t)a->n_tokens * 4);
+    assert_memory_equal(a->logprobs, b->logprobs, (size_t)a->n_tokens * 4);
+    assert_string_equal(a->text, b->text);
+}
+
+/* ---- results ----------------------------------------------------------------------------------- */
+
+static void loading_says_what_was_loaded(void **state) {
+    fixture *f = *state;
+    assert_string_equal(f->info.arch, "llama");
+    assert_string_equal(f->info.quant, "F32");
+    assert_int_equal(f->info.context_tokens, 512);
+    assert_int_equal(f->info.layers, 2);
+    assert_int_equal(f->info.fim, FIM_NONE);
+    assert_true(f->progress > 2);
+    assert_non_null(engine_tokenizer(f->g, 0));
+    assert_null(engine_tokenizer(f->g, 1));
+}
+
+static void greedy_is_deterministic_hit_or_miss(void **state) {
+    fixture *f = *state;
+    engine_job job = text_job("def f(self):\n    return the value of self", 40);
+    answer *cold = run(f, &job), *warm = run(f, &job);
+    assert_int_equal(cold->status, OK);
+    assert_int_equal(cold->finish, FINISH_TOKENS);
+    assert_int_equal(cold->n_tokens, 40);
+    assert_int_equal(cold->reused, 0);
+    assert_int_equal(cold->prefilled, cold->n_prompt);
+    assert_int_equal(warm->reused, cold->n_prompt - 1);
+    assert_int_equal(warm->prefilled, 1);
+    check_same(cold, warm);
+}
+
+static void generated_tokens_are_reused_when_accepted(void **state) {
+    fixture *f = *state;
+    engine_job job = text_job("int x = 1", 20);
+    answer *first = run(f, &job);
+    int32_t all[64];
+    memcpy(all, first->prompt, (size_t)first->n_prompt * 4);
+    memcpy(all + first->n_prompt, first->tokens, 20 * 4);
+    job.prompt = (engine_prompt){
+        .kind = PROMPT_TOKENS, .tokens = all, .n_tokens = (size_t)first->n_prompt + 10};
+    job.tokens_max = 10;
+    answer *next = run(f, &job);
+    assert_int_equal(next->reused, first->n_prompt + 9);
+    assert_memory_equal(next->tokens, first->tokens + 10, 10 * 4);
+}
+
+static void a_seed_gives_one_text(void **state) {
+    fixture *f = *state;
+    engine_job job = text_job("return", 30);
+    job.sampling = (sampling){.temperature = 1.0f, .top_k = 40, .top_p = 0.95f, .seed = 42};
+    answer *a = run(f, &job), *b = run(f, &job);
+    check_same(a, b);
+    job.sampling.seed = 43;
+    answer *c = run(f, &job);
+    assert_memory_not_equal(a->tokens, c->tokens, 30 * 4);
+}
+
+static void confidence_is_over_the_shown_tokens(void **state) {
+    fixture *f = *state;
+    engine_job job = text_job("the", 12);
+    answer *a = run(f, &job);
+    double sum = 0;
+    float least = 0;
+    int n = 0;
+    const tokenizer *t = engine_tokenizer(f->g, 0);
+    for (int i = 0; i < 12; i++) {
+        if (tokenizer_is_control(t, a->tokens[i])) continue;
+        sum += (double)a->logprobs[i];
+        least = MIN(least, a->logprobs[i]);
+        n++;
+    }
+    if (utf8_is_valid(str_of(a->text)) && strlen(a->text) > 0 && !strstr(a->text, "\xef\xbf\xbd"))
+        assert_true(fabs((double)a->mean - sum / n) < 1e-4 || a->finish != FINISH_TOKENS ||
+                    strlen(a->text) <
+                        (size_t)n); /* an unfinished character at the end is dropped */
+    assert_true(a->least >= least - 1e-6f);
+    assert_true(a->mean < 0);
+}
+
+static void alternatives_are_sorted_and_begin_with_the_greedy_one(void **state) {
+    fixture *f = *state;
+    engine_job job = text_job("the int", 5);
+    job.ignore_eog = false;
+    job.logprobs = 5;
+    job_id id = submit(f, &job);
+    answer *a = wait_for(f, id);
+    assert_int_equal(a->status, OK);
+    for (int i = 0; i < a->n_tokens; i++)
+        assert_true(a->logprobs[i] <= 0);
+}
+
+static void healing_reproduces_the_cut_bytes(void **state) {
+    fixture *f = *state;
+    static const char *const texts[] = {"x = intermed", "def f(", "a\n    ", "return"};
+    for (size_t i = 0; i < COUNTOF(texts); i++) {
+        engine_job job = text_job(texts[i], 16);
+        job.prompt.heal = true;
+        answer *a = run(f, &job);
+        assert_int_equal(a->status, OK);
+        assert_true(a->healed > 0);
+        strbuf whole; /* prompt and answer together must begin with the text */
+        strbuf_init(&whole, 4096);
+        const tokenizer *t = engine_tokenizer(f->g, 0);
+        tokenizer_decode(t, a->prompt, (size_t)a->n_prompt, false, &whole);
+        tokenizer_decode(t, a->tokens, (size_t)a->n_tokens, false, &whole);
+        assert_true(str_starts_with(strbuf_str(&whole), str_of(texts[i])));
+        strbuf_deinit(&whole);
+    }
+}
+
+/* ---- ends -------------------------------------------------------------------------------------- */
+
+static void streamed_text_is_the_result(void **state) {
+    fixture *f = *state;
+    engine_job job = text_job("self.value", 60);
+    job.stream = true;
+    answer *whole = run(f, &job);
+    assert_string_equal(whole->streamed, whole->text);
+    char stop_text[4] = {0};
+    memcpy(stop_text, whole->text + strlen(whole->text) / 2, 1);
+    size_t length = 1;
+    while (!utf8_is_valid((str){stop_text, length}) && length < 3) {
+        stop_text[length] = whole->text[strlen(whole->text) / 2 + length];
+        length++;
+    }
+    str stops[1] = {{stop_text, length}};
+    if (!utf8_is_valid(stops[0])) stops[0] = STR("\n");
+    job.stop_strings = stops;
+    job.n_stop_strings = 1;
+    answer *cut = run(f, &job);
+    ptrdiff_t at = str_find(str_of(whole->text), stops[0]);
+    assert_int_equal(cut->finish, at >= 0 ? FINISH_STRING : FINISH_TOKENS);
+    if (at >= 0) assert_int_equal(strlen(cut->text), at);
+    assert_string_equal(cut->streamed, cut->text);
+}
+
+static void prompts_at_the_edges(void **state) {
+    fixture *f = *state;
+    engine_job job = text_job("", 3);
+    answer *a = run(f, &job);
+    assert_int_equal(a->status, OK);
+    assert_int_equal(a->n_prompt, 1);
+    assert_int_equal(a->prompt[0], TINY_END);
+    job = text_job("x", 1);
+    a = run(f, &job);
+    assert_int_equal(a->n_tokens, 1);
+    char *longest = xcalloc(1, 700);
+    memset(longest, 'z', 699);
+    job = text_job(longest, 3);
+    a = run(f, &job);
+    assert_int_equal(a->status, ERR_LIMIT);
+    assert_non_null(strstr(a->error.text, "699"));
+    longest[500] = '\0'; /* 500 of 512 positions */
+    job = text_job(longest, 100);
+    a = run(f, &job);
+    assert_int_equal(a->finish, FINISH_CONTEXT);
+    assert_int_equal(a->n_prompt + a->n_tokens, 513); /* the last token needs no position */
+    job.prompt.kind = PROMPT_COMPLETION;
+    longest[500] = 'z';
+    a = run(f, &job);
+    assert_int_equal(a->status, OK); /* completions are cut instead */
+    xfree(longest);
+}
+
+static void wrong_orders_are_refused_at_once(void **state) {
+    fixture *f = *state;
+    job_id id;
+    err e;
+    engine_job job = text_job("x", 0);
+    assert_int_equal(engine_submit(f->g, &job, &id, &e), ERR_USAGE);
+    job = text_job("x", 4);
+    job.slot = LIMIT_ENGINE_MODELS;
+    assert_int_equal(engine_submit(f->g, &job, &id, &e), ERR_USAGE);
+    job.slot = 0;
+    job.sampling.temperature = (float)NAN;
+    assert_int_equal(engine_submit(f->g, &job, &id, &e), ERR_USAGE);
+    job = text_job("x", 4);
+    job.slot = 5;
+    assert_int_equal(run(f, &job)->status, ERR_NOT_FOUND);
+}
+
+/* ---- order and cancelling ---------------------------------------------------------------------- */
+
+static void typing_overtakes(void **state) {
+    fixture *f = *state;
+    engine_job slow = text_job("the background", 400), fast = text_job("return", 4);
+    slow.priority = PRIO_BACKGROUND;
+    job_id slow_id = submit(f, &slow);
+    usleep(5000);
+    answer *quick = run(f, &fast), *late = wait_for(f, slow_id);
+    assert_true(quick->order < late->order);
+    assert_int_equal(late->status, OK);
+    assert_int_equal(late->n_tokens, 400);
+    answer *alone = run(f, &slow);
+    check_same(late, alone); /* being overtaken changes nothing */
+}
+
+static void cancelled_jobs_end_once_and_keep_the_cache(void **state) {
+    fixture *f = *state;
+    engine_job job = text_job("the cancelled one", 450);
+    job_id id = submit(f, &job);
+    usleep(3000);
+    engine_cancel(f->g, id);
+    engine_cancel(f->g, id);
+    engine_cancel(f->g, 999999);
+    answer *a = wait_for(f, id);
+    assert_true(a->status == ERR_CANCELLED || a->status == OK);
+    job.tokens_max = 2;
+    answer *b = run(f, &job);
+    assert_int_equal(b->status, OK);
+    if (a->prefilled == a->n_prompt) assert_int_equal(b->reused, b->n_prompt - 1);
+}
+
+static void bursts_are_all_answered(void **state) {
+    fixture *f = *state;
+    job_id ids[500];
+    uint32_t seed = 5;
+    int n = 0, refused = 0;
+    while (n < 500) {
+        seed = seed * 1664525u + 1013904223u;
+        engine_job job = text_job("self" + (seed >> 31), 1 + (int)(seed >> 28));
+        job.priority = (job_priority)(seed >> 20 & 3);
+        err e;
+        status s = engine_submit(f->g, &job, &ids[n], &e);
+        if (s != OK) {
+            assert_int_equal(s, ERR_LIMIT);
+            refused++;
+            engine_drain(f->g, on_event, f);
+            usleep(500);
+            continue;
+        }
+        if (seed >> 10 & 1) engine_cancel(f->g, ids[n]);
+        n++;
+    }
+    for (int i = 0; i < n; i++) {
+        answer *a = wait_for(f, ids[i]);
+        assert_true(a->status == OK || a->status == ERR_CANCELLED);
+    }
+    assert_true(refused > 0);
+}
+
+/* ---- models ------------------------------------------------------------------------------------ */
+
+static void failed_loads_are_one_sentence(void **state) {
+    fixture *f = *state;
+    engine_load(f->g, 1,
+                &(engine_model_options){.path = "/nonexistent/model.gguf", .name = "none"});
+    engine_job job = text_job("x", 2);
+    job.slot = 1;
+    answer *a = run(f, &job);
+    assert_int_equal(f->failures, 1);
+    assert_true(a->status != OK);
+    assert_string_equal(a->error.text, f->load_error.text);
+    assert_non_null(strstr(a->error.text, "/nonexistent/model.gguf"));
+    char path[128];
+    tiny_model_write(&(tiny_options){.arch = "unheard_of"}, path);
+    engine_load(f->g, 1, &(engine_model_options){.path = path, .name = "none"});
+    drain_until(f, &f->failures, 2);
+    assert_non_null(strstr(f->load_error.text, "unheard_of"));
+    assert_non_null(strstr(f->load_error.text, "llama"));
+    unlink(path);
+}
+
+static void every_architecture_runs(void **state) {
+    fixture *f = *state;
+    static const char *const archs[] = {"llama",  "qwen2", "qwen3",      "gemma2",
+                                        "gemma3", "phi3",  "starcoder2", "granite"};
+    for (size_t i = 0; i < COUNTOF(archs); i++) {
+        load(f, 2, &(tiny_options){.arch = archs[i], .layers = 7});
+        assert_string_equal(f->info.arch, archs[i]);
+        engine_job job = text_job("return the int", 40);
+        job.slot = 2;
+        answer *a = run(f, &job);
+        assert_int_equal(a->status, OK);
+        assert_int_equal(a->n_tokens, 40);
+    }
+    assert_int_equal(f->unloads, (int)COUNTOF(archs) - 1);
+    engine_unload(f->g, 2);
+    drain_until(f, &f->unloads, (int)COUNTOF(archs));
+    assert_null(engine_tokenizer(f->g, 2));
+}
+
+static void unloading_ends_running_jobs(void **state) {
+    fixture *f = *state;
+    load(f, 3, &(tiny_options){.context = 512});
+    engine_job job = text_job("the", 400);
+    job.slot = 3;
+    job_id first = submit(f, &job), second = submit(f, &job);
+    usleep(2000);
+    engine_unload(f->g, 3);
+    answer *a = wait_for(f, first), *b = wait_for(f, second);
+    assert_true(a->status == ERR_CANCELLED || a->status == ERR_NOT_FOUND || a->status == OK);
+    assert_true(b->status != OK || a->status == OK);
+}
+
+static void stopping_with_work_left_is_clean(void **state) {
+    UNUSED(state);
+    fixture *f = NULL;
+    assert_int_equal(start((void **)&f), 0);
+    for (int i = 0; i < 20; i++) {
+        engine_job job = text_job("the end", 300);
+        job.stream = true;
+        submit(f, &job);
+    }
+    usleep(2000);
+    stop((void **)&f);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(loading_says_what_was_loaded, start, stop),
+        cmocka_unit_test_setup_teardown(greedy_is_deterministic_hit_or_miss, start, stop),
+        cmocka_unit_test_setup_teardown(generated_tokens_are_reused_when_accepted, start, stop),
+        cmocka_unit_test_setup_teardown(a_seed_gives_one_text, start, stop),
+        cmocka_unit_test_setup_teardown(confidence_is_over_the_shown_tokens, start, stop),
+        cmocka_unit_test_setup_teardown(alternatives_are_sorted_and_begin_with_the_greedy_one,
+                                        start, stop),
+        cmocka_unit_test_setup_teardown(healing_reproduces_the_cut_bytes, start, stop),
+        cmocka_unit_test_setup_teardown(streamed_text_is_the_result, start, stop),
+        cmocka_unit_test_setup_teardown(prompts_at_the_edges, start, stop),
+        cmocka_unit_test_setup_teardown(wrong_orders_are_refused_at_once, start, stop),
+        cmocka_unit_test_setup_teardown(typing_overtakes, start, stop),
+        cmocka_unit_test_setup_teardown(cancelled_jobs_end_once_and_keep_the_cache, start, stop),
+        cmocka_unit_test_setup_teardown(bursts_are_all_answered, start, stop),
+        cmocka_unit_test_setup_teardown(failed_loads_are_one_sentence, start, stop),
+        cmocka_unit_test_setup_teardown(every_architecture_runs, start, stop),
+        cmocka_unit_test_setup_teardown(unloading_ends_running_jobs, start, stop),
+        cmocka_unit_test(stopping_with_work_left_is_clean),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* Model files that tests make themselves: real GGUF, a small byte-level vocabulary, random weights. */
+#include "engine/base/str.h"
+
+typedef struct {
+    const char *arch; /* NULL: "llama" */
+    const char *name; /* general.name; NULL: "tiny" */
+    bool fim;         /* with fill-in-the-middle markers and a file separator */
+    int context;      /* 0: 256 */
+    int layers;       /* 0: 2 */
+    uint32_t seed;
+} tiny_options;
+
+/* Control tokens by id; the bytes follow, then words. */
+enum { TINY_END, TINY_PRE, TINY_SUF, TINY_MID, TINY_SEP, TINY_BYTES };
+
+/* The whole file; free with xfree. */
+char *tiny_model_make(const tiny_options *opt, size_t *n);
+/* Writes it to a fresh file under the temporary folder and puts the path into `path`. */
+void tiny_model_write(const tiny_options *opt, char path[static 128]);
