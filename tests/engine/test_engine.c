@@ -2,11 +2,13 @@
 /* engine.h as its callers see it, over small models that the test makes itself: results, reuse,
  * priorities, cancelling, loading and failing.  ThreadSanitizer runs this too.
  */
-#include <cmocka.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <unistd.h>
+
+#include <cmocka.h>
 
 #include "engine/base/clock.h"
 #include "engine/base/limits.h"

@@ -3,10 +3,12 @@
  * comes back exactly once, text arrives whole and in order, cancelling and closing lose nothing.
  * ThreadSanitizer runs this too.
  */
-#include <cmocka.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
 
 #include "engine/base/limits.h"
 #include "engine/mailbox.h"

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Prompts: layouts by family, budgets, cuts that stay put while somebody types, hostile text. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
 
 #include "engine/base/mem.h"
 #include "engine/prompt.h"

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Sessions and pages: reuse, sharing, copy-on-write, eviction; then a random driver that compares
  * with a plain model of what each page must hold. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
 
 #include "engine/session.h"
 
