@@ -3,6 +3,7 @@
  *
  *     text -- special tokens --> stretches -- pre-tokeniser --> words -- merges --> ids      BPE
  *                                stretches -- spaces to U+2581, best-score pairs --> ids     SPM
+ *                                stretches -- folded words, longest pieces --> ids     WordPiece
  *
  * Owns the vocabulary, the merges and three indices (special tokens with and without control ones,
  * ids by bytes for token healing).  Immutable after opening: scratch lives in the encoding call.
@@ -17,10 +18,11 @@
 #include "engine/special.h"
 #include "engine/spm.h"
 #include "engine/tokenizer_facts.h"
+#include "engine/wordpiece.h"
 
 #define TEXT_BYTES_MAX (64u * LIMIT_PROMPT_TOKENS) /* longer text cannot fit: no need to try */
 
-typedef enum { MODEL_BPE, MODEL_BPE_SPACES, MODEL_SPM } model_kind;
+typedef enum { MODEL_BPE, MODEL_BPE_SPACES, MODEL_SPM, MODEL_WORDS } model_kind;
 
 typedef struct {
     const char *name; /* tokenizer.ggml.model */
@@ -33,13 +35,15 @@ static const model_row models[] = {
     {"gpt2", MODEL_BPE, SPELL_BYTES, NULL},
     {"llama", MODEL_SPM, SPELL_SPACE, ""},
     {"gemma4", MODEL_BPE_SPACES, SPELL_SPACE, "gemma4"},
+    {"bert", MODEL_WORDS, SPELL_WORDS, ""},
 };
 
 struct tokenizer {
     const model_row *model;
-    const pretokenizer *pre; /* NULL: SPM */
+    const pretokenizer *pre; /* NULL: no BPE */
     vocab vocab;
-    bpe *bpe; /* NULL: SPM */
+    bpe *bpe;  /* NULL: no BPE */
+    bool fold; /* MODEL_WORDS: lower case, no accents */
     special_set user, all;
     int32_t *sorted; /* ids by bytes */
     size_t n_sorted;
@@ -49,6 +53,10 @@ struct tokenizer {
 
 /* ---- opening ------------------------------------------------------------------------------- */
 
+static bool is_bpe(const tokenizer *t) {
+    return t->model->kind == MODEL_BPE || t->model->kind == MODEL_BPE_SPACES;
+}
+
 static status find_model(tokenizer *t, const gguf *g, err *e) {
     str name = {0}, pre = {0};
     if (!gguf_find_str(g, "tokenizer.ggml.model", &name))
@@ -57,10 +65,11 @@ static status find_model(tokenizer *t, const gguf *g, err *e) {
         if (str_eq(name, str_of(models[i].name))) t->model = &models[i];
     }
     if (!t->model)
-        return err_set(e, ERR_UNSUPPORTED,
-                       "%s: tokenizer model \"%.*s\" is not supported (gpt2, llama and gemma4 are)",
-                       gguf_path(g), (int)MIN(name.len, 40), name.ptr);
-    if (t->model->kind == MODEL_SPM) return OK;
+        return err_set(
+            e, ERR_UNSUPPORTED,
+            "%s: tokenizer model \"%.*s\" is not supported (gpt2, llama, gemma4 and bert are)",
+            gguf_path(g), (int)MIN(name.len, 40), name.ptr);
+    if (!is_bpe(t)) return OK;
     gguf_find_str(g, "tokenizer.ggml.pre", &pre);
     if (t->model->pre) pre = str_of(t->model->pre);
     t->pre = pretokenizer_find(pre);
@@ -72,11 +81,11 @@ static status find_model(tokenizer *t, const gguf *g, err *e) {
 
 /* What a model wants when its file is silent. */
 static void set_defaults(tokenizer *t) {
-    bool spm = t->model->kind == MODEL_SPM;
-    t->facts = (tokenizer_facts){.add_bos = spm || pretokenizer_adds_bos(t->pre),
-                                 .add_space_prefix = spm,
+    t->facts = (tokenizer_facts){.add_bos = !t->pre || pretokenizer_adds_bos(t->pre),
+                                 .add_eos = t->model->kind == MODEL_WORDS,
+                                 .add_space_prefix = t->model->kind == MODEL_SPM,
                                  .model = t->model->name,
-                                 .pre = spm ? "" : pretokenizer_name(t->pre)};
+                                 .pre = t->pre ? pretokenizer_name(t->pre) : ""};
 }
 
 /* Tokens that plain text is made of.  User-defined ones count when they are blanks or words, not
@@ -91,7 +100,7 @@ status tokenizer_open(tokenizer **out, const gguf *g, err *e) {
     tokenizer *t = xcalloc(1, sizeof *t);
     status s = find_model(t, g, e);
     if (s == OK) s = vocab_init(&t->vocab, g, t->model->spelling, e);
-    if (s == OK && t->model->kind != MODEL_SPM) s = bpe_new(&t->bpe, &t->vocab, g, e);
+    if (s == OK && is_bpe(t)) s = bpe_new(&t->bpe, &t->vocab, g, e);
     if (s == OK && t->model->kind == MODEL_SPM && !t->vocab.score)
         s = err_set(e, ERR_FORMAT, "%s has no token scores (tokenizer.ggml.scores)", gguf_path(g));
     if (s != OK) {
@@ -99,6 +108,8 @@ status tokenizer_open(tokenizer **out, const gguf *g, err *e) {
         return s;
     }
     set_defaults(t);
+    t->fold = true;
+    gguf_find_bool(g, "tokenizer.ggml.normalizer.lowercase", &t->fold);
     t->eog = xcalloc((size_t)t->vocab.n, 1);
     tokenizer_facts_read(&t->facts, t->eog, &t->vocab, g);
     special_set_init(&t->user, &t->vocab, false);
@@ -186,6 +197,9 @@ static void encode_stretch(encoding *w, str text, bool start) {
         spell_spaces(&w->spelled, text, start && w->t->facts.add_space_prefix);
         spm_encode(&w->t->vocab, w->t->facts.unk, w->spm, strbuf_str(&w->spelled), w->out);
         break;
+    case MODEL_WORDS:
+        wordpiece_encode(&w->t->vocab, w->t->facts.unk, w->t->fold, text, w->out);
+        break;
     }
     (void)is_full(w);
 }
@@ -212,10 +226,8 @@ static void encode_all(encoding *w, str text, bool special) {
 status tokenizer_encode(const tokenizer *t, str text, bool special, token_vec *out, err *e) {
     encoding w = {.t = t, .out = out, .first = out->count, .full = text.len > TEXT_BYTES_MAX};
     strbuf_init(&w.spelled, 3 * (size_t)TEXT_BYTES_MAX + 8);
-    if (t->bpe)
-        w.bpe = bpe_work_new();
-    else
-        w.spm = spm_work_new();
+    if (t->bpe) w.bpe = bpe_work_new();
+    if (t->model->kind == MODEL_SPM) w.spm = spm_work_new();
     encode_all(&w, text, special);
     bpe_work_free(w.bpe);
     spm_work_free(w.spm);

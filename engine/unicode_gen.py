@@ -36,6 +36,35 @@ def ranges():
             last = bits
 
 
+def fold(cp):
+    """The simple form of a code point, or None where there is none or nothing to change."""
+    if 0xAC00 <= cp <= 0xD7A3 or 0xD800 <= cp <= 0xDFFF or 0xF900 <= cp <= 0xFAFF or cp >= 0x2F800:
+        return None  # Hangul is computed; compatibility ideographs stay
+    for step in ("NFD", "lower", "NFD"):
+        text = chr(cp).lower() if step == "lower" else unicodedata.normalize(step, chr(cp))
+        text = [c for c in text if unicodedata.category(c) != "Mn"]
+        if len(text) != 1:
+            return None
+        cp = ord(text[0])
+    return cp
+
+
+def fold_runs():
+    """[first, step, count, difference]: the longest runs of equal difference and step 1 or 2."""
+    pairs = [(cp, fold(cp) - cp) for cp in range(0x80, 0x30000) if fold(cp) not in (None, cp)]
+    while pairs:
+        best = []
+        for step in (1, 2):
+            run = []
+            for cp, delta in pairs:
+                if delta != pairs[0][1] or cp != pairs[0][0] + step * len(run) or len(run) == 255:
+                    break
+                run.append(cp)
+            best = max(best, [len(run), -step])
+        yield pairs[0][0], -best[1], best[0], pairs[0][1]
+        pairs = pairs[best[0]:]
+
+
 def table(name, numbers, per_line):
     print(f"const {name}[{len(numbers)}] = {{")
     for i in range(0, len(numbers), per_line):
@@ -49,12 +78,15 @@ def main():
     print(f"""/* Written by engine/unicode_gen.py from Unicode {version}; do not edit.
  *
  * unicode_ascii has the class bits (unicode.h) of the first 128 code points; unicode_ranges has all
- * ranges, first code point << 8 | class bits, in ascending order; each ends where the next begins.
+ * ranges, first code point << 8 | class bits, in ascending order; each ends where the next begins;
+ * unicode_folds has the lower-case forms without accents (NFD, Mn dropped) that are one code point.
  * Constant, so any thread may read it. */""")
     print('#include "engine/unicode_tables.h"\n')
     print("/* clang-format off */")
     table("uint8_t unicode_ascii", [f"{bits_of(cp):3d}," for cp in range(128)], 16)
     table("uint32_t unicode_ranges", [f"0x{n:08X}," for n in ranges()], 8)
+    runs = [f"{{0x{a:04X},{b},{n},{d}}}," for a, b, n, d in fold_runs()]
+    table("unicode_fold_run unicode_folds", runs, 5)
     print("/* clang-format on */")
 
 

@@ -399,6 +399,42 @@ static void test_spm(void **state) {
     tokenizer_close(t);
 }
 
+/* ---- WordPiece --------------------------------------------------------------------------- */
+
+static void test_wordpiece(void **state) {
+    UNUSED(state);
+    static const str tokens[] = {{"[UNK]", 5},
+                                 {"\xE2\x96\x81"
+                                  "un",
+                                  5},
+                                 {"do", 2},
+                                 {"\xE2\x96\x81.", 4},
+                                 {"\xE2\x96\x81"
+                                  "e",
+                                  4},
+                                 {"ing", 3},
+                                 {"\xE2\x96\x81"
+                                  "undo",
+                                  7}};
+    gguf_builder b;
+    builder_init(&b);
+    builder_str(&b, "tokenizer.ggml.model", "bert");
+    builder_strs(&b, "tokenizer.ggml.tokens", tokens, COUNTOF(tokens));
+    builder_u32(&b, "tokenizer.ggml.unknown_token_id", 0);
+    str file = builder_finish(&b);
+    gguf *g;
+    tokenizer *t;
+    assert_int_equal(gguf_parse(&g, file.ptr, file.len, "words", NULL), OK);
+    assert_int_equal(tokenizer_open(&t, g, NULL), OK);
+    gguf_close(g);
+    builder_deinit(&b);
+    expect_pieces(t, STR(" Undoing. un\tx"), false, " undo|ing| .| un|[UNK]");
+    expect_pieces(t, STR("\xC3\x89"), false, " e"); /* neither case nor accent */
+    expect_pieces(t, STR("undox."), false, "[UNK]| .");
+    expect_pieces(t, STR("  \n"), false, "");
+    tokenizer_close(t);
+}
+
 /* ---- bad vocabularies ---------------------------------------------------------------------- */
 
 static void refuse(gguf_builder *b, status code, const char *words) {
@@ -457,6 +493,7 @@ int main(void) {
         cmocka_unit_test(test_facts),
         cmocka_unit_test(test_healing_index),
         cmocka_unit_test(test_spm),
+        cmocka_unit_test(test_wordpiece),
         cmocka_unit_test(test_bad),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
