@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* Model files that tests make themselves: real GGUF, a small byte-level vocabulary, random weights. */
+/* Model files that tests make themselves: real GGUF, a small byte-level vocabulary, random weights,
+ * any architecture of engine/arch.c, and one thing wrong on request. */
 #include "engine/base/str.h"
 
 typedef struct {
@@ -10,6 +11,10 @@ typedef struct {
     int context;      /* 0: 256 */
     int layers;       /* 0: 2 */
     uint32_t seed;
+    const char *without; /* a key's end or a whole tensor name that is left out */
+    const char *odd_key; /* end of a whole-number key that gets odd_value instead */
+    uint32_t odd_value;
+    const char *wide; /* a tensor with 32 columns too many */
 } tiny_options;
 
 /* Control tokens by id; the bytes follow, then words. */
