@@ -71,7 +71,7 @@ static const option OPTIONS[] = {
      "settings, as JSON; the editor's settings win over them"},
     {"log-file", 0, OPT_TEXT, ALL, FIELD(log_file), 0, 0, "FILE", "append log lines to FILE"},
     {"log-level", 0, OPT_TEXT, ALL, FIELD(log_level), 0, 0, "L",
-     "error, warn, info, debug or trace (warn)"},
+     "error, warn, info, debug or trace (the server: warn, commands: error)"},
     {"version", 'V', OPT_FLAG, ALL, FIELD(version), 0, 0, NULL, "print the version"},
     {"help", 'h', OPT_FLAG, ALL, FIELD(help), 0, 0, NULL, "print this help"},
 };

@@ -112,13 +112,12 @@ static void check_backend(check_vec *v, const settings *st) {
 }
 
 void check_machine(check_vec *v, const settings *st) {
-#ifdef NDEBUG
-    const char *kind = "without debug checks";
+#ifdef __clang__
+    const char *compiler = "clang";
 #else
-    const char *kind = "with debug checks";
+    const char *compiler = "gcc";
 #endif
-    check_add(v, "program", true, "inlined %s, %s, compiler %s", INLINED_VERSION, kind,
-              __VERSION__);
+    check_add(v, "program", true, "inlined %s, %s %s", INLINED_VERSION, compiler, __VERSION__);
     check_processor(v);
     check_threads(v);
     check_memory(v);

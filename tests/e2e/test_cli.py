@@ -305,7 +305,7 @@ class Generate(WithModel):
         self.assertGreater(len({draw(1), draw(2), draw(3)}), 1)
 
     def test_bad_prompts(self):
-        self.failed(run("generate", "--prompt-tokens", "1,49152"), 1, "49152")
+        self.failed(run("generate", "--prompt-tokens", "1,49152"), 2, "49152")
         self.failed(run("generate", "--prompt-file", "/no/such/file"), 1, "/no/such/file")
 
     def test_interrupt(self):
