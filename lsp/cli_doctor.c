@@ -34,8 +34,8 @@ void check_fix(check *c, const char *fix, ...) {
 
 static void check_settings(check_vec *v, const cli_args *a, settings *st);
 static void check_folder(check_vec *v);
-static bool check_model(check_vec *v, const settings *st);
-static void check_completion(check_vec *v, const settings *st);
+static status check_model(check_vec *v, const settings *st);
+static status check_completion(check_vec *v, const settings *st);
 static status print_table(const check_vec *v, err *e);
 static status print_json(const check_vec *v, int failed, err *e);
 
@@ -47,12 +47,17 @@ status cli_doctor(const cli_args *a, err *e) {
     check_machine(&v, &st);
     check_grammars(&v);
     check_folder(&v);
-    if (check_model(&v, &st)) check_completion(&v, &st);
+    status s = check_model(&v, &st);
+    if (s == OK) s = check_completion(&v, &st);
+    if (s == ERR_CANCELLED) {
+        vec_free(&v);
+        return err_set(e, s, "cancelled");
+    }
     check_editors(&v);
     int failed = 0;
     for (size_t i = 0; i < v.count; i++)
         failed += !v.at[i].ok;
-    status s = a->json ? print_json(&v, failed, e) : print_table(&v, e);
+    s = a->json ? print_json(&v, failed, e) : print_table(&v, e);
     if (s == OK && failed) {
         s = err_set(e, ERR_NOT_FOUND, "%d of %zu checks failed; each says how to mend it", failed,
                     v.count);
@@ -116,43 +121,51 @@ static void show_checking(void *ud, pull_stage stage, uint64_t done, uint64_t al
     if (stage == PULL_CHECKING && line->terminal) progress_bytes(line, "checking", done, all);
 }
 
-static bool check_listed_model(check_vec *v, const model_entry *m) {
+static bool on_cancelled(void *ud) {
+    UNUSED(ud);
+    return interrupt_take();
+}
+
+static status check_listed_model(check_vec *v, const model_entry *m) {
     err e;
     progress_line line;
     progress_init(&line);
-    const pull_hooks hooks = {show_checking, NULL, &line};
+    const pull_hooks hooks = {show_checking, on_cancelled, &line};
     status s = registry_verify(m, &hooks, &e);
     progress_end(&line);
     if (s == OK) {
         check_add(v, "model", true, "%s, %.0f MB, SHA-256 right", m->name, (double)m->bytes / 1e6);
-        return true;
+    } else if (s != ERR_CANCELLED) {
+        check_fix(check_add(v, "model", false, "%s", e.text), "inlined models pull %s", m->name);
     }
-    check_fix(check_add(v, "model", false, "%s", e.text), "inlined models pull %s", m->name);
-    return false;
+    return s;
 }
 
-static bool check_model(check_vec *v, const settings *st) {
+/* OK: there is a file that can be tried. */
+static status check_model(check_vec *v, const settings *st) {
     registry *r = NULL;
     char *path = NULL, *name = NULL;
     err e;
-    bool good = false;
-    if (registry_open(&r, &e) != OK) {
+    status s = registry_open(&r, &e);
+    if (s != OK) {
         check_fix(check_add(v, "model", false, "%s", e.text), "mend or remove that file");
-        return false;
+        return s;
     }
     const model_entry *m = registry_find(r, st->model[0] ? st->model : "default");
     if (m) {
-        good = check_listed_model(v, m);
-    } else if (registry_resolve(r, st->model, &path, &name, &e) == OK) {
-        check_add(v, "model", true, "%s", path);
-        good = true;
-    } else {
-        check_fix(check_add(v, "model", false, "%s", e.text), "inlined models list");
+        s = check_listed_model(v, m);
+        goto done;
     }
+    s = registry_resolve(r, st->model, &path, &name, &e);
+    if (s == OK)
+        check_add(v, "model", true, "%s", path);
+    else
+        check_fix(check_add(v, "model", false, "%s", e.text), "inlined models list");
+done:
     xfree(path);
     xfree(name);
     registry_close(r);
-    return good;
+    return s;
 }
 
 typedef struct {
@@ -179,30 +192,36 @@ static status run_trial(cli_engine *c, trial *t, err *e) {
     return cli_engine_run(c, &job, &hooks, e);
 }
 
-static void check_completion(check_vec *v, const settings *st) {
+static void add_speed(check_vec *v, const trial *t) {
+    double read = t->prefill_ms > 0 ? t->prefilled * 1000.0 / t->prefill_ms : 0;
+    double wrote = t->decode_ms > 0 ? t->generated * 1000.0 / t->decode_ms : 0;
+    check_add(v, "completion", true,
+              "%d tokens read at %.0f per second, %d written at %.0f per second", t->prefilled,
+              read, t->generated, wrote);
+}
+
+static status check_completion(check_vec *v, const settings *st) {
     cli_engine *c = NULL;
     err e;
-    if (cli_engine_open(&c, st, &e) != OK) {
+    status s = cli_engine_open(&c, st, &e);
+    if (s != OK && s != ERR_CANCELLED) {
         check_fix(check_add(v, "load", false, "%s", e.text),
                   "inlined models verify default; if that is fine, report the sentence");
-        return;
     }
+    if (s != OK) return s;
     const engine_model_info *i = cli_engine_info(c);
     check_add(v, "load", true, "%s %s in %.0f ms on %s; %.0f MB, %d tokens of context", i->arch,
               i->quant, i->load_ms, i->backend,
               (double)(i->memory.weight_bytes + i->memory.kv_bytes + i->memory.work_bytes) / 1e6,
               i->context_tokens);
     trial t = {0};
-    if (run_trial(c, &t, &e) != OK) {
+    s = run_trial(c, &t, &e);
+    if (s == OK)
+        add_speed(v, &t);
+    else
         check_fix(check_add(v, "completion", false, "%s", e.text), "report the sentence");
-    } else {
-        double read = t.prefill_ms > 0 ? t.prefilled * 1000.0 / t.prefill_ms : 0;
-        double wrote = t.decode_ms > 0 ? t.generated * 1000.0 / t.decode_ms : 0;
-        check_add(v, "completion", true,
-                  "%d tokens read at %.0f per second, %d written at %.0f per second", t.prefilled,
-                  read, t.generated, wrote);
-    }
     cli_engine_close(c);
+    return s;
 }
 
 static status print_table(const check_vec *v, err *e) {
