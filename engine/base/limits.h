@@ -8,8 +8,10 @@
 #define LIMIT_DOCUMENTS 4096             /* open at once per connection                         */
 #define LIMIT_HEADER_BYTES 4096          /* one LSP frame header block; real ones have < 100    */
 #define LIMIT_JSON_DEPTH 64              /* LSP and MCP nest about 12 deep                      */
+#define LIMIT_JSON_VALUES 4194304u       /* of one message; a semantic-token answer has 200,000   */
 #define LIMIT_MESSAGE_BYTES (96u << 20)  /* one JSON-RPC message: a whole document, escaped     */
 #define LIMIT_PARSE_BYTES (2u << 20)     /* larger documents get no syntax tree: plain text     */
+#define LIMIT_READ_BYTES 65536           /* one read from a stream                              */
 #define LIMIT_REQUESTS_PENDING 4096      /* unanswered requests per connection                  */
 #define LIMIT_WRITE_QUEUE_BYTES (64u << 20) /* an editor that does not read is cut off          */
 
