@@ -92,9 +92,9 @@ static status next_by_headers(frame_reader *r, str in, char **message, size_t *l
     if (!r->need) {
         size_t end = headers_end(str_sub(in, 0, LIMIT_HEADER_BYTES), r->scanned);
         if (!end && in.len >= LIMIT_HEADER_BYTES)
-            return broken(r, err_set(e, ERR_FORMAT,
-                                     "the frame's headers do not end within %d bytes",
-                                     LIMIT_HEADER_BYTES));
+            return broken(r,
+                          err_set(e, ERR_FORMAT, "the frame's headers do not end within %d bytes",
+                                  LIMIT_HEADER_BYTES));
         r->scanned = in.len;
         if (!end) return OK;
         status s = headers_read(r, str_sub(in, 0, end), e);
@@ -110,9 +110,8 @@ static status next_by_headers(frame_reader *r, str in, char **message, size_t *l
 /* ---- lines ------------------------------------------------------------------------------------- */
 
 static status next_by_line(frame_reader *r, str in, char **message, size_t *len, err *e) {
-    const char *end = in.len > r->scanned
-                          ? memchr(in.ptr + r->scanned, '\n', in.len - r->scanned)
-                          : NULL;
+    const char *end =
+        in.len > r->scanned ? memchr(in.ptr + r->scanned, '\n', in.len - r->scanned) : NULL;
     size_t bytes = end ? (size_t)(end - in.ptr) : in.len;
     if (bytes > r->message_max)
         return broken(r, err_set(e, ERR_LIMIT, "a line has more than %zu bytes", r->message_max));

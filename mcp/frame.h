@@ -18,7 +18,7 @@ typedef struct {
     strbuf bytes;       /* not yet taken: [start, bytes.len) */
     size_t start;       /* where the next frame begins */
     size_t scanned;     /* bytes after `start` that were looked at without finding its end */
-    size_t body, need;  /* headers were read: the body is [start + body, start + need); need 0: no */
+    size_t body, need; /* headers were read: the body is [start + body, start + need); need 0: no */
     status broken;
 } frame_reader;
 

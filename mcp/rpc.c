@@ -244,13 +244,13 @@ static void dispatch(rpc *r, const cJSON *m) {
         refuse(r, NULL, RPC_INVALID_REQUEST, "an id is a string (at most 127 bytes) or an integer");
         return;
     }
-    const char *wrong = !cJSON_IsString(method) ? "a message has a method or a result"
-                        : !cJSON_IsString(version) || strcmp(version->valuestring, "2.0")
-                            ? "jsonrpc must be \"2.0\""
-                        : params && !cJSON_IsObject(params) && !cJSON_IsArray(params) &&
-                                !cJSON_IsNull(params)
-                            ? "params must be an object or an array"
-                            : NULL;
+    const char *wrong =
+        !cJSON_IsString(method) ? "a message has a method or a result"
+        : !cJSON_IsString(version) || strcmp(version->valuestring, "2.0")
+            ? "jsonrpc must be \"2.0\""
+        : params && !cJSON_IsObject(params) && !cJSON_IsArray(params) && !cJSON_IsNull(params)
+            ? "params must be an object or an array"
+            : NULL;
     if (wrong) {
         refuse(r, has_id ? &id : NULL, RPC_INVALID_REQUEST, wrong);
         return;
