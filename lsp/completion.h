@@ -19,7 +19,7 @@ typedef struct completion completion;
 completer *completer_new(engine *g); /* the engine is borrowed */
 /* Forgets what still runs without calling `done`; accepts NULL. */
 void completer_free(completer *c);
-/* True when the event belonged to a completion (also a cancelled one). */
+/* True when the event belonged to a running completion. */
 bool completer_event(completer *c, const engine_event *ev);
 
 typedef struct {

@@ -48,6 +48,9 @@ void settings_default(settings *s);
  * an object is ERR_FORMAT. */
 status settings_apply_text(settings *s, str json, settings_complain complain, void *ud,
                            err *e) MUST_USE;
+/* The same for a section that is parsed already (NULL or JSON null: nothing to do). */
+struct cJSON;
+void settings_apply(settings *s, const struct cJSON *section, settings_complain complain, void *ud);
 /* The same for a file; the sentence names it. */
 status settings_load(settings *s, const char *path, settings_complain complain, void *ud,
                      err *e) MUST_USE;

@@ -4,6 +4,8 @@
  * can grow has its bound here and nowhere else.  Keep alphabetical within a group. */
 
 /* --- bytes from the editor ------------------------------------------------------------------ */
+#define LIMIT_CONFIG_BYTES (1u << 20)    /* a --config file                                     */
+#define LIMIT_CONNECTIONS 64             /* editors on one daemon                               */
 #define LIMIT_DOCUMENT_BYTES (64u << 20) /* larger files are not completed; editors choke before */
 #define LIMIT_DOCUMENTS 4096             /* open at once per connection                         */
 #define LIMIT_HEADER_BYTES 4096          /* one LSP frame header block; real ones have < 100    */
@@ -13,6 +15,8 @@
 #define LIMIT_PARSE_BYTES (2u << 20)     /* larger documents get no syntax tree: plain text     */
 #define LIMIT_READ_BYTES 65536           /* one read from a stream                              */
 #define LIMIT_REQUESTS_PENDING 4096      /* unanswered requests per connection                  */
+#define LIMIT_SUGGESTION_WINDOW 4096     /* bytes left of a cursor that a cached answer depends on */
+#define LIMIT_WORKSPACE_FOLDERS 256      /* roots of one connection                             */
 #define LIMIT_WRITE_QUEUE_BYTES (64u << 20) /* an editor that does not read is cut off          */
 
 /* --- context -------------------------------------------------------------------------------- */

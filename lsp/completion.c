@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The way of one completion, apart from any protocol.
+ *
+ *     completion_start      context_assemble; skip? -> done at once
+ *         engine_submit     prompt and stop rule by the shape that the syntax asks for
+ *     completer_event       EV_DONE: context_finish -> done
+ *
+ * A completion owns an arena with everything it borrowed nothing for.  It is freed right after
+ * done(), or by completion_cancel; the engine's late EV_DONE of a cancelled one finds nobody, which
+ * is right.  Invariant: a completion is in the completer's list exactly while its job runs.
+ * Thread: loop.
+ */
+#include "lsp/completion.h"
+
+#include "engine/base/clock.h"
+#include "engine/base/log.h"
+#include "engine/base/vec.h"
+
+struct completion {
+    completer *owner;
+    context *context;
+    document *document;
+    arena arena;
+    str forced;
+    context_prompt prompt;
+    job_id job;
+    completion_done done;
+    void *ud;
+    double received_ms, started_ms, context_ms;
+};
+
+struct completer {
+    engine *engine;
+    VEC(completion *) running;
+};
+
+completer *completer_new(engine *g) {
+    completer *c = xcalloc(1, sizeof *c);
+    c->engine = g;
+    return c;
+}
+
+static void completion_free(completion *run) {
+    arena_deinit(&run->arena);
+    xfree(run);
+}
+
+void completer_free(completer *c) {
+    if (!c) return;
+    for (size_t i = 0; i < c->running.count; i++)
+        completion_free(c->running.at[i]);
+    vec_free(&c->running);
+    xfree(c);
+}
+
+/* ---- the question ------------------------------------------------------------------------------ */
+
+static void assemble(completion *run, const completion_request *rq) {
+    context_request question = {
+        .offset = rq->offset,
+        .invoked = rq->invoked,
+        .prefix_bytes_max = rq->settings->context.prefix_bytes,
+        .suffix_bytes_max = rq->settings->context.suffix_bytes,
+        .multiline_allowed = rq->settings->completion.multiline != MULTILINE_NEVER,
+    };
+    context_assemble(run->context, run->document, &question, &run->arena, &run->prompt);
+    if (rq->settings->completion.multiline == MULTILINE_ALWAYS) run->prompt.shape = SHAPE_BLOCK;
+}
+
+static engine_job job_of(completion *run, const completion_request *rq) {
+    const context_prompt *p = &run->prompt;
+    prompt_chunk *chunks = arena_alloc(&run->arena, MAX(p->n_chunks, 1) * sizeof *chunks);
+    for (size_t i = 0; i < p->n_chunks; i++)
+        chunks[i] = (prompt_chunk){p->chunks[i].path, p->chunks[i].text};
+    str prefix = p->prefix;
+    if (run->forced.len) /* as if it stood there already */
+        prefix = str_of(arena_printf(&run->arena, "%.*s%.*s", STR_ARG(prefix),
+                                     STR_ARG(run->forced)));
+    return (engine_job){
+        .client = rq->client,
+        .slot = rq->slot,
+        .priority = rq->priority,
+        .prompt = {.kind = PROMPT_COMPLETION,
+                   .path = p->path,
+                   .chunks = chunks,
+                   .n_chunks = p->n_chunks,
+                   .prefix = prefix,
+                   .suffix = p->suffix,
+                   .heal = true},
+        .sampling = {.top_p = 1.0f, .repeat_penalty = 1.0f},
+        .tokens_max = rq->settings->completion.max_tokens,
+        .time_budget_ms = rq->settings->completion.time_budget_ms,
+        .stop = p->shape == SHAPE_BLOCK ? STOP_BLOCK : STOP_LINE,
+        .indent = p->indent,
+    };
+}
+
+/* ---- the answer -------------------------------------------------------------------------------- */
+
+static void judge(completion *run, const engine_result *engine, completion_result *r) {
+    context_answer answer = {
+        .raw = engine->text,
+        .complete = engine->finish != FINISH_TOKENS && engine->finish != FINISH_TIME &&
+                    engine->finish != FINISH_CONTEXT,
+        .logprob_mean = engine->logprob_mean,
+        .logprob_min = engine->logprob_min,
+    };
+    if (run->forced.len)
+        answer.raw = str_of(arena_printf(&run->arena, "%.*s%.*s", STR_ARG(run->forced),
+                                         STR_ARG(engine->text)));
+    context_suggestion s = {0};
+    context_finish(run->context, run->document, &run->prompt, &answer, &run->arena, &s);
+    r->raw = answer.raw;
+    r->shown = s.shown;
+    r->reason = s.reason;
+    r->text = s.text;
+    r->from = s.from;
+    r->to = s.to;
+    /* The filters may cut, but not into what the editor is going to insert itself. */
+    if (r->shown && run->forced.len && !str_starts_with(s.text, run->forced)) {
+        r->shown = false;
+        r->reason = "selected-item";
+    }
+}
+
+/* Calls done() and frees; `engine` is NULL when the model was not asked. */
+static void finish(completion *run, const engine_result *engine, const char *reason,
+                   const char *detail) {
+    double before = clock_ms();
+    completion_result r = {
+        .reason = reason,
+        .detail = detail,
+        .offset = run->prompt.offset,
+        .from = run->prompt.offset,
+        .to = run->prompt.offset,
+        .version = run->prompt.version,
+        .prompt = &run->prompt,
+        .engine = engine,
+        .ms = {.context = run->context_ms},
+    };
+    if (engine && !reason[0]) judge(run, engine, &r);
+    double now = clock_ms();
+    r.ms.queue = run->started_ms - run->received_ms + (engine ? engine->queue_ms : 0);
+    r.ms.prefill = engine ? engine->prefill_ms : 0;
+    r.ms.decode = engine ? engine->decode_ms : 0;
+    r.ms.post = now - before;
+    r.ms.total = now - run->received_ms;
+    run->done(run->ud, &r);
+    completion_free(run);
+}
+
+/* ---- public ------------------------------------------------------------------------------------ */
+
+completion *completion_start(completer *c, const completion_request *rq, completion_done done,
+                             void *ud) {
+    completion *run = xcalloc(1, sizeof *run);
+    *run = (completion){.owner = c,
+                        .context = rq->context,
+                        .document = rq->document,
+                        .done = done,
+                        .ud = ud,
+                        .received_ms = rq->received_ms,
+                        .started_ms = clock_ms()};
+    arena_init(&run->arena);
+    run->forced = arena_str(&run->arena, rq->forced);
+    assemble(run, rq);
+    run->context_ms = clock_ms() - run->started_ms;
+    if (run->prompt.skip) {
+        finish(run, NULL, run->prompt.reason, "");
+        return NULL;
+    }
+    engine_job job = job_of(run, rq);
+    err e = {{0}};
+    status s = engine_submit(c->engine, &job, &run->job, &e);
+    if (s) {
+        log_warn("completion", "job refused why=\"%s\"", e.text);
+        finish(run, NULL, s == ERR_LIMIT ? "busy" : "engine", e.text);
+        return NULL;
+    }
+    vec_push(&c->running, run);
+    return run;
+}
+
+static void forget(completer *c, const completion *run) {
+    for (size_t i = 0; i < c->running.count; i++) {
+        if (c->running.at[i] != run) continue;
+        vec_remove(&c->running, i);
+        return;
+    }
+}
+
+void completion_cancel(completion *run) {
+    engine_cancel(run->owner->engine, run->job);
+    forget(run->owner, run);
+    completion_free(run);
+}
+
+bool completer_event(completer *c, const engine_event *ev) {
+    completion *run = NULL;
+    for (size_t i = 0; i < c->running.count && !run; i++) {
+        if (c->running.at[i]->job == ev->job) run = c->running.at[i];
+    }
+    if (!run || (ev->kind != EV_DONE && ev->kind != EV_TEXT)) return false;
+    if (ev->kind == EV_TEXT) return true;
+    forget(c, run);
+    const engine_result *r = ev->result;
+    if (r->status == OK)
+        finish(run, r, "", "");
+    else
+        finish(run, r, r->status == ERR_CANCELLED ? "cancelled" : "engine", r->error.text);
+    return true;
+}

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One editor: glue between a stream, a server and a timer.
+ *
+ * It ends in one of five ways, the first of which counts: `exit` (the server's code), the stream's
+ * end, a broken frame, the death of the client's process, connection_end.  Ending only marks it and
+ * closes the stream; server and struct are freed when the stream has closed, from the loop, never
+ * from inside a hook.  Thread: loop. */
+#include "lsp/connection.h"
+
+#include <errno.h>
+#include <signal.h>
+
+#include "engine/base/log.h"
+#include "engine/base/mem.h"
+
+struct connection {
+    connection_hooks hooks;
+    stream *stream;
+    server *server;
+    loop_timer timer;
+    int64_t pids[2]; /* the client's process, and one from the command line; 0: none */
+    bool ending;
+    int exit_code;
+};
+
+server *connection_server(connection *c) {
+    return c->server;
+}
+
+void connection_end(connection *c, int exit_code) {
+    if (c->ending) return;
+    c->ending = true;
+    c->exit_code = exit_code;
+    stream_close(c->stream);
+}
+
+/* ---- from the stream --------------------------------------------------------------------------- */
+
+static void on_bytes(void *ud, str bytes) {
+    connection *c = ud;
+    err e = {{0}};
+    if (c->ending || server_bytes(c->server, bytes, &e) == OK) return;
+    fprintf(stderr, "inlined: %s; closing the connection\n", e.text);
+    log_error("lsp", "broken stream why=\"%s\"", e.text);
+    connection_end(c, 1);
+}
+
+static void on_ended(void *ud, const char *why) {
+    connection *c = ud;
+    if (why)
+        fprintf(stderr, "inlined: the editor's stream broke: %s\n", why);
+    else if (!server_at_boundary(c->server))
+        fprintf(stderr, "inlined: the editor's stream ended inside a message\n");
+    log_info("lsp", "stream ended why=\"%s\"", why ? why : "end of file");
+    connection_end(c, 1);
+}
+
+static void on_timer_closed(void *ud) {
+    connection *c = ud;
+    server_free(c->server);
+    c->hooks.closed(c->hooks.ud, c, c->exit_code);
+    xfree(c);
+}
+
+static void on_closed(void *ud) {
+    connection *c = ud;
+    loop_timer_close(&c->timer, on_timer_closed, c);
+}
+
+/* ---- from the server --------------------------------------------------------------------------- */
+
+static void on_write(void *ud, str bytes) {
+    connection *c = ud;
+    if (!c->ending) stream_write(c->stream, bytes);
+}
+
+static void on_timer_wanted(void *ud, double ms) {
+    connection *c = ud;
+    loop_timer_start(&c->timer, ms, 0);
+}
+
+static void on_timer(void *ud) {
+    connection *c = ud;
+    if (!c->ending) server_timer(c->server);
+}
+
+static void on_model_wanted(void *ud, const settings *s) {
+    connection *c = ud;
+    c->hooks.model_wanted(c->hooks.ud, s);
+}
+
+static bool is_gone(int64_t pid) {
+    return pid > 0 && kill((pid_t)pid, 0) != 0 && errno == ESRCH;
+}
+
+static void watch(connection *c, int which, int64_t pid) {
+    /* A client in another process namespace gives a number that means nothing here. */
+    if (is_gone(pid))
+        log_info("lsp", "cannot watch the client's process pid=%lld", (long long)pid);
+    else
+        c->pids[which] = pid;
+}
+
+static void on_watch(void *ud, int64_t pid) {
+    watch(ud, 0, pid);
+}
+
+void connection_watch(connection *c, int64_t pid) {
+    watch(c, 1, pid);
+}
+
+static void on_exited(void *ud, int exit_code) {
+    connection_end(ud, exit_code);
+}
+
+void connection_tick(connection *c) {
+    if (c->ending) return;
+    server_tick(c->server);
+    if (!is_gone(c->pids[0]) && !is_gone(c->pids[1])) return;
+    fprintf(stderr, "inlined: the editor's process is gone\n");
+    connection_end(c, 1);
+}
+
+/* ---- life -------------------------------------------------------------------------------------- */
+
+status connection_open(connection **out, loop *l, const connection_source *from,
+                       const server_options *options, const connection_hooks *hooks, err *e) {
+    connection *c = xcalloc(1, sizeof *c);
+    c->hooks = *hooks;
+    stream_hooks sh = {.ud = c, .bytes = on_bytes, .ended = on_ended, .closed = on_closed};
+    status s = from->listener ? stream_accept(&c->stream, l, from->listener, &sh, e)
+                              : stream_open(&c->stream, l, from->in_fd, from->out_fd, &sh, e);
+    if (s) {
+        xfree(c);
+        return s;
+    }
+    loop_timer_init(l, &c->timer, on_timer, c);
+    c->server = server_new(&(server_host){.ud = c,
+                                          .write = on_write,
+                                          .timer = on_timer_wanted,
+                                          .model_wanted = on_model_wanted,
+                                          .watch = on_watch,
+                                          .exited = on_exited},
+                           options);
+    *out = c;
+    return OK;
+}

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The daemon: who is started after whom, and who is stopped before whom.
+ *
+ *     start:  stdout protected, loop, wake-up, engine, completer, signals, listener, connections
+ *     stop:   no new connections; connections end (their completions are cancelled);
+ *             the engine is joined and its last events are drained; handles close; the loop is empty
+ *
+ * The engine thread touches one thing here: loop_wake_now.  Everything else is the loop thread's.
+ * Owns: loop, engine, completer, model, listener, connections.
+ *
+ * It runs as long as the stdio connection does; without one (--listen alone) until a signal.
+ */
+#include "lsp/daemon.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "engine/base/limits.h"
+#include "engine/base/log.h"
+#include "engine/base/vec.h"
+#include "lsp/completion.h"
+#include "lsp/connection.h"
+#include "lsp/model.h"
+
+#define TICK_MS 2000.0 /* deadlines and dead clients are looked at this often */
+
+typedef struct {
+    const daemon_options *options;
+    loop loop;
+    loop_wake engine_wake;
+    loop_timer tick;
+    loop_signal sigint, sigterm;
+    uv_pipe_t listener;
+    bool listening;
+    engine *engine;
+    completer *completer;
+    model model;
+    VEC(connection *) connections;
+    connection *stdio;
+    uint64_t last_client;
+    bool stopping;
+    int exit_code;
+} daemon;
+
+/* ---- engine ------------------------------------------------------------------------------------ */
+
+static void wake_loop(void *ud) { /* engine thread */
+    daemon *d = ud;
+    loop_wake_now(&d->engine_wake);
+}
+
+static void tell_model(daemon *d) {
+    for (size_t i = 0; i < d->connections.count; i++)
+        server_model_changed(connection_server(d->connections.at[i]));
+}
+
+static void on_engine_event(void *ud, const engine_event *ev) {
+    daemon *d = ud;
+    if (ev->kind == EV_DONE || ev->kind == EV_TEXT)
+        (void)completer_event(d->completer, ev);
+    else if (model_event(&d->model, ev))
+        tell_model(d);
+}
+
+static void on_wake(void *ud) {
+    daemon *d = ud;
+    engine_drain(d->engine, on_engine_event, d);
+}
+
+static void on_model_wanted(void *ud, const settings *s) {
+    daemon *d = ud;
+    settings wanted = *s;
+    if (d->options->model_fixed)
+        snprintf(wanted.model, sizeof wanted.model, "%s", d->options->settings.model);
+    if (!d->stopping && model_want(&d->model, d->engine, &wanted)) tell_model(d);
+}
+
+static status start_engine(daemon *d, err *e) {
+    static const k_device devices[] = {
+        [DEVICE_AUTO] = K_AUTO, [DEVICE_CPU] = K_CPU, [DEVICE_CUDA] = K_CUDA, [DEVICE_REF] = K_REF};
+    const settings *s = &d->options->settings;
+    engine_options options = {.device = devices[s->engine.device],
+                              .threads = s->engine.threads,
+                              .wake = wake_loop,
+                              .wake_ud = d};
+    status st = engine_start(&d->engine, &options, e);
+    if (!st) d->completer = completer_new(d->engine);
+    return st;
+}
+
+/* ---- connections ------------------------------------------------------------------------------- */
+
+static void stop(daemon *d, int exit_code);
+
+static void on_connection_closed(void *ud, connection *c, int exit_code) {
+    daemon *d = ud;
+    for (size_t i = 0; i < d->connections.count; i++) {
+        if (d->connections.at[i] != c) continue;
+        vec_remove(&d->connections, i);
+        break;
+    }
+    log_info("daemon", "connection closed code=%d left=%zu", exit_code, d->connections.count);
+    if (c == d->stdio) stop(d, exit_code);
+    if (d->stopping && !d->connections.count) loop_stop(&d->loop);
+}
+
+static status add_connection(daemon *d, const connection_source *from, connection **out, err *e) {
+    server_options so = {.completer = d->completer,
+                         .model = &d->model,
+                         .settings = &d->options->settings,
+                         .client = ++d->last_client};
+    connection_hooks hooks = {
+        .ud = d, .model_wanted = on_model_wanted, .closed = on_connection_closed};
+    connection *c;
+    status s = connection_open(&c, &d->loop, from, &so, &hooks, e);
+    if (s) return s;
+    vec_push(&d->connections, c);
+    if (out) *out = c;
+    return OK;
+}
+
+static void on_tick(void *ud) {
+    daemon *d = ud;
+    for (size_t i = 0; i < d->connections.count; i++)
+        connection_tick(d->connections.at[i]);
+}
+
+/* ---- listening --------------------------------------------------------------------------------- */
+
+static void on_knock(uv_stream_t *listener, int rc) {
+    daemon *d = listener->data;
+    err e = {{0}};
+    if (rc < 0 || d->stopping) return;
+    bool full = d->connections.count >= LIMIT_CONNECTIONS;
+    connection *c = NULL;
+    if (add_connection(d, &(connection_source){.listener = listener}, &c, &e))
+        log_warn("daemon", "%s", e.text);
+    else if (full) /* accepted all the same: what is not accepted knocks for ever */
+        connection_end(c, 1);
+}
+
+/* A socket file that nobody answers at was left by a daemon that died. */
+static bool is_stale(const char *path) {
+    struct stat st;
+    if (lstat(path, &st) || !S_ISSOCK(st.st_mode)) return false;
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    snprintf(to.sun_path, sizeof to.sun_path, "%s", path);
+    bool stale = fd >= 0 && connect(fd, (struct sockaddr *)&to, sizeof to) && errno == ECONNREFUSED;
+    if (fd >= 0) close(fd);
+    return stale;
+}
+
+static status listen_at(daemon *d, const char *path, err *e) {
+    struct sockaddr_un limit;
+    if (strlen(path) >= sizeof limit.sun_path)
+        return err_set(e, ERR_USAGE, "--listen %s: a socket's path has at most %zu bytes", path,
+                       sizeof limit.sun_path - 1);
+    uv_pipe_init(&d->loop.uv, &d->listener, 0);
+    d->listener.data = d;
+    d->listening = true;
+    mode_t mask = umask(0077); /* only this user may connect */
+    int rc = uv_pipe_bind(&d->listener, path);
+    if (rc == UV_EADDRINUSE && is_stale(path)) {
+        unlink(path);
+        rc = uv_pipe_bind(&d->listener, path);
+    }
+    umask(mask);
+    if (!rc) rc = uv_listen((uv_stream_t *)&d->listener, 16, on_knock);
+    if (rc == UV_EADDRINUSE)
+        return err_set(e, ERR_IO, "--listen %s: another daemon listens there, or it is no socket",
+                       path);
+    return rc ? err_set(e, ERR_IO, "--listen %s: %s", path, uv_strerror(rc)) : OK;
+}
+
+/* ---- start and stop ---------------------------------------------------------------------------- */
+
+/* The protocol keeps a private copy of descriptor 1; whatever prints to stdout from now on, in any
+ * library, prints to stderr. */
+static int protect_stdout(err *e) {
+    int fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+    if (fd < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0) {
+        (void)err_set(e, ERR_IO, "cannot use standard output: %s", strerror(errno));
+        return -1;
+    }
+    return fd;
+}
+
+static status start(daemon *d, err *e) {
+    const daemon_options *o = d->options;
+    int out_fd = o->stdio ? protect_stdout(e) : 0;
+    if (out_fd < 0) return ERR_IO;
+    status s = start_engine(d, e);
+    if (!s && o->listen_path) s = listen_at(d, o->listen_path, e);
+    if (!s && o->stdio)
+        s = add_connection(d, &(connection_source){STDIN_FILENO, out_fd, NULL}, &d->stdio, e);
+    if (!s && d->stdio) connection_watch(d->stdio, o->client_pid);
+    return s;
+}
+
+static void stop(daemon *d, int exit_code) {
+    if (d->stopping) return;
+    d->stopping = true;
+    d->exit_code = exit_code;
+    for (size_t i = 0; i < d->connections.count; i++)
+        connection_end(d->connections.at[i], exit_code);
+    if (!d->connections.count) loop_stop(&d->loop);
+}
+
+static void on_stop_signal(void *ud) {
+    daemon *d = ud;
+    stop(d, d->stdio ? 1 : 0);
+}
+
+static void close_everything(daemon *d) {
+    engine_stop(d->engine);
+    completer_free(d->completer);
+    loop_wake_close(&d->engine_wake);
+    loop_timer_close(&d->tick, NULL, NULL);
+    loop_signal_close(&d->sigint);
+    loop_signal_close(&d->sigterm);
+    if (d->listening) {
+        uv_close((uv_handle_t *)&d->listener, NULL); /* also removes the socket's file */
+    }
+    loop_deinit(&d->loop);
+    vec_free(&d->connections);
+}
+
+int daemon_run(const daemon_options *options) {
+    daemon *d = xcalloc(1, sizeof *d);
+    d->options = options;
+    signal(SIGPIPE, SIG_IGN);
+    loop_init(&d->loop);
+    loop_wake_init(&d->loop, &d->engine_wake, on_wake, d);
+    loop_timer_init(&d->loop, &d->tick, on_tick, d);
+    loop_timer_start(&d->tick, TICK_MS, TICK_MS);
+    loop_signal_init(&d->loop, &d->sigint, SIGINT, on_stop_signal, d);
+    loop_signal_init(&d->loop, &d->sigterm, SIGTERM, on_stop_signal, d);
+    err e = {{0}};
+    if (start(d, &e)) {
+        fprintf(stderr, "inlined: %s\n", e.text);
+        stop(d, 1);
+    }
+    if (!d->stopping || d->connections.count) loop_run(&d->loop);
+    int exit_code = d->exit_code;
+    close_everything(d);
+    xfree(d);
+    return exit_code;
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Work-done progress that the server starts.
+ *
+ *             report                   client said yes
+ *     NONE ----------> CREATING ---------------------------> SHOWN ---- end ---> NONE
+ *                         | client said no, or end came before its answer
+ *                         +----> NONE
+ *
+ * CREATING: window/workDoneProgress/create is out; the newest report waits in the struct.
+ * SHOWN:    `begin` was sent; reports go out when the percentage moved.
+ * The struct outlives the pending request, because rpc_free ends that first.  Thread: loop. */
+#include "lsp/progress.h"
+
+#include "lsp/protocol.h"
+
+void progress_init(progress *p, rpc *peer) {
+    *p = (progress){.rpc = peer};
+}
+
+static void send(progress *p, const char *kind, const char *title, int percent) {
+    rpc_notify(p->rpc, "$/progress",
+               protocol_progress(p->token, kind, title, p->message[0] ? p->message : NULL,
+                                 percent));
+}
+
+static void on_created(void *ud, const rpc_answer *a) {
+    progress *p = ud;
+    bool show = a->status == OK && !p->ending;
+    p->state = show ? PROGRESS_SHOWN : PROGRESS_NONE;
+    p->ending = false;
+    if (show) send(p, "begin", p->title, p->percent);
+}
+
+void progress_report(progress *p, const char *title, const char *message, int percent) {
+    if (!p->rpc) return;
+    bool moved = percent != p->percent || strcmp(message, p->message);
+    p->percent = percent;
+    snprintf(p->title, sizeof p->title, "%.150s", title);
+    snprintf(p->message, sizeof p->message, "%.150s", message);
+    if (p->state == PROGRESS_SHOWN && moved) send(p, "report", NULL, percent);
+    if (p->state == PROGRESS_CREATING) p->ending = false;
+    if (p->state != PROGRESS_NONE) return;
+    p->state = PROGRESS_CREATING;
+    snprintf(p->token, sizeof p->token, "inlined-load-%u", ++p->serial);
+    rpc_request(p->rpc, "window/workDoneProgress/create", protocol_progress_create(p->token), 0,
+                on_created, p);
+}
+
+void progress_end(progress *p, const char *message) {
+    if (!p->rpc || p->state == PROGRESS_NONE) return;
+    snprintf(p->message, sizeof p->message, "%.150s", message);
+    if (p->state == PROGRESS_CREATING) {
+        p->ending = true;
+        return;
+    }
+    send(p, "end", NULL, -1);
+    p->state = PROGRESS_NONE;
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* The LSP types that we use, as plain structs.  Slices borrow from the JSON they were read from.
+ * protocol_read_* fail with ERR_USAGE and a sentence that names the field (answer: InvalidParams).
+ * protocol_*  writers give a cJSON that the caller owns (rpc_* takes it). */
+#include "engine/base/status.h"
+#include "engine/base/str.h"
+
+struct cJSON;
+
+/* ---- numbers of the protocol ------------------------------------------------------------------- */
+
+enum { /* beyond those of JSON-RPC (mcp/rpc.h) */
+    LSP_NOT_INITIALIZED = -32002,
+    LSP_REQUEST_FAILED = -32803,
+    LSP_CONTENT_MODIFIED = -32801,
+    LSP_REQUEST_CANCELLED = -32800,
+};
+typedef enum { MESSAGE_ERROR = 1, MESSAGE_WARNING, MESSAGE_INFO, MESSAGE_LOG } lsp_message_type;
+typedef enum { ENCODING_UTF8, ENCODING_UTF16, ENCODING_UTF32 } position_encoding;
+
+/* ---- structs ----------------------------------------------------------------------------------- */
+
+typedef struct {
+    uint32_t line, character;
+} lsp_position;
+
+typedef struct {
+    lsp_position start, end;
+} lsp_range;
+
+typedef struct {
+    int64_t process_id; /* 0: none */
+    position_encoding encoding;
+    bool inline_dynamic;        /* textDocument.inlineCompletion.dynamicRegistration */
+    bool configuration;         /* workspace.configuration */
+    bool configuration_dynamic; /* workspace.didChangeConfiguration.dynamicRegistration */
+    bool progress;              /* window.workDoneProgress */
+    const struct cJSON *options; /* initializationOptions or NULL; borrowed */
+    str client_name, client_version;
+    str root_uri;               /* rootUri, else rootPath; used without workspace folders */
+} lsp_initialize;
+
+typedef struct {
+    str uri, language, text;
+    int64_t version;
+} lsp_document;
+
+typedef struct {
+    bool whole; /* no range: the whole text is replaced */
+    lsp_range range;
+    str text;
+} lsp_change;
+
+typedef struct {
+    str uri;
+    bool has_version;
+    int64_t version;
+    lsp_position position;
+    bool invoked;
+    bool has_selected; /* an item of the completion menu is selected */
+    lsp_range selected_range;
+    str selected_text;
+} lsp_inline_params;
+
+typedef struct {
+    str insert_text;
+    lsp_range range;
+    char id[32]; /* argument of the command that tells us of acceptance */
+} lsp_inline_item;
+
+typedef struct {
+    const char *state, *message, *model, *backend, *reason, *kind;
+    str uri;      /* of the document that `reason` is about; may be empty */
+    int progress; /* percent while loading, else -1 */
+    bool busy;
+} lsp_status;
+
+/* ---- read -------------------------------------------------------------------------------------- */
+
+status protocol_read_initialize(const struct cJSON *params, lsp_initialize *out, err *e) MUST_USE;
+/* Calls `folder` for each workspace folder in an array (NULL and null: none). */
+void protocol_each_folder(const struct cJSON *folders, void (*folder)(void *ud, str uri), void *ud);
+status protocol_read_open(const struct cJSON *params, lsp_document *out, err *e) MUST_USE;
+/* textDocument.uri and, where there is one, its version (else 0). */
+status protocol_read_document_id(const struct cJSON *params, str *uri, int64_t *version,
+                                 err *e) MUST_USE;
+/* One element of contentChanges. */
+status protocol_read_change(const struct cJSON *change, lsp_change *out, err *e) MUST_USE;
+status protocol_read_inline(const struct cJSON *params, lsp_inline_params *out, err *e) MUST_USE;
+status protocol_read_command(const struct cJSON *params, str *command, str *argument,
+                             err *e) MUST_USE;
+const struct cJSON *protocol_get(const struct cJSON *object, const char *name);
+
+/* ---- write ------------------------------------------------------------------------------------- */
+
+struct cJSON *protocol_initialize_result(position_encoding enc, bool inline_static);
+struct cJSON *protocol_inline_list(const lsp_inline_item *items, size_t n);
+struct cJSON *protocol_register_inline(void);
+struct cJSON *protocol_register_configuration(void);
+struct cJSON *protocol_configuration_params(void);
+struct cJSON *protocol_message(lsp_message_type type, const char *text);
+struct cJSON *protocol_status(const lsp_status *s);
+struct cJSON *protocol_progress_create(const char *token);
+/* kind: "begin" (with title), "report", "end"; percent < 0: none. */
+struct cJSON *protocol_progress(const char *token, const char *kind, const char *title,
+                                const char *message, int percent);

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One LSP connection: which method is handled by whom, and what is allowed when.
+ *
+ *            initialize            shutdown            exit
+ *     NEW ----------------> RUNNING ---------> SHUT ---------> EXITED   exit code 0
+ *      |                       |
+ *      +-------- exit ---------+--------------------------> EXITED      exit code 1
+ *
+ * NEW:     requests other than initialize: -32002; notifications other than exit are dropped.
+ * RUNNING: everything.   SHUT: requests: -32600.   EXITED: nothing is read any more.
+ *
+ * Invariant: unanswered counts the open promises; it is 0 in NEW, SHUT and EXITED.
+ * Thread: loop.
+ */
+#include "lsp/server.h"
+
+#include <cjson/cJSON.h>
+
+#include "engine/base/clock.h"
+#include "engine/base/limits.h"
+#include "engine/base/log.h"
+#include "engine/base/utf8.h"
+
+/* ---- requests ---------------------------------------------------------------------------------- */
+
+static void execute_command(server *s, const cJSON *params, reply *r) {
+    UNUSED(s);
+    str command, argument;
+    err e = {{0}};
+    status st = protocol_read_command(params, &command, &argument, &e);
+    if (!st && !str_eq(command, STR("inlined.didAcceptCompletionItem")))
+        st = err_set(&e, ERR_USAGE, "there is no command \"%.*s\"", (int)MIN(command.len, 100),
+                     command.ptr);
+    if (st) {
+        reply_status(r, st, &e);
+        return;
+    }
+    log_debug("lsp", "accepted id=%.*s", (int)MIN(argument.len, 40), argument.ptr);
+    reply_result(r, NULL);
+}
+
+static void tell_status(server *s, const cJSON *params, reply *r) {
+    UNUSED(params);
+    reply_result(r, server_status_json(s));
+}
+
+/* clang-format off */
+static const struct {
+    const char *method;
+    void (*handle)(server *s, const cJSON *params, reply *r); /* takes r */
+} requests[] = {
+    {"initialize",                    lifecycle_initialize},
+    {"inlined/status",                tell_status},
+    {"shutdown",                      lifecycle_shutdown},
+    {"textDocument/inlineCompletion", inline_completion_request},
+    {"workspace/executeCommand",      execute_command},
+};
+/* clang-format on */
+
+static void on_request(void *ud, const rpc_id *id, const char *method, const cJSON *params) {
+    server *s = ud;
+    reply *r = reply_new(s, id, method);
+    bool initialize = !strcmp(method, "initialize");
+    if (s->state == SERVER_NEW && !initialize) {
+        reply_error(r, LSP_NOT_INITIALIZED, "the first request must be initialize");
+        return;
+    }
+    if (s->state == SERVER_SHUT) {
+        reply_error(r, RPC_INVALID_REQUEST, "after shutdown only exit may come");
+        return;
+    }
+    if (s->unanswered > LIMIT_REQUESTS_PENDING) {
+        reply_error(r, LSP_REQUEST_FAILED, "too many requests are unanswered");
+        return;
+    }
+    for (size_t i = 0; i < COUNTOF(requests); i++) {
+        if (strcmp(requests[i].method, method)) continue;
+        requests[i].handle(s, params, r);
+        return;
+    }
+    char sentence[128];
+    snprintf(sentence, sizeof sentence, "there is no method \"%.80s\"", method);
+    reply_error(r, RPC_METHOD_NOT_FOUND, sentence);
+}
+
+/* ---- notifications ----------------------------------------------------------------------------- */
+
+static void cancel_request(server *s, const cJSON *params) {
+    rpc_id id;
+    if (rpc_id_read(protocol_get(params, "id"), &id)) (void)inline_completion_cancel(s, &id);
+}
+
+/* clang-format off */
+static const struct {
+    const char *method;
+    void (*handle)(server *s, const cJSON *params);
+} notifications[] = {
+    {"$/cancelRequest",                     cancel_request},
+    {"exit",                                lifecycle_exit},
+    {"initialized",                         lifecycle_initialized},
+    {"textDocument/didChange",              text_sync_change},
+    {"textDocument/didClose",               text_sync_close},
+    {"textDocument/didOpen",                text_sync_open},
+    {"workspace/didChangeConfiguration",    lifecycle_configuration_changed},
+    {"workspace/didChangeWorkspaceFolders", lifecycle_folders_changed},
+};
+/* clang-format on */
+
+static void on_notification(void *ud, const char *method, const cJSON *params) {
+    server *s = ud;
+    bool running = s->state == SERVER_RUNNING;
+    for (size_t i = 0; i < COUNTOF(notifications); i++) {
+        if (strcmp(notifications[i].method, method)) continue;
+        if (running || notifications[i].handle == lifecycle_exit)
+            notifications[i].handle(s, params);
+        return;
+    }
+    log_debug("lsp", "ignored a notification method=%.80s", method);
+}
+
+/* ---- what people see --------------------------------------------------------------------------- */
+
+cJSON *server_status_json(server *s) {
+    char message[512];
+    lsp_status out;
+    status_describe(s->options.model, &s->settings, &s->why, message, &out);
+    return protocol_status(&out);
+}
+
+void server_tell_status(server *s) {
+    if (s->state == SERVER_RUNNING) rpc_notify(s->rpc, "inlined/status", server_status_json(s));
+}
+
+void server_tell_reason(server *s, const char *reason, const char *detail, str uri) {
+    bool news = reason[0] || s->why.reason[0];
+    s->why.reason = reason;
+    snprintf(s->why.detail, sizeof s->why.detail, "%.255s", detail);
+    snprintf(s->why.uri, sizeof s->why.uri, "%.*s", (int)MIN(uri.len, sizeof s->why.uri - 1),
+             reason[0] && uri.ptr ? uri.ptr : "");
+    s->why.uri[utf8_complete_prefix(str_of(s->why.uri))] = '\0';
+    if (news) server_tell_status(s);
+}
+
+void server_tell_user(server *s, lsp_message_type type, const char *sentence) {
+    rpc_notify(s->rpc, type == MESSAGE_LOG ? "window/logMessage" : "window/showMessage",
+               protocol_message(type, sentence));
+}
+
+void server_want_model(server *s) {
+    if (s->settings_known && s->settings.enable) s->host.model_wanted(s->host.ud, &s->settings);
+}
+
+void server_model_changed(server *s) {
+    const model *m = s->options.model;
+    if (s->state != SERVER_RUNNING) return;
+    char title[160];
+    snprintf(title, sizeof title, "Loading %.120s", m->name);
+    if (m->state == MODEL_LOADING)
+        progress_report(&s->progress, title, m->what, m->percent);
+    else
+        progress_end(&s->progress, m->state == MODEL_READY ? "ready" : "failed");
+    if (m->state == MODEL_FAILED && s->settings.enable && !s->model_failure_told) {
+        s->model_failure_told = true;
+        server_tell_user(s, MESSAGE_WARNING, m->error.text);
+    }
+    if (m->state == MODEL_READY) {
+        s->model_failure_told = false;
+        s->why = (status_reason){.reason = ""};
+    }
+    server_tell_status(s);
+}
+
+/* ---- life -------------------------------------------------------------------------------------- */
+
+static void on_write(void *ud, str framed) {
+    server *s = ud;
+    s->host.write(s->host.ud, framed);
+}
+
+server *server_new(const server_host *host, const server_options *options) {
+    server *s = xcalloc(1, sizeof *s);
+    s->host = *host;
+    s->options = *options;
+    s->settings = s->initial = *options->settings;
+    s->encoding = ENCODING_UTF16;
+    s->why.reason = "";
+    s->context = context_new();
+    s->rpc = rpc_new(FRAME_HEADERS, &(rpc_hooks){.ud = s,
+                                                 .write = on_write,
+                                                 .request = on_request,
+                                                 .notification = on_notification});
+    inline_completion_init(s);
+    return s;
+}
+
+void server_free(server *s) {
+    if (!s) return;
+    s->state = SERVER_EXITED;
+    inline_completion_deinit(s);
+    rpc_free(s->rpc);
+    ASSERT(s->unanswered == 0);
+    context_free(s->context);
+    for (size_t i = 0; i < s->roots.count; i++)
+        xfree(s->roots.at[i]);
+    for (size_t i = 0; i < s->unknown.count; i++)
+        xfree(s->unknown.at[i]);
+    vec_free(&s->roots);
+    vec_free(&s->unknown);
+    xfree(s);
+}
+
+status server_bytes(server *s, str bytes, err *e) {
+    return rpc_feed(s->rpc, bytes, e);
+}
+
+bool server_at_boundary(const server *s) {
+    return rpc_at_boundary(s->rpc);
+}
+
+void server_timer(server *s) {
+    if (s->state == SERVER_RUNNING) inline_completion_timer(s);
+}
+
+void server_tick(server *s) {
+    rpc_expire(s->rpc, clock_ms());
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* One LSP connection over an abstract byte stream.
+ *
+ * Bytes come in by server_bytes and go out by host.write; time comes in by server_timer.  Nothing
+ * here knows libuv, so tests and the fuzzer drive it directly.  Several connections share one
+ * engine, completer and model; documents and settings are each connection's own.
+ * Thread: loop. */
+#include "lsp/completion.h"
+#include "lsp/inline_completion.h"
+#include "lsp/model.h"
+#include "lsp/progress.h"
+#include "lsp/protocol.h"
+#include "lsp/reply.h"
+#include "lsp/status.h"
+#include "lsp/uri.h"
+#include "mcp/rpc.h"
+
+#include "engine/base/vec.h"
+
+typedef enum { SERVER_NEW, SERVER_RUNNING, SERVER_SHUT, SERVER_EXITED } server_state;
+
+typedef struct {
+    void *ud;
+    void (*write)(void *ud, str bytes);          /* copies */
+    void (*timer)(void *ud, double ms);          /* call server_timer once, after `ms` */
+    void (*model_wanted)(void *ud, const settings *s); /* the model that these settings name */
+    void (*watch)(void *ud, int64_t pid);        /* end the connection when this process dies */
+    void (*exited)(void *ud, int exit_code);     /* after `exit`; from inside server_bytes */
+} server_host;
+
+typedef struct {
+    completer *completer; /* all borrowed */
+    const model *model;
+    const settings *settings; /* where the client's settings are laid over */
+    uint64_t client;          /* number of the connection, for the engine and the log */
+} server_options;
+
+struct server {
+    server_host host;
+    server_options options;
+    server_state state;
+    rpc *rpc;
+    context *context;
+    settings settings, initial; /* initial: with initializationOptions, before workspace settings */
+    position_encoding encoding;
+    bool inline_dynamic, configuration, configuration_dynamic;
+    bool settings_known;   /* the client has been asked (or cannot be): a model may be loaded */
+    size_t unanswered;     /* open promises */
+    inline_completions inlines;
+    progress progress;
+    status_reason why;
+    bool model_failure_told;
+    VEC(char *) roots;     /* decoded paths of the workspace folders */
+    VEC(char *) unknown;   /* URIs of didChange without didOpen that the log has named */
+};
+
+server *server_new(const server_host *host, const server_options *options);
+/* Abandons what is open; accepts NULL.  Not from inside a hook. */
+void server_free(server *s);
+
+/* Not OK: the stream is broken and must be closed; nothing more should be fed. */
+status server_bytes(server *s, str bytes, err *e) MUST_USE;
+/* True when the stream may end here: no half message. */
+bool server_at_boundary(const server *s);
+void server_timer(server *s);
+void server_model_changed(server *s);
+/* Ends server-to-client requests whose deadline has passed; call every few seconds. */
+void server_tick(server *s);
+
+/* ---- for the files of this module -------------------------------------------------------------- */
+
+/* Remembers the reason and sends inlined/status when it differs from the last one sent, or always
+ * when nothing was suggested. */
+void server_tell_reason(server *s, const char *reason, const char *detail, str uri);
+void server_tell_status(server *s);
+struct cJSON *server_status_json(server *s);
+void server_tell_user(server *s, lsp_message_type type, const char *sentence);
+/* Asks the daemon for the settings' model unless completion is off. */
+void server_want_model(server *s);
+
+/* lifecycle.c */
+void lifecycle_initialize(server *s, const cJSON *params, reply *r);
+void lifecycle_initialized(server *s, const cJSON *params);
+void lifecycle_shutdown(server *s, const cJSON *params, reply *r);
+void lifecycle_exit(server *s, const cJSON *params);
+void lifecycle_configuration_changed(server *s, const cJSON *params);
+void lifecycle_folders_changed(server *s, const cJSON *params);
+
+/* text_sync.c */
+void text_sync_open(server *s, const cJSON *params);
+void text_sync_change(server *s, const cJSON *params);
+void text_sync_close(server *s, const cJSON *params);

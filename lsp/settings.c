@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Settings from JSON, checked against the embedded schema.
+ *
+ * The schema says what exists, of which kind, in which range and with which default; the table
+ * `leaves` says only where each value lies in the struct.  Both are compared in a test.  Walking
+ * goes along the JSON that came, so an unknown name is found as easily as a wrong value.
+ *
+ * Invariant: after any call every field of the struct is within the schema's range.
+ * Thread: any; no state.
+ */
+#include "lsp/settings.h"
+
+#include <math.h>
+
+#include <cjson/cJSON.h>
+
+#include "engine/base/file.h"
+#include "engine/base/limits.h"
+#include "engine/base/nearest.h"
+#include "lsp/settings_schema.h"
+#include "mcp/rpc.h"
+
+typedef enum { LEAF_BOOL, LEAF_INT, LEAF_ENUM, LEAF_TEXT, LEAF_LIST } leaf_kind;
+
+typedef struct {
+    const char *path;
+    leaf_kind kind;
+    size_t at;
+} leaf;
+
+/* clang-format off */
+static const leaf leaves[] = {
+    {"completion.auto",              LEAF_BOOL, offsetof(settings, completion.automatic)},
+    {"completion.cacheEntries",      LEAF_INT,  offsetof(settings, completion.cache_entries)},
+    {"completion.debounceMs",        LEAF_INT,  offsetof(settings, completion.debounce_ms)},
+    {"completion.disabledLanguages", LEAF_LIST, offsetof(settings, completion.disabled_languages)},
+    {"completion.maxTokens",         LEAF_INT,  offsetof(settings, completion.max_tokens)},
+    {"completion.multiline",         LEAF_ENUM, offsetof(settings, completion.multiline)},
+    {"completion.timeBudgetMs",      LEAF_INT,  offsetof(settings, completion.time_budget_ms)},
+    {"context.prefixBytes",          LEAF_INT,  offsetof(settings, context.prefix_bytes)},
+    {"context.suffixBytes",          LEAF_INT,  offsetof(settings, context.suffix_bytes)},
+    {"enable",                       LEAF_BOOL, offsetof(settings, enable)},
+    {"engine.contextTokens",         LEAF_INT,  offsetof(settings, engine.context_tokens)},
+    {"engine.device",                LEAF_ENUM, offsetof(settings, engine.device)},
+    {"engine.threads",               LEAF_INT,  offsetof(settings, engine.threads)},
+    {"model",                        LEAF_TEXT, offsetof(settings, model)},
+};
+/* clang-format on */
+
+typedef struct {
+    settings *to;
+    settings_complain complain;
+    void *ud;
+} apply;
+
+str settings_schema(void) {
+    return (str){(const char *)settings_schema_json, settings_schema_bytes};
+}
+
+static cJSON *schema_parse(void) {
+    cJSON *schema = cJSON_ParseWithLength((const char *)settings_schema_json,
+                                          settings_schema_bytes);
+    ASSERT(schema); /* it is part of the program, and a test reads it */
+    return schema;
+}
+
+static const cJSON *get(const cJSON *object, const char *name) {
+    return cJSON_GetObjectItemCaseSensitive(object, name);
+}
+
+static const leaf *leaf_find(const char *path) {
+    for (size_t i = 0; i < COUNTOF(leaves); i++) {
+        if (!strcmp(leaves[i].path, path)) return &leaves[i];
+    }
+    return NULL;
+}
+
+static void complain(const apply *a, const char *path, const cJSON *value, const char *rule) {
+    if (!a->complain) return;
+    char shown[64] = "";
+    char *text = cJSON_PrintUnformatted(value);
+    if (text) snprintf(shown, sizeof shown, "%.60s", text);
+    cJSON_free(text);
+    err sentence; /* takes out control characters */
+    (void)err_set(&sentence, ERR_USAGE, "inlined.%s is %s, but must be %s; the setting is ignored",
+                  path, shown, rule);
+    a->complain(a->ud, sentence.text);
+}
+
+/* ---- one value --------------------------------------------------------------------------------- */
+
+static void apply_int(const apply *a, const leaf *l, const cJSON *schema, const cJSON *value) {
+    double min = get(schema, "minimum")->valuedouble, max = get(schema, "maximum")->valuedouble;
+    double d = cJSON_IsNumber(value) ? value->valuedouble : NAN;
+    if (!(d >= min && d <= max && floor(d) == d)) {
+        char rule[96];
+        snprintf(rule, sizeof rule, "a whole number from %.0f to %.0f", min, max);
+        complain(a, l->path, value, rule);
+        return;
+    }
+    int n = (int)d;
+    memcpy((char *)a->to + l->at, &n, sizeof n);
+}
+
+static void apply_enum(const apply *a, const leaf *l, const cJSON *schema, const cJSON *value) {
+    char rule[128] = "one of";
+    int index = 0;
+    const cJSON *word;
+    cJSON_ArrayForEach(word, get(schema, "enum")) {
+        if (cJSON_IsString(value) && !strcmp(word->valuestring, value->valuestring)) {
+            memcpy((char *)a->to + l->at, &index, sizeof index);
+            return;
+        }
+        size_t n = strlen(rule);
+        snprintf(rule + n, sizeof rule - n, "%s \"%s\"", index ? "," : "", word->valuestring);
+        index++;
+    }
+    complain(a, l->path, value, rule);
+}
+
+static void apply_text(const apply *a, const leaf *l, const cJSON *value) {
+    if (!cJSON_IsString(value) || strlen(value->valuestring) >= SETTINGS_NAME_BYTES) {
+        complain(a, l->path, value, "a text of at most 1023 bytes");
+        return;
+    }
+    snprintf((char *)a->to + l->at, SETTINGS_NAME_BYTES, "%s", value->valuestring);
+}
+
+static void apply_list(const apply *a, const leaf *l, const cJSON *value) {
+    const size_t item_bytes = sizeof a->to->completion.disabled_languages[0];
+    bool good = cJSON_IsArray(value) && cJSON_GetArraySize(value) <= SETTINGS_LIST_COUNT;
+    const cJSON *item;
+    if (good) {
+        cJSON_ArrayForEach(item, value) {
+            good = good && cJSON_IsString(item) && strlen(item->valuestring) < item_bytes;
+        }
+    }
+    if (!good) {
+        complain(a, l->path, value, "a list of at most 64 short texts");
+        return;
+    }
+    int n = 0;
+    cJSON_ArrayForEach(item, value) {
+        snprintf(a->to->completion.disabled_languages[n++], item_bytes, "%s", item->valuestring);
+    }
+    a->to->completion.disabled_languages_count = n;
+}
+
+static void apply_leaf(const apply *a, const leaf *l, const cJSON *schema, const cJSON *value) {
+    switch (l->kind) {
+    case LEAF_BOOL:
+        if (cJSON_IsBool(value))
+            *((bool *)(void *)((char *)a->to + l->at)) = cJSON_IsTrue(value);
+        else
+            complain(a, l->path, value, "true or false");
+        break;
+    case LEAF_INT: apply_int(a, l, schema, value); break;
+    case LEAF_ENUM: apply_enum(a, l, schema, value); break;
+    case LEAF_TEXT: apply_text(a, l, value); break;
+    case LEAF_LIST: apply_list(a, l, value); break;
+    }
+}
+
+/* ---- objects ----------------------------------------------------------------------------------- */
+
+static void complain_unknown(const apply *a, const char *path, const char *name,
+                             const cJSON *properties) {
+    if (!a->complain) return;
+    const char *nearest = NULL;
+    size_t best = SIZE_MAX;
+    const cJSON *known;
+    cJSON_ArrayForEach(known, properties) {
+        size_t distance = name_distance(str_of(name), str_of(known->string));
+        if (distance < best && name_is_near(str_of(name), distance)) {
+            best = distance;
+            nearest = known->string;
+        }
+    }
+    err sentence;
+    (void)err_set(&sentence, ERR_USAGE, "inlined.%.100s is no setting%s%s%s; it is ignored", path,
+                  nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"" : "");
+    a->complain(a->ud, sentence.text);
+}
+
+/* Two levels are all that the schema has; `prefix` is "" or "completion." and the like. */
+static void apply_object(const apply *a, const char *prefix, const cJSON *schema,
+                         const cJSON *object) {
+    const cJSON *properties = get(schema, "properties"), *value;
+    cJSON_ArrayForEach(value, object) {
+        char path[160];
+        snprintf(path, sizeof path, "%s%.100s", prefix, value->string);
+        const cJSON *rule = get(properties, value->string);
+        const leaf *l = leaf_find(path);
+        if (!rule) {
+            complain_unknown(a, path, value->string, properties);
+        } else if (cJSON_IsNull(value)) {
+            continue; /* editors send null for what is not set */
+        } else if (l) {
+            apply_leaf(a, l, rule, value);
+        } else if (!cJSON_IsObject(value)) {
+            complain(a, path, value, "an object");
+        } else {
+            char below[164];
+            snprintf(below, sizeof below, "%s.", path);
+            apply_object(a, below, rule, value);
+        }
+    }
+}
+
+static void apply_defaults(const apply *a, const char *prefix, const cJSON *schema) {
+    const cJSON *rule;
+    cJSON_ArrayForEach(rule, get(schema, "properties")) {
+        char path[160];
+        snprintf(path, sizeof path, "%s%.100s", prefix, rule->string);
+        const leaf *l = leaf_find(path);
+        if (l) {
+            apply_leaf(a, l, rule, get(rule, "default"));
+        } else {
+            char below[164];
+            snprintf(below, sizeof below, "%s.", path);
+            apply_defaults(a, below, rule);
+        }
+    }
+}
+
+void settings_default(settings *s) {
+    memset(s, 0, sizeof *s);
+    cJSON *schema = schema_parse();
+    apply_defaults(&(apply){.to = s}, "", schema);
+    cJSON_Delete(schema);
+}
+
+void settings_apply(settings *s, const cJSON *section, settings_complain report, void *ud) {
+    apply a = {s, report, ud};
+    if (!section || cJSON_IsNull(section)) return;
+    if (!cJSON_IsObject(section)) {
+        if (report) report(ud, "the settings of inlined must be an object; they are ignored");
+        return;
+    }
+    cJSON *schema = schema_parse();
+    apply_object(&a, "", schema, section);
+    cJSON_Delete(schema);
+}
+
+status settings_apply_text(settings *s, str json, settings_complain report, void *ud, err *e) {
+    char *copy = xstrndup(json.ptr ? json.ptr : "", json.len);
+    cJSON *section = NULL;
+    status st = rpc_parse(copy, json.len, &section, e);
+    if (!st && !cJSON_IsObject(section))
+        st = err_set(e, ERR_FORMAT, "the settings must be one JSON object");
+    if (!st) settings_apply(s, section, report, ud);
+    cJSON_Delete(section);
+    xfree(copy);
+    return st;
+}
+
+status settings_load(settings *s, const char *path, settings_complain report, void *ud, err *e) {
+    strbuf text;
+    strbuf_init(&text, LIMIT_CONFIG_BYTES);
+    status st = file_read(path, LIMIT_CONFIG_BYTES, &text, e);
+    if (!st) {
+        st = settings_apply_text(s, strbuf_str(&text), report, ud, e);
+        if (st) (void)err_prefix(e, st, "%s", path);
+    }
+    strbuf_deinit(&text);
+    return st;
+}
+
+bool settings_language_enabled(const settings *s, const char *language) {
+    for (int i = 0; i < s->completion.disabled_languages_count; i++) {
+        if (!strcmp(s->completion.disabled_languages[i], language)) return false;
+    }
+    return true;
+}

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The cache behind steady ghost text: typing along a suggestion, deleting back, or accepting a part
+ * of it must show the rest of the very same text, at once.
+ *
+ * An entry holds the text around the place where it was shown, not the place itself, so that edits
+ * elsewhere in the file do not lose it:
+ *
+ *     document then:   ... before ... | after ...            | is the cursor
+ *     document now:    ... before ... typed | after ...      typed: a prefix of the suggestion
+ *     answer:          the suggestion without `typed`
+ *
+ * One rule covers all three cases: deleting back makes `typed` shorter, accepting makes it longer.
+ * Equality is by bytes, so there are no false hits by hash.  `before` is bounded: text further away
+ * does not enter the key, which is right as long as the prompt's window is mostly nearer than that.
+ *
+ * Invariants: entries are ordered oldest first; count <= max; an entry's text is not empty.
+ * Owns copies of everything.  Thread: loop.
+ */
+#include "lsp/suggestion.h"
+
+#include "engine/base/limits.h"
+#include "engine/base/vec.h"
+
+typedef struct {
+    char *bytes; /* key, before, after, text: one allocation */
+    str key, before, after;
+    str text;        /* with the document's own line ends */
+    size_t swallows; /* bytes of `after` that it replaces */
+} entry;
+
+struct suggestion_cache {
+    VEC(entry) entries;
+    size_t max;
+};
+
+suggestion_cache *suggestion_cache_new(int entries_max) {
+    suggestion_cache *c = xcalloc(1, sizeof *c);
+    c->max = (size_t)MAX(entries_max, 0);
+    return c;
+}
+
+static void drop_oldest(suggestion_cache *c, size_t keep) {
+    while (c->entries.count > keep) {
+        xfree(c->entries.at[0].bytes);
+        vec_remove(&c->entries, 0);
+    }
+}
+
+void suggestion_cache_clear(suggestion_cache *c) {
+    drop_oldest(c, 0);
+}
+
+void suggestion_cache_free(suggestion_cache *c) {
+    if (!c) return;
+    drop_oldest(c, 0);
+    vec_free(&c->entries);
+    xfree(c);
+}
+
+void suggestion_cache_resize(suggestion_cache *c, int entries_max) {
+    c->max = (size_t)MAX(entries_max, 0);
+    drop_oldest(c, c->max);
+}
+
+size_t suggestion_cache_count(const suggestion_cache *c) {
+    return c->entries.count;
+}
+
+/* ---- put --------------------------------------------------------------------------------------- */
+
+static bool has_crlf(str before, str after) {
+    return str_find(before, STR("\r\n")) >= 0 || str_find(after, STR("\r\n")) >= 0;
+}
+
+static str add_piece(strbuf *b, str s) {
+    size_t at = b->len;
+    strbuf_add_str(b, s);
+    return (str){(const char *)(uintptr_t)at, s.len}; /* an offset until the buffer stands still */
+}
+
+static void settle(str *s, const char *base) {
+    s->ptr = base + (uintptr_t)s->ptr;
+}
+
+static bool same_place(const entry *a, const entry *b) {
+    return str_eq(a->key, b->key) && str_eq(a->before, b->before) && str_eq(a->after, b->after);
+}
+
+void suggestion_cache_put(suggestion_cache *c, str key, str document, const suggestion *s) {
+    str lead = str_sub(document, s->from, s->offset);
+    /* A suggestion that rewrites what is left of the cursor cannot be typed along. */
+    if (!c->max || !str_starts_with(s->text, lead) || s->text.len == lead.len) return;
+    if (memchr(s->text.ptr, '\r', s->text.len)) return; /* its line ends are not \n */
+    str text = str_sub(s->text, lead.len, s->text.len);
+    str before = str_sub(document, 0, s->offset);
+    before = str_sub(before, before.len - MIN(before.len, LIMIT_SUGGESTION_WINDOW), before.len);
+    str after = str_sub(document, s->offset, s->offset + LIMIT_SUGGESTION_WINDOW / 4);
+    strbuf b;
+    strbuf_init(&b, SIZE_MAX / 2);
+    entry e = {.swallows = s->to - s->offset};
+    e.key = add_piece(&b, key);
+    e.before = add_piece(&b, before);
+    e.after = add_piece(&b, after);
+    size_t at = b.len;
+    bool crlf = has_crlf(before, after);
+    for (size_t i = 0; i < text.len; i++) {
+        if (crlf && text.ptr[i] == '\n') strbuf_add_char(&b, '\r');
+        strbuf_add_char(&b, text.ptr[i]);
+    }
+    e.text = (str){(const char *)(uintptr_t)at, b.len - at};
+    e.bytes = strbuf_take(&b);
+    settle(&e.key, e.bytes);
+    settle(&e.before, e.bytes);
+    settle(&e.after, e.bytes);
+    settle(&e.text, e.bytes);
+    for (size_t i = 0; i < c->entries.count; i++) {
+        if (!same_place(&c->entries.at[i], &e)) continue;
+        xfree(c->entries.at[i].bytes);
+        vec_remove(&c->entries, i);
+        break;
+    }
+    drop_oldest(c, c->max - 1);
+    vec_push(&c->entries, e);
+}
+
+/* ---- find -------------------------------------------------------------------------------------- */
+
+/* Was the entry shown `typed` bytes before the cursor, and is what was typed its beginning? */
+static bool fits(const entry *e, str left, size_t typed) {
+    if (typed >= e->text.len || typed > left.len) return false;
+    str then = str_sub(left, 0, left.len - typed);
+    return str_eq(str_sub(left, then.len, left.len), str_sub(e->text, 0, typed)) &&
+           (then.len == e->before.len || e->before.len == LIMIT_SUGGESTION_WINDOW) &&
+           str_ends_with(then, e->before);
+}
+
+static bool entry_find(const entry *e, str left, str right, size_t *typed) {
+    if (!str_starts_with(right, e->after)) return false;
+    /* `after` reached the end of the document then; it must do so now */
+    if (e->after.len < LIMIT_SUGGESTION_WINDOW / 4 && right.len != e->after.len) return false;
+    for (size_t n = 0; n < e->text.len && n <= left.len; n++) {
+        if (!fits(e, left, n)) continue;
+        *typed = n;
+        return true;
+    }
+    return false;
+}
+
+bool suggestion_cache_find(suggestion_cache *c, str key, str document, size_t offset, arena *a,
+                           suggestion *out) {
+    str left = str_sub(document, 0, offset), right = str_sub(document, offset, document.len);
+    for (size_t i = c->entries.count; i-- > 0;) {
+        const entry *e = &c->entries.at[i];
+        size_t typed;
+        if (!str_eq(e->key, key) || !entry_find(e, left, right, &typed)) continue;
+        str rest = str_sub(e->text, typed, e->text.len);
+        char *text = arena_alloc(a, rest.len + 1);
+        size_t n = 0;
+        for (size_t k = 0; k < rest.len; k++) {
+            if (rest.ptr[k] != '\r') text[n++] = rest.ptr[k];
+        }
+        if (!n) continue;
+        *out = (suggestion){offset, offset, offset + e->swallows, {text, n}};
+        return true;
+    }
+    return false;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* Suggestions that were shown, kept to answer again without the model. */
+#include "engine/base/arena.h"
+
+typedef struct suggestion_cache suggestion_cache;
+
+suggestion_cache *suggestion_cache_new(int entries_max);
+void suggestion_cache_free(suggestion_cache *c); /* accepts NULL */
+void suggestion_cache_resize(suggestion_cache *c, int entries_max);
+void suggestion_cache_clear(suggestion_cache *c); /* model or settings changed */
+
+/* A suggestion in terms of the document: `text` (\n line ends) replaces bytes [from, to), and
+ * from <= offset <= to. */
+typedef struct {
+    size_t offset, from, to;
+    str text;
+} suggestion;
+
+/* Remembers what was shown at s->offset of `document` (of which it copies the surroundings). */
+void suggestion_cache_put(suggestion_cache *c, str key, str document, const suggestion *s);
+/* True when the cursor at `offset` is where a remembered suggestion was shown, or where somebody
+ * gets to by typing along it; then *out is what remains of it, byte for byte, in `a`.  `key` tells
+ * documents apart (the URI). */
+bool suggestion_cache_find(suggestion_cache *c, str key, str document, size_t offset, arena *a,
+                           suggestion *out);
+size_t suggestion_cache_count(const suggestion_cache *c);

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* didOpen, didChange, didClose: the editor's text into the context's documents.
+ *
+ * Each edit is applied in order, with positions read in the negotiated encoding against the text as
+ * it is at that moment.  A message that cannot be understood is logged and ignored (a notification
+ * has no answer); what came before it stays applied, and the version does not move.  A document that
+ * was never opened is named in the log once.  Thread: loop. */
+#include <cjson/cJSON.h>
+
+#include "engine/base/limits.h"
+#include "engine/base/log.h"
+#include "lsp/position.h"
+#include "lsp/server.h"
+
+static void refuse(const char *method, const err *e) {
+    log_warn("sync", "ignored a notification method=%s why=\"%s\"", method, e->text);
+}
+
+void text_sync_open(server *s, const cJSON *params) {
+    lsp_document in;
+    err e = {{0}};
+    if (protocol_read_open(params, &in, &e)) {
+        refuse("textDocument/didOpen", &e);
+        return;
+    }
+    document *old = context_find(s->context, in.uri);
+    if (old) inline_completion_close(s, old);
+    arena a;
+    arena_init(&a);
+    str *roots = arena_alloc(&a, (s->roots.count + 1) * sizeof *roots);
+    for (size_t i = 0; i < s->roots.count; i++)
+        roots[i] = str_of(s->roots.at[i]);
+    str path = uri_relative(uri_path(in.uri, &a), roots, s->roots.count);
+    document *d;
+    if (context_open(s->context, in.uri, path, in.language, in.text, in.version, &d, &e)) {
+        refuse("textDocument/didOpen", &e);
+        server_tell_user(s, MESSAGE_LOG, e.text);
+    }
+    arena_deinit(&a);
+}
+
+/* Names an unknown document once; the list is bounded like the documents themselves. */
+static void log_unknown(server *s, str uri) {
+    for (size_t i = 0; i < s->unknown.count; i++) {
+        if (str_eq(str_of(s->unknown.at[i]), uri)) return;
+    }
+    if (s->unknown.count >= LIMIT_DOCUMENTS) return;
+    vec_push(&s->unknown, xstrndup(uri.ptr, uri.len));
+    log_warn("sync", "didChange for a document that is not open; ignored uri=%.*s",
+             (int)MIN(uri.len, 300), uri.ptr);
+}
+
+static status apply_change(server *s, document *d, const cJSON *change, err *e) {
+    lsp_change in;
+    status st = protocol_read_change(change, &in, e);
+    if (st) return st;
+    if (in.whole) return document_replace(d, in.text, e);
+    size_t from = position_to_offset(d, s->encoding, in.range.start);
+    size_t to = position_to_offset(d, s->encoding, in.range.end);
+    if (from > to) { /* backwards ranges are out there; both ends are meant */
+        size_t swap = from;
+        from = to;
+        to = swap;
+    }
+    return document_edit(d, from, to, in.text, e);
+}
+
+void text_sync_change(server *s, const cJSON *params) {
+    str uri;
+    int64_t version;
+    err e = {{0}};
+    if (protocol_read_document_id(params, &uri, &version, &e)) {
+        refuse("textDocument/didChange", &e);
+        return;
+    }
+    document *d = context_find(s->context, uri);
+    if (!d) {
+        log_unknown(s, uri);
+        return;
+    }
+    inline_completion_edit(s, d);
+    const cJSON *changes = protocol_get(params, "contentChanges"), *change;
+    if (!cJSON_IsArray(changes)) (void)err_set(&e, ERR_USAGE, "contentChanges must be an array");
+    cJSON_ArrayForEach(change, cJSON_IsArray(changes) ? changes : NULL) {
+        if (apply_change(s, d, change, &e)) break;
+    }
+    if (e.text[0])
+        refuse("textDocument/didChange", &e);
+    else
+        document_set_version(d, version);
+}
+
+void text_sync_close(server *s, const cJSON *params) {
+    str uri;
+    int64_t version;
+    err e = {{0}};
+    if (protocol_read_document_id(params, &uri, &version, &e)) {
+        refuse("textDocument/didClose", &e);
+        return;
+    }
+    document *d = context_find(s->context, uri);
+    if (!d) return;
+    inline_completion_close(s, d);
+    context_close(s->context, d);
+}
