@@ -74,8 +74,8 @@ static engine_job job_of(completion *run, const completion_request *rq) {
         chunks[i] = (prompt_chunk){p->chunks[i].path, p->chunks[i].text};
     str prefix = p->prefix;
     if (run->forced.len) /* as if it stood there already */
-        prefix = str_of(arena_printf(&run->arena, "%.*s%.*s", STR_ARG(prefix),
-                                     STR_ARG(run->forced)));
+        prefix =
+            str_of(arena_printf(&run->arena, "%.*s%.*s", STR_ARG(prefix), STR_ARG(run->forced)));
     return (engine_job){
         .client = rq->client,
         .slot = rq->slot,
@@ -97,17 +97,17 @@ static engine_job job_of(completion *run, const completion_request *rq) {
 
 /* ---- the answer -------------------------------------------------------------------------------- */
 
-static void judge(completion *run, const engine_result *engine, completion_result *r) {
+static void judge(completion *run, const engine_result *result, completion_result *r) {
     context_answer answer = {
-        .raw = engine->text,
-        .complete = engine->finish != FINISH_TOKENS && engine->finish != FINISH_TIME &&
-                    engine->finish != FINISH_CONTEXT,
-        .logprob_mean = engine->logprob_mean,
-        .logprob_min = engine->logprob_min,
+        .raw = result->text,
+        .complete = result->finish != FINISH_TOKENS && result->finish != FINISH_TIME &&
+                    result->finish != FINISH_CONTEXT,
+        .logprob_mean = result->logprob_mean,
+        .logprob_min = result->logprob_min,
     };
     if (run->forced.len)
-        answer.raw = str_of(arena_printf(&run->arena, "%.*s%.*s", STR_ARG(run->forced),
-                                         STR_ARG(engine->text)));
+        answer.raw = str_of(
+            arena_printf(&run->arena, "%.*s%.*s", STR_ARG(run->forced), STR_ARG(result->text)));
     context_suggestion s = {0};
     context_finish(run->context, run->document, &run->prompt, &answer, &run->arena, &s);
     r->raw = answer.raw;
@@ -123,8 +123,8 @@ static void judge(completion *run, const engine_result *engine, completion_resul
     }
 }
 
-/* Calls done() and frees; `engine` is NULL when the model was not asked. */
-static void finish(completion *run, const engine_result *engine, const char *reason,
+/* Calls done() and frees; `result` is NULL when the model was not asked. */
+static void finish(completion *run, const engine_result *result, const char *reason,
                    const char *detail) {
     double before = clock_ms();
     completion_result r = {
@@ -135,14 +135,14 @@ static void finish(completion *run, const engine_result *engine, const char *rea
         .to = run->prompt.offset,
         .version = run->prompt.version,
         .prompt = &run->prompt,
-        .engine = engine,
+        .engine = result,
         .ms = {.context = run->context_ms},
     };
-    if (engine && !reason[0]) judge(run, engine, &r);
+    if (result && !reason[0]) judge(run, result, &r);
     double now = clock_ms();
-    r.ms.queue = run->started_ms - run->received_ms + (engine ? engine->queue_ms : 0);
-    r.ms.prefill = engine ? engine->prefill_ms : 0;
-    r.ms.decode = engine ? engine->decode_ms : 0;
+    r.ms.queue = run->started_ms - run->received_ms + (result ? result->queue_ms : 0);
+    r.ms.prefill = result ? result->prefill_ms : 0;
+    r.ms.decode = result ? result->decode_ms : 0;
     r.ms.post = now - before;
     r.ms.total = now - run->received_ms;
     run->done(run->ud, &r);

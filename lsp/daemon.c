@@ -44,22 +44,22 @@ typedef struct {
     uint64_t last_client;
     bool stopping;
     int exit_code;
-} daemon;
+} program;
 
 /* ---- engine ------------------------------------------------------------------------------------ */
 
 static void wake_loop(void *ud) { /* engine thread */
-    daemon *d = ud;
+    program *d = ud;
     loop_wake_now(&d->engine_wake);
 }
 
-static void tell_model(daemon *d) {
+static void tell_model(program *d) {
     for (size_t i = 0; i < d->connections.count; i++)
         server_model_changed(connection_server(d->connections.at[i]));
 }
 
 static void on_engine_event(void *ud, const engine_event *ev) {
-    daemon *d = ud;
+    program *d = ud;
     if (ev->kind == EV_DONE || ev->kind == EV_TEXT)
         (void)completer_event(d->completer, ev);
     else if (model_event(&d->model, ev))
@@ -67,19 +67,19 @@ static void on_engine_event(void *ud, const engine_event *ev) {
 }
 
 static void on_wake(void *ud) {
-    daemon *d = ud;
+    program *d = ud;
     engine_drain(d->engine, on_engine_event, d);
 }
 
 static void on_model_wanted(void *ud, const settings *s) {
-    daemon *d = ud;
+    program *d = ud;
     settings wanted = *s;
     if (d->options->model_fixed)
         snprintf(wanted.model, sizeof wanted.model, "%s", d->options->settings.model);
     if (!d->stopping && model_want(&d->model, d->engine, &wanted)) tell_model(d);
 }
 
-static status start_engine(daemon *d, err *e) {
+static status start_engine(program *d, err *e) {
     static const k_device devices[] = {
         [DEVICE_AUTO] = K_AUTO, [DEVICE_CPU] = K_CPU, [DEVICE_CUDA] = K_CUDA, [DEVICE_REF] = K_REF};
     const settings *s = &d->options->settings;
@@ -94,10 +94,10 @@ static status start_engine(daemon *d, err *e) {
 
 /* ---- connections ------------------------------------------------------------------------------- */
 
-static void stop(daemon *d, int exit_code);
+static void stop(program *d, int exit_code);
 
 static void on_connection_closed(void *ud, connection *c, int exit_code) {
-    daemon *d = ud;
+    program *d = ud;
     for (size_t i = 0; i < d->connections.count; i++) {
         if (d->connections.at[i] != c) continue;
         vec_remove(&d->connections, i);
@@ -108,7 +108,7 @@ static void on_connection_closed(void *ud, connection *c, int exit_code) {
     if (d->stopping && !d->connections.count) loop_stop(&d->loop);
 }
 
-static status add_connection(daemon *d, const connection_source *from, connection **out, err *e) {
+static status add_connection(program *d, const connection_source *from, connection **out, err *e) {
     server_options so = {.completer = d->completer,
                          .model = &d->model,
                          .settings = &d->options->settings,
@@ -124,7 +124,7 @@ static status add_connection(daemon *d, const connection_source *from, connectio
 }
 
 static void on_tick(void *ud) {
-    daemon *d = ud;
+    program *d = ud;
     for (size_t i = 0; i < d->connections.count; i++)
         connection_tick(d->connections.at[i]);
 }
@@ -132,7 +132,7 @@ static void on_tick(void *ud) {
 /* ---- listening --------------------------------------------------------------------------------- */
 
 static void on_knock(uv_stream_t *listener, int rc) {
-    daemon *d = listener->data;
+    program *d = listener->data;
     err e = {{0}};
     if (rc < 0 || d->stopping) return;
     bool full = d->connections.count >= LIMIT_CONNECTIONS;
@@ -155,7 +155,7 @@ static bool is_stale(const char *path) {
     return stale;
 }
 
-static status listen_at(daemon *d, const char *path, err *e) {
+static status listen_at(program *d, const char *path, err *e) {
     struct sockaddr_un limit;
     if (strlen(path) >= sizeof limit.sun_path)
         return err_set(e, ERR_USAGE, "--listen %s: a socket's path has at most %zu bytes", path,
@@ -190,7 +190,7 @@ static int protect_stdout(err *e) {
     return fd;
 }
 
-static status start(daemon *d, err *e) {
+static status start(program *d, err *e) {
     const daemon_options *o = d->options;
     int out_fd = o->stdio ? protect_stdout(e) : 0;
     if (out_fd < 0) return ERR_IO;
@@ -202,7 +202,7 @@ static status start(daemon *d, err *e) {
     return s;
 }
 
-static void stop(daemon *d, int exit_code) {
+static void stop(program *d, int exit_code) {
     if (d->stopping) return;
     d->stopping = true;
     d->exit_code = exit_code;
@@ -212,11 +212,11 @@ static void stop(daemon *d, int exit_code) {
 }
 
 static void on_stop_signal(void *ud) {
-    daemon *d = ud;
+    program *d = ud;
     stop(d, d->stdio ? 1 : 0);
 }
 
-static void close_everything(daemon *d) {
+static void close_everything(program *d) {
     engine_stop(d->engine);
     completer_free(d->completer);
     loop_wake_close(&d->engine_wake);
@@ -231,7 +231,7 @@ static void close_everything(daemon *d) {
 }
 
 int daemon_run(const daemon_options *options) {
-    daemon *d = xcalloc(1, sizeof *d);
+    program *d = xcalloc(1, sizeof *d);
     d->options = options;
     signal(SIGPIPE, SIG_IGN);
     loop_init(&d->loop);

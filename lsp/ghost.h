@@ -14,11 +14,11 @@ typedef struct {
 
 /* What to do now, in this order.  Serials are 0 where there is nothing to do. */
 typedef struct {
-    bool stop_job;    /* stop the running completion, whose request is `drop` */
-    uint64_t drop;    /* answer: cancelled */
-    uint64_t finish;  /* answer with the result that came */
+    bool stop_job;   /* stop the running completion, whose request is `drop` */
+    uint64_t drop;   /* answer: cancelled */
+    uint64_t finish; /* answer with the result that came */
     bool start_timer;
-    bool start_job;   /* for the request in the state */
+    bool start_job; /* for the request in the state */
 } ghost_output;
 
 /* `serial`: of the new request (REQUEST; larger than any before), of the finished one (DONE) or of

@@ -165,10 +165,9 @@ static void answer_shown(inline_slot *slot, reply *r, const suggestion *found) {
     arena_init(&a);
     suggestion item = *found;
     if (slot->params.has_selected)
-        item = widened(slot->document, found,
-                       position_to_offset(slot->document, s->encoding,
-                                          slot->params.selected_range.start),
-                       &a);
+        item = widened(
+            slot->document, found,
+            position_to_offset(slot->document, s->encoding, slot->params.selected_range.start), &a);
     answer_item(s, r, slot->document, &item);
     arena_deinit(&a);
 }
@@ -183,8 +182,8 @@ static void on_done(void *ud, const completion_result *res) {
     if (res->engine)
         snprintf(r->note, sizeof r->note,
                  "reused=%d prefilled=%d decoded=%d queue=%.1f prefill=%.1f decode=%.1f",
-                 res->engine->reused, res->engine->prefilled, res->engine->n_tokens,
-                 res->ms.queue, res->ms.prefill, res->ms.decode);
+                 res->engine->reused, res->engine->prefilled, res->engine->n_tokens, res->ms.queue,
+                 res->ms.prefill, res->ms.decode);
     if (!res->shown || !res->text.len) {
         answer_nothing(s, r, res->shown ? "empty" : res->reason, res->detail,
                        document_uri(slot->document));

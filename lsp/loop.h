@@ -45,7 +45,7 @@ void loop_timer_stop(loop_timer *t);
 /* The struct must live until `closed` (may be NULL) was called from the loop. */
 void loop_timer_close(loop_timer *t, void (*closed)(void *ud), void *ud);
 void loop_wake_init(loop *l, loop_wake *w, void (*fn)(void *ud), void *ud);
-void loop_wake_now(loop_wake *w); /* any thread */
+void loop_wake_now(loop_wake *w);   /* any thread */
 void loop_wake_close(loop_wake *w); /* the struct must live until loop_deinit */
 void loop_signal_init(loop *l, loop_signal *s, int number, void (*fn)(void *ud), void *ud);
 void loop_signal_close(loop_signal *s); /* the same */

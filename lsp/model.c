@@ -42,19 +42,18 @@ bool model_want(model *m, engine *g, const settings *s) {
     if (same && m->state != MODEL_FAILED) return false;
     if (same && clock_ms() - m->failed_ms < RETRY_MS) return false;
     snprintf(m->wanted, sizeof m->wanted, "%s", s->model);
-    snprintf(m->name, sizeof m->name, "%s", s->model[0] ? s->model : "default");
+    snprintf(m->name, sizeof m->name, "%.127s", s->model[0] ? s->model : "default");
     char *path = NULL, *name = NULL;
     err e = {{0}};
     if (resolve(s->model, &path, &name, &e)) return fail(m, &e);
     m->state = MODEL_LOADING;
     m->percent = 0;
     snprintf(m->what, sizeof m->what, "opening");
-    snprintf(m->name, sizeof m->name, "%s", name);
+    snprintf(m->name, sizeof m->name, "%.127s", name);
     log_info("model", "loading name=%s path=%s", name, path);
     engine_load(g, MODEL_SLOT,
-                &(engine_model_options){.path = path,
-                                        .name = name,
-                                        .context_tokens = s->engine.context_tokens});
+                &(engine_model_options){
+                    .path = path, .name = name, .context_tokens = s->engine.context_tokens});
     xfree(path);
     xfree(name);
     return true;

@@ -18,9 +18,9 @@ void progress_init(progress *p, rpc *peer) {
 }
 
 static void send(progress *p, const char *kind, const char *title, int percent) {
-    rpc_notify(p->rpc, "$/progress",
-               protocol_progress(p->token, kind, title, p->message[0] ? p->message : NULL,
-                                 percent));
+    rpc_notify(
+        p->rpc, "$/progress",
+        protocol_progress(p->token, kind, title, p->message[0] ? p->message : NULL, percent));
 }
 
 static void on_created(void *ud, const rpc_answer *a) {

@@ -6,13 +6,13 @@
 typedef enum { PROGRESS_NONE, PROGRESS_CREATING, PROGRESS_SHOWN } progress_state;
 
 typedef struct {
-    rpc *rpc;       /* NULL: the client shows no progress */
+    rpc *rpc; /* NULL: the client shows no progress */
     progress_state state;
     int percent;    /* the last that was sent or waits to be */
     char token[48]; /* a fresh one for each task */
     char title[160], message[160];
     unsigned serial;
-    bool ending;    /* the task ended while the client was still asked for a token */
+    bool ending; /* the task ended while the client was still asked for a token */
 } progress;
 
 void progress_init(progress *p, rpc *rpc);

@@ -11,10 +11,10 @@ struct cJSON;
 /* ---- numbers of the protocol ------------------------------------------------------------------- */
 
 enum { /* beyond those of JSON-RPC (mcp/rpc.h) */
-    LSP_NOT_INITIALIZED = -32002,
-    LSP_REQUEST_FAILED = -32803,
-    LSP_CONTENT_MODIFIED = -32801,
-    LSP_REQUEST_CANCELLED = -32800,
+       LSP_NOT_INITIALIZED = -32002,
+       LSP_REQUEST_FAILED = -32803,
+       LSP_CONTENT_MODIFIED = -32801,
+       LSP_REQUEST_CANCELLED = -32800,
 };
 typedef enum { MESSAGE_ERROR = 1, MESSAGE_WARNING, MESSAGE_INFO, MESSAGE_LOG } lsp_message_type;
 typedef enum { ENCODING_UTF8, ENCODING_UTF16, ENCODING_UTF32 } position_encoding;
@@ -32,13 +32,13 @@ typedef struct {
 typedef struct {
     int64_t process_id; /* 0: none */
     position_encoding encoding;
-    bool inline_dynamic;        /* textDocument.inlineCompletion.dynamicRegistration */
-    bool configuration;         /* workspace.configuration */
-    bool configuration_dynamic; /* workspace.didChangeConfiguration.dynamicRegistration */
-    bool progress;              /* window.workDoneProgress */
+    bool inline_dynamic;         /* textDocument.inlineCompletion.dynamicRegistration */
+    bool configuration;          /* workspace.configuration */
+    bool configuration_dynamic;  /* workspace.didChangeConfiguration.dynamicRegistration */
+    bool progress;               /* window.workDoneProgress */
     const struct cJSON *options; /* initializationOptions or NULL; borrowed */
     str client_name, client_version;
-    str root_uri;               /* rootUri, else rootPath; used without workspace folders */
+    str root_uri; /* rootUri, else rootPath; used without workspace folders */
 } lsp_initialize;
 
 typedef struct {

@@ -150,7 +150,8 @@ status protocol_read_inline(const cJSON *params, lsp_inline_params *out, err *e)
     out->version = read_version(document);
     const cJSON *context = protocol_get(params, "context");
     int64_t trigger = 0; /* anything but 1 (invoked) counts as automatic */
-    out->invoked = integer_in(protocol_get(context, "triggerKind"), 0, 100, &trigger) && trigger == 1;
+    out->invoked =
+        integer_in(protocol_get(context, "triggerKind"), 0, 100, &trigger) && trigger == 1;
     const cJSON *selected = protocol_get(context, "selectedCompletionInfo");
     if (!cJSON_IsObject(selected)) return OK;
     out->has_selected = true;

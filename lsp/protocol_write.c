@@ -69,8 +69,8 @@ static cJSON *registration_json(const char *id, const char *method, cJSON **opti
 cJSON *protocol_register_inline(void) {
     static const char *const schemes[] = {"file", "untitled"};
     cJSON *options;
-    cJSON *params = registration_json("inlined.inlineCompletion", "textDocument/inlineCompletion",
-                                      &options);
+    cJSON *params =
+        registration_json("inlined.inlineCompletion", "textDocument/inlineCompletion", &options);
     cJSON *selector = cJSON_AddArrayToObject(options, "documentSelector");
     for (size_t i = 0; i < COUNTOF(schemes); i++) {
         cJSON *filter = cJSON_CreateObject();
@@ -82,8 +82,8 @@ cJSON *protocol_register_inline(void) {
 
 cJSON *protocol_register_configuration(void) {
     cJSON *options;
-    cJSON *params = registration_json("inlined.configuration", "workspace/didChangeConfiguration",
-                                      &options);
+    cJSON *params =
+        registration_json("inlined.configuration", "workspace/didChangeConfiguration", &options);
     cJSON_AddStringToObject(options, "section", "inlined");
     return params;
 }

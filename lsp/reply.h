@@ -20,4 +20,4 @@ void reply_result(reply *r, cJSON *result);
 void reply_error(reply *r, int code, const char *sentence);
 void reply_status(reply *r, status s, const err *e); /* the LSP error code that fits a status */
 void reply_drop(reply *r);                           /* superseded or cancelled: -32800 */
-void reply_abandon(reply *r); /* the connection is gone: nobody to answer */
+void reply_abandon(reply *r);                        /* the connection is gone: nobody to answer */

@@ -6,6 +6,7 @@
  * here knows libuv, so tests and the fuzzer drive it directly.  Several connections share one
  * engine, completer and model; documents and settings are each connection's own.
  * Thread: loop. */
+#include "engine/base/vec.h"
 #include "lsp/completion.h"
 #include "lsp/inline_completion.h"
 #include "lsp/model.h"
@@ -16,17 +17,15 @@
 #include "lsp/uri.h"
 #include "mcp/rpc.h"
 
-#include "engine/base/vec.h"
-
 typedef enum { SERVER_NEW, SERVER_RUNNING, SERVER_SHUT, SERVER_EXITED } server_state;
 
 typedef struct {
     void *ud;
-    void (*write)(void *ud, str bytes);          /* copies */
-    void (*timer)(void *ud, double ms);          /* call server_timer once, after `ms` */
+    void (*write)(void *ud, str bytes);                /* copies */
+    void (*timer)(void *ud, double ms);                /* call server_timer once, after `ms` */
     void (*model_wanted)(void *ud, const settings *s); /* the model that these settings name */
-    void (*watch)(void *ud, int64_t pid);        /* end the connection when this process dies */
-    void (*exited)(void *ud, int exit_code);     /* after `exit`; from inside server_bytes */
+    void (*watch)(void *ud, int64_t pid);    /* end the connection when this process dies */
+    void (*exited)(void *ud, int exit_code); /* after `exit`; from inside server_bytes */
 } server_host;
 
 typedef struct {
@@ -45,14 +44,14 @@ struct server {
     settings settings, initial; /* initial: with initializationOptions, before workspace settings */
     position_encoding encoding;
     bool inline_dynamic, configuration, configuration_dynamic;
-    bool settings_known;   /* the client has been asked (or cannot be): a model may be loaded */
-    size_t unanswered;     /* open promises */
+    bool settings_known; /* the client has been asked (or cannot be): a model may be loaded */
+    size_t unanswered;   /* open promises */
     inline_completions inlines;
     progress progress;
     status_reason why;
     bool model_failure_told;
-    VEC(char *) roots;     /* decoded paths of the workspace folders */
-    VEC(char *) unknown;   /* URIs of didChange without didOpen that the log has named */
+    VEC(char *) roots;   /* decoded paths of the workspace folders */
+    VEC(char *) unknown; /* URIs of didChange without didOpen that the log has named */
 };
 
 server *server_new(const server_host *host, const server_options *options);

@@ -16,6 +16,7 @@
 
 #include "engine/base/file.h"
 #include "engine/base/limits.h"
+#include "engine/base/mem.h"
 #include "engine/base/nearest.h"
 #include "lsp/settings_schema.h"
 #include "mcp/rpc.h"
@@ -58,8 +59,8 @@ str settings_schema(void) {
 }
 
 static cJSON *schema_parse(void) {
-    cJSON *schema = cJSON_ParseWithLength((const char *)settings_schema_json,
-                                          settings_schema_bytes);
+    cJSON *schema =
+        cJSON_ParseWithLength((const char *)settings_schema_json, settings_schema_bytes);
     ASSERT(schema); /* it is part of the program, and a test reads it */
     return schema;
 }
@@ -91,7 +92,7 @@ static void complain(const apply *a, const char *path, const cJSON *value, const
 
 static void apply_int(const apply *a, const leaf *l, const cJSON *schema, const cJSON *value) {
     double min = get(schema, "minimum")->valuedouble, max = get(schema, "maximum")->valuedouble;
-    double d = cJSON_IsNumber(value) ? value->valuedouble : NAN;
+    double d = cJSON_IsNumber(value) ? value->valuedouble : (double)NAN;
     if (!(d >= min && d <= max && floor(d) == d)) {
         char rule[96];
         snprintf(rule, sizeof rule, "a whole number from %.0f to %.0f", min, max);

@@ -34,12 +34,12 @@ struct stream {
     stream_hooks hooks;
     stream_state state;
     uv_any in, out;
-    bool has_in, has_out;   /* libuv handles; both in `in` for a socket */
-    int in_file, out_file;  /* plain files, else -1 */
+    bool has_in, has_out;  /* libuv handles; both in `in` for a socket */
+    int in_file, out_file; /* plain files, else -1 */
     bool file_reading, ended;
     uv_fs_t file_read;
     loop_timer flush;
-    int closing;            /* close callbacks still to come */
+    int closing; /* close callbacks still to come */
     char buffer[LIMIT_READ_BYTES];
 };
 

@@ -80,8 +80,11 @@ void text_sync_change(server *s, const cJSON *params) {
     }
     inline_completion_edit(s, d);
     const cJSON *changes = protocol_get(params, "contentChanges"), *change;
-    if (!cJSON_IsArray(changes)) (void)err_set(&e, ERR_USAGE, "contentChanges must be an array");
-    cJSON_ArrayForEach(change, cJSON_IsArray(changes) ? changes : NULL) {
+    if (!cJSON_IsArray(changes)) {
+        (void)err_set(&e, ERR_USAGE, "contentChanges must be an array");
+        changes = NULL;
+    }
+    cJSON_ArrayForEach(change, changes) {
         if (apply_change(s, d, change, &e)) break;
     }
     if (e.text[0])

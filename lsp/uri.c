@@ -50,8 +50,8 @@ str uri_relative(str path, const str *roots, size_t n_roots) {
         str root = roots[i];
         while (root.len && root.ptr[root.len - 1] == '/')
             root.len--;
-        bool inside = str_starts_with(path, root) && path.len > root.len + 1 &&
-                      path.ptr[root.len] == '/';
+        bool inside =
+            str_starts_with(path, root) && path.len > root.len + 1 && path.ptr[root.len] == '/';
         if (root.len && inside) best = MAX(best, root.len + 1);
     }
     if (best) return str_sub(path, best, path.len);
