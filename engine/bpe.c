@@ -87,8 +87,8 @@ static void add_merge(bpe *b, str text, uint32_t rank, strbuf *joined) {
     strbuf_add_str(joined, left);
     strbuf_add_str(joined, right);
     int32_t l = vocab_find(b->v, left), r = vocab_find(b->v, right);
-    int32_t id = vocab_find(b->v, strbuf_str(joined));
-    if (l < 0 || r < 0 || id < 0) return;                /* can never happen to a text */
+    int32_t id = vocab_find_plain(b->v, strbuf_str(joined));
+    if (l < 0 || r < 0 || id < 0) return;                /* can never happen to plain text */
     if (find_merge(b, (uint32_t)l, (uint32_t)r)) return; /* the first one counts */
     uint32_t at = slot_of(b, (uint32_t)l, (uint32_t)r);
     while (b->slots[at].left != UINT32_MAX)
@@ -152,7 +152,7 @@ static size_t symbols_of(const bpe *b, str word, uint32_t *id) {
                          ? 1
                          : (size_t)utf8_decode(str_sub(word, i, word.len), &cp);
         int32_t whole =
-            b->v->spelling == SPELL_BYTES ? -1 : vocab_find(b->v, str_sub(word, i, i + len));
+            b->v->spelling == SPELL_BYTES ? -1 : vocab_find_plain(b->v, str_sub(word, i, i + len));
         if (whole >= 0) {
             id[n++] = (uint32_t)whole;
         } else {

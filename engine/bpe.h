@@ -8,7 +8,7 @@ typedef struct bpe bpe;
 /* Scratch of one encoding run, so that the merges stay immutable. */
 typedef struct bpe_work bpe_work;
 
-/* Reads the merges.  Borrows the vocabulary for its whole life. */
+/* Reads the merges.  Borrows the vocabulary for its whole life; kinds are final. */
 status bpe_new(bpe **out, const vocab *v, const gguf *g, err *e) MUST_USE;
 void bpe_free(bpe *b); /* accepts NULL */
 

@@ -60,7 +60,7 @@ static pair heap_pop(spm_work *w) {
 static void consider(const vocab *v, spm_work *w, str text, int32_t left) {
     if (left < 0 || w->symbols.at[left].next < 0) return;
     const symbol *a = &w->symbols.at[left], *b = &w->symbols.at[a->next];
-    int32_t id = vocab_find(v, str_sub(text, a->at, a->at + a->len + b->len));
+    int32_t id = vocab_find_plain(v, str_sub(text, a->at, a->at + a->len + b->len));
     if (id >= 0) heap_push(w, (pair){v->score[id], left, a->next, a->len + b->len});
 }
 
@@ -76,7 +76,7 @@ static void join(const vocab *v, spm_work *w, str text, pair p) {
 }
 
 static void emit(const vocab *v, int32_t unk, str piece, token_vec *out) {
-    int32_t id = vocab_find(v, piece);
+    int32_t id = vocab_find_plain(v, piece);
     if (id >= 0) {
         vec_push(out, id);
         return;

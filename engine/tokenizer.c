@@ -100,23 +100,24 @@ status tokenizer_open(tokenizer **out, const gguf *g, err *e) {
     tokenizer *t = xcalloc(1, sizeof *t);
     status s = find_model(t, g, e);
     if (s == OK) s = vocab_init(&t->vocab, g, t->model->spelling, e);
-    if (s == OK && is_bpe(t)) s = bpe_new(&t->bpe, &t->vocab, g, e);
     if (s == OK && t->model->kind == MODEL_SPM && !t->vocab.score)
         s = err_set(e, ERR_FORMAT, "%s has no token scores (tokenizer.ggml.scores)", gguf_path(g));
-    if (s != OK) {
-        tokenizer_close(t);
-        return s;
-    }
+    if (s != OK) goto fail;
     set_defaults(t);
     t->fold = true;
     gguf_find_bool(g, "tokenizer.ggml.normalizer.lowercase", &t->fold);
     t->eog = xcalloc((size_t)t->vocab.n, 1);
-    tokenizer_facts_read(&t->facts, t->eog, &t->vocab, g);
+    tokenizer_facts_read(&t->facts, t->eog, &t->vocab, g); /* before merges: it corrects kinds */
+    if (is_bpe(t)) s = bpe_new(&t->bpe, &t->vocab, g, e);
+    if (s != OK) goto fail;
     special_set_init(&t->user, &t->vocab, false);
     special_set_init(&t->all, &t->vocab, true);
     t->sorted = vocab_sort(&t->vocab, is_text, false, &t->n_sorted);
     *out = t;
     return OK;
+fail:
+    tokenizer_close(t);
+    return s;
 }
 
 void tokenizer_close(tokenizer *t) {
@@ -156,7 +157,7 @@ static int32_t find_word(encoding *w, str word) {
         int n = vocab_spell_byte((uint8_t)word.ptr[i], c);
         strbuf_add(&w->spelled, c, (size_t)n);
     }
-    return vocab_find(&w->t->vocab, strbuf_str(&w->spelled));
+    return vocab_find_plain(&w->t->vocab, strbuf_str(&w->spelled));
 }
 
 static void encode_word(void *ud, str word) {

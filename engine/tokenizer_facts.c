@@ -68,7 +68,7 @@ static void read_fim(tokenizer_facts *f, vocab *v, const gguf *g) {
 /* clang-format off */
 static const char *const eog_texts[] = {
     "<|eot_id|>", "<|im_end|>", "<|end|>", "<|return|>", "<|call|>", "<|flush|>", "<|calls|>",
-    "<end_of_turn>", "<|endoftext|>", "</s>", "<|eom_id|>", "<EOT>", "▁<EOT>", "_<EOT>", "[EOT]",
+    "<end_of_turn>", "<|endoftext|>", "<|eom_id|>", "<EOT>", "▁<EOT>", "_<EOT>", "[EOT]",
     "[EOS]",
     "<|end_of_text|>", "<end_of_utterance>", "<eos>", "<turn|>", "<|tool_response>",
     "<｜end▁of▁sentence｜>", "[e~[",
@@ -94,12 +94,9 @@ static void read_eog(const tokenizer_facts *f, uint8_t *eog, vocab *v, const ggu
     int32_t end = vocab_find(v, STR("<|end|>"));
     if (end >= 0 && (both(v, "<|return|>", "<|call|>") || both(v, "<|calls|>", "<|flush|>")))
         eog[end] = 0;
-    /* Gemma 4's vocabulary has an HTML tag that looks like Llama's end. */
+    /* Gemma's vocabularies have an HTML tag that looks like Llama's end: only the kind tells. */
     int32_t s = vocab_find(v, STR("</s>"));
-    if (s >= 0 && vocab_find(v, STR("<|tool_response>")) >= 0) {
-        eog[s] = 0;
-        v->kind[s] = TOKEN_NORMAL;
-    }
+    if (s >= 0 && v->kind[s] == TOKEN_CONTROL) eog[s] = 1;
     mark(eog, f->eos);
     mark(eog, f->eot);
     mark(eog, find_id(g, v, KEY("eom_token_id")));

@@ -32,5 +32,6 @@ uint32_t unicode_fold(uint32_t cp) {
     const unicode_fold_run *r = &unicode_folds[lo]; /* the last that begins at or before cp */
     uint32_t at = cp - r->first;
     bool inside = r->first <= cp && at % r->step == 0 && at / r->step < r->count;
-    return inside ? (uint32_t)((int32_t)cp + r->difference) : cp;
+    if (!inside) return cp;
+    return r->difference ? (uint32_t)((int32_t)cp + r->difference) : 0;
 }

@@ -17,5 +17,6 @@ enum {
 
 /* The class bits of a code point; 0 for controls, unassigned and everything else. */
 uint8_t unicode_class(uint32_t cp);
-/* Lower case without accents, as uncased WordPiece wants it; cp itself where nothing changes. */
+/* Lower case without accents, as uncased WordPiece wants it: cp itself where nothing changes, 0 for
+ * a nonspacing mark. */
 uint32_t unicode_fold(uint32_t cp);

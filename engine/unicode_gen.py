@@ -37,7 +37,9 @@ def ranges():
 
 
 def fold(cp):
-    """The simple form of a code point, or None where there is none or nothing to change."""
+    """The simple form of a code point (0: a mark that goes away), None where there is none."""
+    if unicodedata.category(chr(cp)) == "Mn":
+        return 0
     if 0xAC00 <= cp <= 0xD7A3 or 0xD800 <= cp <= 0xDFFF or 0xF900 <= cp <= 0xFAFF or cp >= 0x2F800:
         return None  # Hangul is computed; compatibility ideographs stay
     for step in ("NFD", "lower", "NFD"):
@@ -51,7 +53,8 @@ def fold(cp):
 
 def fold_runs():
     """[first, step, count, difference]: the longest runs of equal difference and step 1 or 2."""
-    pairs = [(cp, fold(cp) - cp) for cp in range(0x80, 0x30000) if fold(cp) not in (None, cp)]
+    folds = [(cp, fold(cp)) for cp in range(0x80, 0x30000)]
+    pairs = [(cp, to - cp if to else 0) for cp, to in folds if to not in (None, cp)]
     while pairs:
         best = []
         for step in (1, 2):
@@ -79,7 +82,8 @@ def main():
  *
  * unicode_ascii has the class bits (unicode.h) of the first 128 code points; unicode_ranges has all
  * ranges, first code point << 8 | class bits, in ascending order; each ends where the next begins;
- * unicode_folds has the lower-case forms without accents (NFD, Mn dropped) that are one code point.
+ * unicode_folds has the lower-case forms without accents (NFD, Mn dropped) that are one code
+ * point, with difference 0 for a mark that goes away.
  * Constant, so any thread may read it. */""")
     print('#include "engine/unicode_tables.h"\n')
     print("/* clang-format off */")

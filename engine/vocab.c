@@ -147,6 +147,13 @@ int32_t vocab_find(const vocab *v, str text) {
     return -1;
 }
 
+int32_t vocab_find_plain(const vocab *v, str text) {
+    int32_t id = vocab_find(v, text);
+    if (id < 0) return -1;
+    token_kind kind = (token_kind)v->kind[id];
+    return kind == TOKEN_CONTROL || kind == TOKEN_UNKNOWN || kind == TOKEN_BYTE ? -1 : id;
+}
+
 static void copy_texts(vocab *v, const gguf *g) {
     size_t bytes = 0;
     for (int i = 0; i < v->n; i++)
@@ -169,7 +176,9 @@ static void index_bytes(vocab *v) {
         char text[8];
         int n = v->spelling == SPELL_BYTES ? vocab_spell_byte((uint8_t)b, text)
                                            : snprintf(text, sizeof text, "<0x%02X>", b);
-        v->byte[b] = vocab_find(v, (str){text, (size_t)n});
+        int32_t id = vocab_find(v, (str){text, (size_t)n});
+        bool hidden = id >= 0 && (v->kind[id] == TOKEN_CONTROL || v->kind[id] == TOKEN_UNKNOWN);
+        v->byte[b] = hidden ? -1 : id;
     }
 }
 

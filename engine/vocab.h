@@ -38,5 +38,7 @@ status vocab_init(vocab *v, const gguf *g, vocab_spelling spelling, err *e) MUST
 void vocab_deinit(vocab *v); /* accepts a zeroed one */
 /* The id whose text is this, or -1; of several the last. */
 int32_t vocab_find(const vocab *v, str text);
+/* The same, but -1 for tokens that plain text must not become: control, unknown, byte. */
+int32_t vocab_find_plain(const vocab *v, str text);
 /* Writes the printable character of a byte (1 or 2 bytes of UTF-8) and returns its length. */
 int vocab_spell_byte(uint8_t byte, char out[static 4]);

@@ -26,7 +26,7 @@ static void start_word(encoding *w) {
 /* The longest token at the start of `rest`. */
 static int32_t longest(const vocab *v, str rest, size_t *len) {
     for (size_t n = MIN(rest.len, v->text_max); n > 0; n--) {
-        int32_t id = vocab_find(v, str_sub(rest, 0, n));
+        int32_t id = vocab_find_plain(v, str_sub(rest, 0, n));
         if (id < 0) continue;
         *len = n;
         return id;
@@ -76,17 +76,23 @@ static bool is_ideograph(uint32_t cp) {
            (cp >= 0x2F800 && cp <= 0x2FA1F);
 }
 
+/* Controls vanish, of them only tab and newlines are blanks. */
+static bool is_control(uint32_t cp, uint8_t class) {
+    return cp == 0x0B || cp == 0x0C || cp == 0x85 || cp == 0xFFFD || class == 0;
+}
+
 static void add_char(encoding *w, uint32_t cp, bool fold) {
+    if (is_control(cp, unicode_class(cp))) return;
+    if (fold) cp = unicode_fold(cp);
+    if (cp == 0 || (fold && add_hangul(w, cp))) return;
     uint8_t class = unicode_class(cp);
     if (class & UC_SPACE) {
         end_word(w);
         return;
     }
-    if (class == 0 || cp == 0xFFFD || (fold && (class & UC_MARK))) return;
-    if (fold && add_hangul(w, cp)) return;
     bool alone = (class & UC_PUNCT) || (cp < 127 && (class & UC_SYMBOL)) || is_ideograph(cp);
     if (alone) end_word(w);
-    add_cp(w, fold ? unicode_fold(cp) : cp);
+    add_cp(w, cp);
     if (alone) end_word(w);
 }
 

@@ -62,6 +62,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     for (size_t i = 0; i < ids.count; i++) {
         if (ids.at[i] < 0 || ids.at[i] >= tokenizer_get_facts(t)->vocab) abort();
     }
+    vec_clear(&ids);
+    if (tokenizer_encode(t, text, false, &ids, &e) != OK) abort();
+    for (size_t i = 0; i < ids.count; i++) { /* plain text never becomes a control token */
+        if (tokenizer_is_control(t, ids.at[i]) && ids.at[i] != tokenizer_get_facts(t)->unk) abort();
+    }
     vec_free(&ids);
     tokenizer_close(t);
     return 0;
