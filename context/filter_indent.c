@@ -20,7 +20,7 @@ static indent_style style_of(const document *d) {
     size_t lines = MIN(document_line_count(d), LINES_LOOKED_AT);
     for (size_t i = 0; i < lines; i++) {
         str line = document_line(d, i);
-        if (str_trim(line).len == 0) continue;
+        if (line.len == 0) continue;
         if (line.ptr[0] == '\t') tabs++;
         int spaces = line.ptr[0] == ' ' ? document_indent(line) : 0;
         if (spaces >= 2) *(spaces % 4 == 0 ? &by_four : &by_two) += 1;

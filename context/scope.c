@@ -6,13 +6,15 @@
  *
  *   @comment @string @import   the kind of place; the innermost one wins
  *   @code                      code again inside a string (interpolation)
- *   @scope with @body          a definition; its lines before the body are its signature
+ *
+ * Signatures are found by indentation and not in the tree: while a line is being typed the tree
+ * around it is often one ERROR, and its definitions are gone.
  *
  * Without a tree, or where the tree has an error on the cursor's line (an unfinished string is one),
  * the line itself is read with the language's quotes and comment marks.
  *
- * A cursor directly behind a line comment is inside it, directly behind a string or a closed block
- * comment it is outside.  Thread: loop.
+ * A cursor directly behind a line comment or an import without ";" is inside it, directly behind a
+ * string or a closed block comment it is outside.  Thread: loop.
  */
 #include "context/scope.h"
 
@@ -21,6 +23,7 @@
 #define IMPORTS_BYTES_MAX (16u << 10) /* how far into the file imports are looked for */
 #define IMPORTS_DEPTH 3               /* inside an include guard, not inside functions */
 #define SIGNATURE_BYTES_MAX 400
+#define SIGNATURE_LINES_MAX 3000 /* how far up signatures are looked for */
 #define HEADER_LINES_MAX                                                                           \
  20 /* of one block: parameters on lines of their own, comments, docstring */
 
@@ -54,45 +57,24 @@ static scope_kind kind_by_line(const document *d, size_t offset) {
     return language_in_string(d->language, before) ? SCOPE_STRING : SCOPE_CODE;
 }
 
-static void add_signature(finder *f, size_t from, size_t body) {
-    scope *out = f->out;
-    const document *d = f->d;
-    from = document_line_start(d, document_line_of(d, from));
-    size_t last = document_line_of(d, body);
-    /* A body that begins on a line of its own (Python, Allman braces) leaves that line out. */
-    bool own_line =
-        str_trim(str_sub(document_text(d), document_line_start(d, last), body)).len == 0;
-    size_t to = own_line ? document_line_start(d, last) : document_line_start(d, last + 1);
-    if (to <= from || to - from > SIGNATURE_BYTES_MAX) return;
-    if (out->n_signatures == SCOPE_SIGNATURES_MAX) { /* the innermost ones tell most */
-        memmove(out->signatures, out->signatures + 1, sizeof out->signatures - sizeof(byte_range));
-        out->n_signatures--;
-    }
-    size_t last_to = out->n_signatures ? out->signatures[out->n_signatures - 1].to : 0;
-    if (from >= last_to) out->signatures[out->n_signatures++] = (byte_range){from, to};
-}
-
 static bool is_inside(const finder *f, str name, size_t from, size_t to) {
     if (from >= f->offset || f->offset > to) return false;
     if (f->offset < to) return true;
+    str node = str_sub(document_text(f->d), from, to);
+    if (str_eq(name, STR("import"))) return node.len && !strchr(";\n", node.ptr[node.len - 1]);
     if (!str_eq(name, STR("comment"))) return false;
     const char *end = f->d->language->block_comment[1];
-    return !end || !str_ends_with(str_sub(document_text(f->d), from, to), str_of(end));
+    return !end || !str_ends_with(node, str_of(end));
 }
 
 static void take_match(finder *f, const TSQueryMatch *match) {
-    size_t scope_from = SIZE_MAX, body = SIZE_MAX;
     for (uint16_t i = 0; i < match->capture_count; i++) {
         TSNode node = match->captures[i].node;
         size_t from = ts_node_start_byte(node), to = ts_node_end_byte(node);
         uint32_t n;
         const char *text = ts_query_capture_name_for_id(f->query, match->captures[i].index, &n);
         str name = {text, n};
-        if (str_eq(name, STR("scope"))) {
-            if (from < f->offset && f->offset <= to) scope_from = from;
-        } else if (str_eq(name, STR("body"))) {
-            body = from;
-        } else if (is_inside(f, name, from, to) && from >= f->inner) {
+        if (is_inside(f, name, from, to) && from >= f->inner) {
             f->inner = from;
             f->out->kind = str_eq(name, STR("comment"))  ? SCOPE_COMMENT
                            : str_eq(name, STR("string")) ? SCOPE_STRING
@@ -100,8 +82,6 @@ static void take_match(finder *f, const TSQueryMatch *match) {
                                                          : SCOPE_CODE;
         }
     }
-    if (scope_from != SIZE_MAX && body != SIZE_MAX && body <= f->offset)
-        add_signature(f, scope_from, body);
 }
 
 static void find_imports(finder *f, TSQueryCursor *cursor, TSNode root) {
@@ -172,6 +152,40 @@ static size_t header_start(const document *d, size_t line, str text) {
     while (balance < 0 && line > stop)
         balance += paren_balance(document_line(d, --line));
     return line;
+}
+
+/* Takes the header that ends on `line` as the next outer signature; false when there is no room. */
+static bool add_signature(const document *d, size_t line, scope *out) {
+    str text = document_line(d, line);
+    size_t first = header_start(d, line, text);
+    /* A brace on a line of its own: the header is above it. */
+    if (str_eq(str_trim(text), STR("{")) && first > 0)
+        first = header_start(d, first - 1, document_line(d, first - 1));
+    byte_range range = {document_line_start(d, first), document_line_start(d, line + 1)};
+    if (range.to - range.from > SIGNATURE_BYTES_MAX) return true;
+    memmove(out->signatures + 1, out->signatures, out->n_signatures * sizeof range);
+    out->signatures[0] = range;
+    return ++out->n_signatures < SCOPE_SIGNATURES_MAX;
+}
+
+void scope_signatures(const document *d, size_t offset, scope *out) {
+    size_t line = document_line_of(d, offset);
+    int indent = document_indent(document_line(d, line));
+    size_t above = document_line_before(d, line);
+    /* A blank line has no depth of its own yet; taking that of the line above keeps the prompt's
+     * beginning as it was. */
+    if (str_trim(document_line(d, line)).len == 0 && above != SIZE_MAX)
+        indent = MAX(indent, document_indent(document_line(d, above)));
+    size_t stop = line > SIGNATURE_LINES_MAX ? line - SIGNATURE_LINES_MAX : 0;
+    out->n_signatures = 0;
+    while (line-- > stop && indent > 0) {
+        str text = document_line(d, line);
+        int columns = document_indent(text);
+        if (columns >= indent || !language_opens_block(d->language, text)) continue;
+        indent = columns;
+        if (language_closes_block(d->language, text)) continue; /* "} else {" */
+        if (!add_signature(d, line, out)) return;
+    }
 }
 
 static bool is_comment_or_docstring(const document *d, size_t line) {

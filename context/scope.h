@@ -16,13 +16,15 @@ typedef struct {
     scope_kind kind;
     bool parsed;        /* from a tree; else guessed from the line */
     byte_range imports; /* whole lines at the head of the file; empty: none known */
-    /* Signatures of the definitions around the cursor, outermost first: whole lines, no body. */
+    /* Headers of the blocks around the cursor, outermost first: whole lines, no body. */
     byte_range signatures[SCOPE_SIGNATURES_MAX];
     size_t n_signatures;
 } scope;
 
 const char *scope_name(scope_kind kind); /* "code", "comment", ... */
 void scope_find(context *c, document *d, size_t offset, scope *out);
+/* Fills `signatures`: headers of the blocks around the cursor, by indentation. */
+void scope_signatures(const document *d, size_t offset, scope *out);
 
 /* Several lines only where a body is missing: behind the opener of a block, or on a blank line
  * below it, when the next line with text is not deeper than the opener. */

@@ -181,7 +181,7 @@ static TSPoint point_behind(TSPoint start, str text) {
 }
 
 bool syntax_try(const syntax *s, const syntax_trial *t, uint64_t deadline_us, size_t *errors) {
-    if (!syntax_tree(s)) return false;
+    if (!syntax_tree(s) || clock_us() >= deadline_us) return false;
     if (t->text.len + t->with.len + t->closers.len > LIMIT_PARSE_BYTES) return false;
     TSInputEdit edit = {
         .start_byte = (uint32_t)t->from,

@@ -80,13 +80,14 @@ static void add_head(strbuf *out, const document *d, const scope *at, size_t sta
     }
 }
 
-str window_prefix(const document *d, size_t offset, const scope *at, size_t bytes_max, arena *a) {
+str window_prefix(const document *d, size_t offset, scope *at, size_t bytes_max, arena *a) {
     bytes_max = MIN(bytes_max, LIMIT_WINDOW_BYTES);
     strbuf out;
     strbuf_init(&out, (size_t)2 * LIMIT_WINDOW_BYTES);
     size_t start = 0;
     if (offset > bytes_max) {
         start = window_start(d, offset, bytes_max - bytes_max / 4);
+        scope_signatures(d, offset, at);
         add_head(&out, d, at, start, bytes_max / 4);
     }
     add_lf(&out, str_sub(document_text(d), start, offset));

@@ -12,5 +12,5 @@ size_t window_end(const document *d, size_t offset, size_t bytes_max);
 
 /* The prefix: the file's imports and the signatures around the cursor when the window has cut them
  * off, then the window.  Line ends are \n.  Lives in `a`. */
-str window_prefix(const document *d, size_t offset, const scope *at, size_t bytes_max, arena *a);
+str window_prefix(const document *d, size_t offset, scope *at, size_t bytes_max, arena *a);
 str window_suffix(const document *d, size_t offset, size_t bytes_max, arena *a);

@@ -6,5 +6,3 @@
 (ansi_c_string) @string
 (heredoc_body) @string
 (command_substitution) @code
-
-(function_definition body: (_) @body) @scope

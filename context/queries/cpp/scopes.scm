@@ -7,9 +7,3 @@
 (system_lib_string) @string
 
 (preproc_include) @import
-
-(function_definition body: (_) @body) @scope
-(struct_specifier body: (_) @body) @scope
-(class_specifier body: (_) @body) @scope
-(enum_specifier body: (_) @body) @scope
-(namespace_definition body: (_) @body) @scope

@@ -9,13 +9,3 @@
 (interpolation) @code
 
 (using_directive) @import
-
-(method_declaration body: (_) @body) @scope
-(constructor_declaration body: (_) @body) @scope
-(local_function_statement body: (_) @body) @scope
-(class_declaration body: (_) @body) @scope
-(struct_declaration body: (_) @body) @scope
-(interface_declaration body: (_) @body) @scope
-(record_declaration body: (_) @body) @scope
-(enum_declaration body: (_) @body) @scope
-(namespace_declaration body: (_) @body) @scope

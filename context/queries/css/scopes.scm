@@ -4,6 +4,3 @@
 (string_value) @string
 
 (import_statement) @import
-
-(rule_set (block) @body) @scope
-(media_statement (block) @body) @scope

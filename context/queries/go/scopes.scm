@@ -6,7 +6,3 @@
 (rune_literal) @string
 
 (import_declaration) @import
-
-(function_declaration body: (_) @body) @scope
-(method_declaration body: (_) @body) @scope
-(func_literal body: (_) @body) @scope

@@ -7,10 +7,3 @@
 (string_interpolation) @code
 
 (import_declaration) @import
-
-(method_declaration body: (_) @body) @scope
-(constructor_declaration body: (_) @body) @scope
-(class_declaration body: (_) @body) @scope
-(interface_declaration body: (_) @body) @scope
-(enum_declaration body: (_) @body) @scope
-(record_declaration body: (_) @body) @scope

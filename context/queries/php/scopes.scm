@@ -7,9 +7,3 @@
 (text) @string
 
 (namespace_use_declaration) @import
-
-(function_definition body: (_) @body) @scope
-(method_declaration body: (_) @body) @scope
-(class_declaration body: (_) @body) @scope
-(interface_declaration body: (_) @body) @scope
-(trait_declaration body: (_) @body) @scope

@@ -7,6 +7,3 @@
 (import_statement) @import
 (import_from_statement) @import
 (future_import_statement) @import
-
-(function_definition body: (_) @body) @scope
-(class_definition body: (_) @body) @scope

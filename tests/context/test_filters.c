@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every filter alone: what it makes of one candidate.  "want" is the text that is left; NULL means
+ * that it is dropped for `reason`. */
+#include "engine/base/clock.h"
+#include "engine/base/limits.h"
+#include "tests/context/fixture.h"
+
+typedef struct {
+    const char *path, *text, *raw, *want, *reason;
+    completion_shape shape;
+    bool cut_off; /* the answer did not end by itself */
+    int replaced; /* bytes behind the cursor */
+} filter_case;
+
+static void run_cases(const char *(*filter)(candidate *c), const filter_case *cases, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        const filter_case *k = &cases[i];
+        fixture f;
+        fixture_init(&f, k->path, k->text);
+        context_prompt p = {
+            .offset = f.offset, .version = 1, .shape = k->shape, .scope = "code", .reason = ""};
+        context_answer answer = {.raw = str_of(k->raw), .complete = !k->cut_off};
+        candidate c;
+        candidate_init(&c, f.d, &p, &answer, &f.a);
+        const char *reason = filter(&c);
+        if (k->want) {
+            if (reason) fail_msg("case %zu: dropped: %s", i, reason);
+            if (!str_eq(c.text, str_of(k->want)))
+                fail_msg("case %zu: |%.*s|, not |%s|", i, STR_ARG(c.text), k->want);
+            if (c.to - f.offset != (size_t)k->replaced)
+                fail_msg("case %zu: replaces %zu", i, c.to - f.offset);
+        } else if (!reason || strcmp(reason, k->reason) != 0) {
+            fail_msg("case %zu: %s, not %s: |%.*s|", i, reason ? reason : "shown", k->reason,
+                     STR_ARG(c.text));
+        }
+        fixture_deinit(&f);
+    }
+}
+
+/* What is left; what it is dropped for; with replaced bytes; in a block. */
+#define KEEP(p, t, r, w)                                                                           \
+ { .path = p, .text = t, .raw = r, .want = w }
+#define DROP(p, t, r, why)                                                                         \
+ { .path = p, .text = t, .raw = r, .reason = why }
+#define REPLACE(p, t, r, w, n)                                                                     \
+ { .path = p, .text = t, .raw = r, .want = w, .replaced = n }
+#define BLOCK(p, t, r, w)                                                                          \
+ { .path = p, .text = t, .raw = r, .want = w, .shape = SHAPE_BLOCK }
+#define CUT_OFF(p, t, r, w)                                                                        \
+ { .path = p, .text = t, .raw = r, .want = w, .shape = SHAPE_BLOCK, .cut_off = true }
+#define RUN(filter, cases) run_cases(filter, cases, COUNTOF(cases))
+
+static void bytes(void **state) {
+    static const filter_case cases[] = {
+        KEEP("a.c", "@@", "abc", "abc"),  KEEP("a.c", "@@", "a\r\nb\rc\n", "a\nb\nc\n"),
+        KEEP("a.c", "@@", "a\xc3", "a"),  KEEP("a.c", "@@", "\xe2\x82\xac\xe2\x82", "\xe2\x82\xac"),
+        KEEP("a.c", "@@", "a\x01z", "a"), KEEP("a.c", "@@", "a\xef\xbf\xbdz", "a"),
+        DROP("a.c", "@@", "", "empty"),   DROP("a.c", "@@", "\xff", "empty"),
+        KEEP("a.c", "@@", "\ta", "\ta"),
+    };
+    UNUSED(state);
+    RUN(filter_bytes, cases);
+}
+
+static void marker(void **state) {
+    static const filter_case cases[] = {
+        KEEP("a.c", "@@", "x<|endoftext|>y", "x"),
+        KEEP("a.c", "@@", "x<fim_middle>y", "x"),
+        KEEP("a.c", "@@", "x\n<file_sep>a.c\n", "x\n"),
+        KEEP("a.c", "@@",
+             "x<\xef\xbd\x9c"
+             "fim\xe2\x96\x81hole\xef\xbd\x9c>",
+             "x"),
+        DROP("a.c", "@@", "<|im_end|>", "empty"),
+        KEEP("a.c", "@@", "a <| b |> c", "a <| b |> c"),
+        KEEP("a.c", "@@", "if (a < b) [x]", "if (a < b) [x]"),
+        KEEP("a.py", "END = '<|endoftext|>'\n@@", "x = '<|endoftext|>'", "x = '<|endoftext|>'"),
+        KEEP("a.c", "@@", "a<|", "a<|"),
+    };
+    UNUSED(state);
+    RUN(filter_marker, cases);
+}
+
+static void blank(void **state) {
+    static const filter_case cases[] = {
+        KEEP("a.c", "@@", "a  \n\n", "a"),
+        KEEP("a.c", "@@", " a", " a"),
+        KEEP("a.c", "@@", "\n a", "\n a"),
+        DROP("a.c", "@@", " \n\t", "empty"),
+    };
+    UNUSED(state);
+    RUN(filter_blank, cases);
+}
+
+static void cut_line(void **state) {
+    static const filter_case cases[] = {
+        KEEP("a.c", "int @@", "x;\nint y;", "x;"),
+        DROP("a.c", "int x;@@", "\nint y;", "empty"),
+        KEEP("a.py", "def f():@@", "\n    return 1\n    x", "\n    return 1"),
+        KEEP("a.py", "def f():@@", "\n\n    return 1\n", "\n    return 1"),
+        DROP("a.py", "def f():@@", "\nreturn 1", "empty"),
+        DROP("a.py", "def f():@@", "\n", "empty"),
+        DROP("a.c", "f({@@})", "\n    a", "empty"),
+    };
+    UNUSED(state);
+    RUN(filter_cut, cases);
+}
+
+static void cut_block(void **state) {
+    static const filter_case cases[] = {
+        BLOCK("a.py", "def f():@@\n", "\n    a\n    b\nc = 1\n", "\n    a\n    b"),
+        BLOCK("a.py", "def f():\n    @@\n", "a\n    if b:\n        c\n\nd",
+              "a\n    if b:\n        c"),
+        CUT_OFF("a.py", "def f():\n    @@\n", "a\n    b\n    c", "a\n    b"),
+        CUT_OFF("a.py", "def f():\n    @@\n", "a = b", "a = b"),
+        BLOCK("a.c", "int f(void) {@@", "\n    a();\n}\nint g;", "\n    a();\n}"),
+        BLOCK("a.c", "int f(void) {\n    @@\n", "a();\n    if (x) {\n        y();\n    }\n}\nint",
+              "a();\n    if (x) {\n        y();\n    }\n}"),
+        BLOCK("a.c", "  if (a) {\n    @@", "b();\n  } else {\n    c();\n", "b();\n  } else {"),
+        BLOCK("a.c", "int f(int a,\n      int b) {@@", "\n    a();\n    b();\n}\nx",
+              "\n    a();\n    b();\n}"),
+        BLOCK("a.c", "void f(void) {@@", "\n 1\n 2\n 3\n 4\n 5\n 6\n 7\n 8\n 9\n 0\n 1\n 2\n 3\n 4",
+              "\n 1\n 2\n 3\n 4\n 5\n 6\n 7\n 8\n 9\n 0\n 1\n 2"),
+    };
+    UNUSED(state);
+    RUN(filter_cut, cases);
+}
+
+static void indent(void **state) {
+    static const filter_case cases[] = {
+        KEEP("a.c", "f {\n\ta;\n@@", "{\n    b\n        c\n}", "{\n\tb\n\t\tc\n}"),
+        KEEP("a.c", "f {\n    a;\n@@", "{\n\tb\n\t\tc", "{\n    b\n        c"),
+        KEEP("a.c", "f {\n  a;\n    b;\n      c;\n@@", "{\n\tb\n\t\tc", "{\n  b\n    c"),
+        KEEP("a.c", "@@", "{\n\tb\n  c", "{\n\tb\n  c"),
+        KEEP("a.py", "def f():\n    @@", " return", "return"),
+        KEEP("a.py", "def f():\n    if x:\n    @@", "    return", "    return"),
+        KEEP("a.py", "def f():\n    x =@@", " 1", " 1"),
+        KEEP("a.c", "f {\n\ta;\n\t@@", "  b", "b"),
+        KEEP("a.c", "f {\n\ta;\n@@", "\n     b", "\n\t b"),
+    };
+    UNUSED(state);
+    RUN(filter_indent, cases);
+}
+
+static void repeat(void **state) {
+    static const filter_case cases[] = {
+        KEEP("a.c", "@@", "a, b, c", "a, b, c"),
+        DROP("a.c", "@@", "foo(a, foo(a, foo(a, foo(a, foo(a, ", "repetition"),
+        DROP("a.c", "@@", "ab ab ab ab ab ab ", "repetition"),
+        KEEP("a.c", "/* @@", "------------------------------ */",
+             "------------------------------ */"),
+        KEEP("a.c", "@@", "0, 0, 0, 0};", "0, 0, 0, 0};"),
+        KEEP("a.c", "@@", "x = 1;\ny += 22;\ny += 22;\ny += 22;", "x = 1;\ny += 22;"),
+        KEEP("a.c", "@@", "first();\nsecond();\nfirst();\nthird();",
+             "first();\nsecond();\nfirst();\nthird();"),
+        KEEP("a.c", "@@", "call_one();\nb();\ncall_one();\nc();\ncall_one();\nd();",
+             "call_one();\nb();\ncall_one();\nc();"),
+        KEEP("a.c", "@@", "}\n}\n}", "}\n}\n}"),
+        DROP("a.c", "@@", "", "repetition"),
+    };
+    UNUSED(state);
+    RUN(filter_repeat, cases);
+}
+
+static void duplicate(void **state) {
+    static const filter_case cases[] = {
+        DROP("a.c", "a();\n@@\nb();\n", "b();", "duplicates-suffix"),
+        DROP("a.c", "a();\n    @@\n\n\n  b( );\n", "b();", "duplicates-suffix"),
+        DROP("a.c", "a();\nb(@@\nb();\n", ");", "duplicates-suffix"),
+        KEEP("a.c", "x = 1;\n@@\nx = 2;\n", "x = 3;", "x = 3;"),
+        DROP("a.py", "import os\n@@\n", "import os", "duplicates-prefix"),
+        DROP("a.py", "import os\nimport @@\n", "os", "duplicates-prefix"),
+        KEEP("a.c", "  },\n@@", "},", "},"),
+        KEEP("a.c", "f();\n@@\nreturn x;\n}\n", "a();\nreturn x;", "a();"),
+        KEEP("a.c", "f();\n@@\nreturn x;\n}\n", "a();\nreturn x;\n}", "a();"),
+        KEEP("a.c", "f();\n@@\nreturn x;\n}\n", "a();\nb();", "a();\nb();"),
+        DROP("a.py", "def f():@@\n    return 1\n", "\n    return 1", "duplicates-suffix"),
+        DROP("a.py", "x = {\n    'a': 1,\n    @@\n    'b': 2,\n}", "\"b\": 2", "duplicates-suffix"),
+        KEEP("a.c", "a(@@)\na(b)\n", "b", "b"),
+    };
+    UNUSED(state);
+    RUN(filter_duplicate, cases);
+}
+
+static void suffix(void **state) {
+    static const filter_case cases[] = {
+        KEEP("a.py", "print(@@)", "x)", "x"),
+        KEEP("a.py", "print(@@)", "g(x)", "g(x)"),
+        KEEP("a.py", "print(@@)", "g(x))", "g(x)"),
+        REPLACE("a.c", "print(@@)", "x);", "x);", 1),
+        KEEP("a.c", "print(@@);", "x) + 1", "x"),
+        KEEP("a.c", "print(@@);", "x);", "x"),
+        KEEP("a.py", "print(\"hello@@\")", " world\")", " world"),
+        REPLACE("a.py", "print(\"hello@@\")", " world\", 1)", " world\", 1)", 2),
+        KEEP("a.py", "print(\"hello@@\")", " world", " world"),
+        REPLACE("a.py", "def f(@@):", "a) -> int:", "a) -> int:", 2),
+        KEEP("a.c", "int x@@;", " = 1;", " = 1"),
+        KEEP("a.c", "int x@@;", " = 1", " = 1"),
+        KEEP("a.c", "int x@@  ", " = 1;", " = 1;"),
+        DROP("a.c", "f(@@)", ")", "duplicates-suffix"),
+        KEEP("a.c", "f(@@)", "a)   ", "a"),
+        KEEP("a.ts", "f(() => {@@})", "\n  a()\n}", "\n  a()\n}"),
+        KEEP("a.c", "x[@@]", "a[1]]", "a[1]"),
+    };
+    UNUSED(state);
+    RUN(filter_suffix, cases);
+}
+
+static void bracket(void **state) {
+    static const filter_case cases[] = {
+        DROP("a.py", "f(\n    a,\n    b@@\n)", ")", "duplicates-suffix"),
+        KEEP("a.py", "f(\n    a,\n    @@\n)", "b)", "b"),
+        KEEP("a.py", "f(\n    a,\n    @@\n", "b)", "b)"),
+        KEEP("a.py", "f(\n    a,\n    @@\n)", "g(b)", "g(b)"),
+        BLOCK("a.c", "void f(void) {@@\n}\n", "\n    a();\n}", "\n    a();"),
+        BLOCK("a.c", "void f(void) {\n    if (a) {@@\n}\n", "\n        a();\n    }",
+              "\n        a();\n    }"),
+        BLOCK("a.lua", "function f()@@\nend\n", "\n  a()\nend", "\n  a()"),
+        BLOCK("a.c", "void f(void) {@@", "\n    a();\n}", "\n    a();\n}"),
+        KEEP("a.c", "if (foo(a@@\n}", ")) {", ")) {"),
+    };
+    UNUSED(state);
+    RUN(filter_bracket, cases);
+}
+
+static void syntax_gate(void **state) {
+    static const filter_case cases[] = {
+        KEEP("a.py", "x = @@\n", "[a for a in b]", "[a for a in b]"),
+        DROP("a.py", "x = @@\n", "a b c d", "syntax"),
+        KEEP("a.py", "x = @@\n", "foo(", "foo("),
+        KEEP("a.py", "x = @@\n", "foo(a,", "foo(a,"),
+        KEEP("a.py", "x = @@\n", "a +", "a +"),
+        KEEP("a.py", "x = @@\n", "foo(a))", "foo(a)"),
+        KEEP("a.py", "for x @@\n", "in y:", "in y:"),
+        KEEP("a.py", "if @@\ny = 1\n", "x:", "x:"),
+        KEEP("a.py", "x = @@\n", "'abc", "'abc"),
+        BLOCK("a.py", "def f():\n    @@\n", "return (1,\n    return 2", "return (1,"),
+        BLOCK("a.py", "def f():\n    @@\n", "a = 1\n    b = )\n    c = 1", "a = 1"),
+        KEEP("a.c", "int f(void) {\n    @@\n}\n", "if (a) {", "if (a) {"),
+        KEEP("a.c", "int f(void) {\n    @@\n}\n", "if (a)", "if (a)"),
+        DROP("a.c", "int f(void) {\n    @@\n}\n", "return a b c;", "syntax"),
+        KEEP("a.c", "int f(void) {\n    @@\n}\n", "x = 1;", "x = 1;"),
+        KEEP("a.c", "int f(void) {\n    @@\n}\n", "x = a", "x = a"),
+        KEEP("a.c", "int f(void) {\n    @@\n}\n", "x = 1; }", "x = 1; "),
+        KEEP("a.ts", "const a = @@\n", "{ b: 1, c }", "{ b: 1, c }"),
+        KEEP("a.ts", "const a = @@\n", "async () => {", "async () => {"),
+        DROP("a.ts", "const a = @@\n", "of of {{ ] +;", "syntax"),
+        KEEP("a.go", "package a\n\nfunc f() {\n\t@@\n}\n", "for i := range x {",
+             "for i := range x {"),
+        DROP("a.go", "package a\n\nfunc f() {\n\t@@\n}\n", "func if else }", "syntax"),
+        KEEP("a.txt", "@@", "a ) b", "a ) b"),
+    };
+    UNUSED(state);
+    RUN(filter_syntax, cases);
+}
+
+static void confidence(void **state) {
+    static const struct {
+        float min, mean;
+        bool shown;
+    } cases[] = {{-1, -0.5f, true}, {-1, -1.5f, false}, {-1, 0, true}, {-1e30f, -99, true}};
+    UNUSED(state);
+    for (size_t i = 0; i < COUNTOF(cases); i++) {
+        context_answer answer = {.logprob_mean = cases[i].mean};
+        candidate c = {.answer = &answer, .logprob_mean_min = cases[i].min};
+        assert_int_equal(filter_confidence(&c) == NULL, cases[i].shown);
+    }
+}
+
+/* The brake: a clock that has run out believes the suggestion instead of judging it. */
+static uint64_t fake_now;
+static uint64_t fake_clock(void) {
+    return fake_now += LIMIT_GATE_US;
+}
+
+static void the_brake_believes(void **state) {
+    UNUSED(state);
+    fixture f;
+    fixture_init(&f, "a.py", "x = @@\n");
+    context_prompt p = {.offset = f.offset, .version = 1, .scope = "code", .reason = ""};
+    context_answer answer = {.raw = STR("a b c d"), .complete = true};
+    candidate c;
+    candidate_init(&c, f.d, &p, &answer, &f.a);
+    clock_set_source(fake_clock);
+    assert_null(filter_syntax(&c));
+    clock_set_source(NULL);
+    assert_string_equal(filter_syntax(&c), "syntax");
+    fixture_deinit(&f);
+}
+
+static void bracket_reader(void **state) {
+    static const struct {
+        const char *before, *text, *open;
+        size_t earlier, unknown;
+    } cases[] = {
+        {"f(", "a)", "", 1, SIZE_MAX},
+        {"f(", "g(a)", "(", SIZE_MAX, SIZE_MAX},
+        {"", "a)", "", SIZE_MAX, 1},
+        {"f('", "a)')", "", 2, SIZE_MAX},
+        {"f(", "')' )", "", 4, SIZE_MAX},
+        {"f(", "a // )\n)", "", 7, SIZE_MAX},
+        {"{[", "]}}", "", 0, 2},
+        {"", "'\\')'", "", SIZE_MAX, SIZE_MAX},
+        {"", "([{", "([{", SIZE_MAX, SIZE_MAX},
+        {"(", "]", "(", SIZE_MAX, SIZE_MAX},
+    };
+    UNUSED(state);
+    const language *l = language_find(STR("a.c"), STR(""));
+    for (size_t i = 0; i < COUNTOF(cases); i++) {
+        brackets b = {0};
+        brackets_read(&b, l, str_of(cases[i].before));
+        brackets_read(&b, l, str_of(cases[i].text));
+        if (b.closes_earlier != cases[i].earlier || b.closes_unknown != cases[i].unknown)
+            fail_msg("case %zu: %zu %zu", i, b.closes_earlier, b.closes_unknown);
+        assert_true(str_eq((str){b.open, b.depth}, str_of(cases[i].open)));
+    }
+    brackets deep = {0};
+    for (int i = 0; i < 3 * BRACKET_DEPTH_MAX; i++)
+        brackets_read(&deep, l, STR("("));
+    assert_int_equal(deep.depth, BRACKET_DEPTH_MAX);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(bytes),          cmocka_unit_test(marker),
+        cmocka_unit_test(blank),          cmocka_unit_test(cut_line),
+        cmocka_unit_test(cut_block),      cmocka_unit_test(indent),
+        cmocka_unit_test(repeat),         cmocka_unit_test(duplicate),
+        cmocka_unit_test(suffix),         cmocka_unit_test(bracket),
+        cmocka_unit_test(syntax_gate),    cmocka_unit_test(confidence),
+        cmocka_unit_test(bracket_reader), cmocka_unit_test(the_brake_believes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
