@@ -10,7 +10,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const char *const paths[] = {"a.py", "a.c", "a.ts", "a.go", "a.txt", "a.rb", "a.yaml", "a.html"};
+static const char *const paths[] = {"a.py",  "a.c",  "a.ts",   "a.go",
+                                    "a.txt", "a.rb", "a.yaml", "a.html"};
 
 typedef struct {
     const uint8_t *at;
@@ -40,7 +41,8 @@ static void check_index(const document *d) {
         str line = document_line(d, i);
         ASSERT(i == 0 ? start == 0 : start > end || start == end + 1 || start > 0);
         ASSERT(document_line_of(d, start) == i);
-        ASSERT(line.len == 0 || (!memchr(line.ptr, '\n', line.len) && !memchr(line.ptr, '\r', line.len)));
+        ASSERT(line.len == 0 ||
+               (!memchr(line.ptr, '\n', line.len) && !memchr(line.ptr, '\r', line.len)));
         size_t next = i + 1 < lines ? document_line_start(d, i + 1) : text.len;
         ASSERT(start + line.len <= next && next - start - line.len <= 2);
         ASSERT(i + 1 == lines || next > start + line.len);
