@@ -14,7 +14,7 @@
  * Comments and strings are completed, one line at a time.  Thread: loop.
  */
 #include "context/context_private.h"
-#include "context/scope.h"
+#include "context/shape.h"
 #include "context/window.h"
 #include "engine/base/limits.h"
 
@@ -90,21 +90,20 @@ void context_assemble(context *c, document *d, const context_request *rq, arena 
                       context_prompt *out) {
     size_t offset = cursor_offset(d, rq->offset);
     cursor_line at = line_at(d, offset);
-    scope place;
-    scope_find(c, d, offset, &place);
+    scope_kind kind = scope_find(c, d, offset);
 
     *out = (context_prompt){.path = arena_str(a, document_path(d)),
-                            .reason = reason_to_skip(d, rq, &at, place.kind),
+                            .reason = reason_to_skip(d, rq, &at, kind),
                             .shape = SHAPE_LINE,
                             .indent = document_indent(at.before),
-                            .scope = scope_name(place.kind),
+                            .scope = scope_name(kind),
                             .offset = offset,
                             .version = d->version};
     out->skip = out->reason[0] != '\0';
     if (out->skip) return;
-    if (rq->multiline_allowed) out->shape = scope_shape(d, offset, place.kind);
+    if (rq->multiline_allowed) out->shape = shape_find(d, offset, kind);
     size_t before = rq->prefix_bytes_max > 0 ? (size_t)rq->prefix_bytes_max : PREFIX_BYTES;
     size_t after = rq->suffix_bytes_max > 0 ? (size_t)rq->suffix_bytes_max : SUFFIX_BYTES;
-    out->prefix = window_prefix(d, offset, &place, before, a);
+    out->prefix = window_prefix(d, offset, before, a);
     out->suffix = window_suffix(d, offset, after, a);
 }

@@ -21,7 +21,7 @@
  */
 #include "context/context_private.h"
 #include "context/filter.h"
-#include "context/scope.h"
+#include "context/shape.h"
 #include "engine/base/limits.h"
 
 static const struct {
@@ -54,7 +54,7 @@ void candidate_init(candidate *c, const document *d, const context_prompt *p,
     c->next = line_or_empty(d, document_line_after(d, line));
     c->above = line_or_empty(d, document_line_before(d, line));
     c->indent = document_indent(c->before);
-    if (p->shape == SHAPE_BLOCK) c->indent = MAX(scope_block_indent(d, p->offset), 0);
+    if (p->shape == SHAPE_BLOCK) c->indent = MAX(shape_block_indent(d, p->offset), 0);
     c->text = answer->raw;
     c->to = p->offset;
 }

@@ -18,32 +18,32 @@
 /* clang-format off */
 static const language table[] = {
     {.name = "text", .ids = {"plaintext"}, .files = {".txt"}},
-    {.name = "python", .files = {".py", ".pyi", ".pyw", ".bzl", "SConstruct"}, COMMENT_HASH,
+    {.name = "python", .imports = {"import", "from"}, .files = {".py", ".pyi", ".pyw", ".bzl", "SConstruct"}, COMMENT_HASH,
      .quotes = QUOTES_C, .blocks = BLOCKS_INDENT,
      .headers = {"def", "class", "if", "elif", "else", "for", "while", "with", "try", "except",
                  "finally", "async", "match", "case", ")", "]"}},
-    {.name = "c", .files = {".c", ".h"}, COMMENT_C, .quotes = QUOTES_C, .blocks = BLOCKS_BRACE,
+    {.name = "c", .imports = {"#include"}, .files = {".c", ".h"}, COMMENT_C, .quotes = QUOTES_C, .blocks = BLOCKS_BRACE,
      .semicolons = true, .macros = true},
-    {.name = "typescript", .files = {".ts", ".mts", ".cts"}, COMMENT_C, .quotes = QUOTES_JS,
+    {.name = "typescript", .imports = {"import"}, .files = {".ts", ".mts", ".cts"}, COMMENT_C, .quotes = QUOTES_JS,
      .blocks = BLOCKS_BRACE, .semicolons = true},
-    {.name = "tsx", .ids = {"typescriptreact"}, .files = {".tsx"}, COMMENT_C, .quotes = QUOTES_JS,
+    {.name = "tsx", .imports = {"import"}, .ids = {"typescriptreact"}, .files = {".tsx"}, COMMENT_C, .quotes = QUOTES_JS,
      .blocks = BLOCKS_BRACE, .semicolons = true},
-    {.name = "go", .files = {".go"}, COMMENT_C, .quotes = QUOTES_JS, .blocks = BLOCKS_BRACE},
-    {.name = "javascript", .ids = {"javascriptreact"}, .files = {".js", ".jsx", ".mjs", ".cjs"},
+    {.name = "go", .imports = {"package", "import"}, .files = {".go"}, COMMENT_C, .quotes = QUOTES_JS, .blocks = BLOCKS_BRACE},
+    {.name = "javascript", .imports = {"import"}, .ids = {"javascriptreact"}, .files = {".js", ".jsx", ".mjs", ".cjs"},
      COMMENT_C, .quotes = QUOTES_JS, .blocks = BLOCKS_BRACE, .semicolons = true},
-    {.name = "cpp", .ids = {"c++", "cuda-cpp", "cuda"},
+    {.name = "cpp", .imports = {"#include", "using"}, .ids = {"c++", "cuda-cpp", "cuda"},
      .files = {".cpp", ".cc", ".cxx", ".hpp", ".hh", ".hxx", ".cu", ".cuh", ".ipp", ".inl"},
      COMMENT_C, .quotes = QUOTES_C, .blocks = BLOCKS_BRACE,
      .macros = true, .semicolons = true},
-    {.name = "rust", .files = {".rs"}, COMMENT_C, .quotes = "\"", .blocks = BLOCKS_BRACE,
+    {.name = "rust", .imports = {"use"}, .files = {".rs"}, COMMENT_C, .quotes = "\"", .blocks = BLOCKS_BRACE,
      .semicolons = true},
-    {.name = "java", .files = {".java"}, COMMENT_C, .quotes = QUOTES_C, .blocks = BLOCKS_BRACE,
+    {.name = "java", .imports = {"package", "import"}, .files = {".java"}, COMMENT_C, .quotes = QUOTES_C, .blocks = BLOCKS_BRACE,
      .semicolons = true},
-    {.name = "csharp", .files = {".cs"}, COMMENT_C, .quotes = QUOTES_C, .blocks = BLOCKS_BRACE,
+    {.name = "csharp", .imports = {"using"}, .files = {".cs"}, COMMENT_C, .quotes = QUOTES_C, .blocks = BLOCKS_BRACE,
      .semicolons = true},
-    {.name = "ruby", .files = {".rb", ".rake", ".gemspec", "Rakefile", "Gemfile"}, COMMENT_HASH,
+    {.name = "ruby", .imports = {"require", "require_relative"}, .files = {".rb", ".rake", ".gemspec", "Rakefile", "Gemfile"}, COMMENT_HASH,
      .quotes = QUOTES_C, .blocks = BLOCKS_WORD, .closers = {"end", "else", "elsif", "rescue"}},
-    {.name = "php", .files = {".php"}, .line_comment = {"//", "#"}, .block_comment = {"/*", "*/"},
+    {.name = "php", .imports = {"use"}, .files = {".php"}, .line_comment = {"//", "#"}, .block_comment = {"/*", "*/"},
      .quotes = QUOTES_C, .blocks = BLOCKS_BRACE, .semicolons = true},
     {.name = "lua", .files = {".lua"}, .line_comment = {"--"}, .quotes = QUOTES_C,
      .blocks = BLOCKS_WORD, .closers = {"end", "else", "elseif", "until"}},
@@ -53,7 +53,7 @@ static const language table[] = {
     {.name = "json", .ids = {"jsonc"}, .files = {".json", ".jsonc"}, .line_comment = {"//"},
      .quotes = "\"", .blocks = BLOCKS_BRACE},
     {.name = "html", .files = {".html", ".htm"}, .block_comment = {"<!--", "-->"}, .quotes = "\""},
-    {.name = "css", .ids = {"scss", "less"}, .files = {".css"}, .block_comment = {"/*", "*/"},
+    {.name = "css", .imports = {"@import"}, .ids = {"scss", "less"}, .files = {".css"}, .block_comment = {"/*", "*/"},
      .quotes = QUOTES_C, .blocks = BLOCKS_BRACE, .semicolons = true},
     {.name = "yaml", .files = {".yaml", ".yml"}, COMMENT_HASH, .quotes = QUOTES_C,
      .blocks = BLOCKS_INDENT},
@@ -121,7 +121,7 @@ static bool is_word_char(char c) {
 static bool starts_with_word(str s, const char *word) {
     str w = str_of(word);
     if (!str_starts_with(s, w)) return false;
-    return s.len == w.len || !is_word_char(word[0]) || !is_word_char(s.ptr[w.len]);
+    return s.len == w.len || !is_word_char(word[w.len - 1]) || !is_word_char(s.ptr[w.len]);
 }
 
 static bool ends_with_word(str s, const char *word) {
@@ -170,6 +170,13 @@ bool language_closes_block(const language *l, str line) {
     if (strchr("})]", line.ptr[0])) return true;
     for (size_t i = 0; i < COUNTOF(l->closers) && l->closers[i]; i++) {
         if (starts_with_word(line, l->closers[i])) return true;
+    }
+    return false;
+}
+
+bool language_is_import(const language *l, str line) {
+    for (size_t i = 0; i < COUNTOF(l->imports) && l->imports[i]; i++) {
+        if (starts_with_word(line, l->imports[i])) return true;
     }
     return false;
 }

@@ -69,7 +69,8 @@ static str lines_of(const document *d, byte_range range, size_t limit, size_t by
     return to <= range.from ? (str){0} : str_sub(document_text(d), range.from, to);
 }
 
-static void add_head(strbuf *out, const document *d, const scope *at, size_t start, size_t budget) {
+static void add_head(strbuf *out, const document *d, const outline *at, size_t start,
+                     size_t budget) {
     add_lf(out, lines_of(d, at->imports, start, budget * 2 / 3));
     size_t left = budget / 3;
     for (size_t i = 0; i < at->n_signatures; i++) {
@@ -80,15 +81,16 @@ static void add_head(strbuf *out, const document *d, const scope *at, size_t sta
     }
 }
 
-str window_prefix(const document *d, size_t offset, scope *at, size_t bytes_max, arena *a) {
+str window_prefix(const document *d, size_t offset, size_t bytes_max, arena *a) {
     bytes_max = MIN(bytes_max, LIMIT_WINDOW_BYTES);
     strbuf out;
     strbuf_init(&out, (size_t)2 * LIMIT_WINDOW_BYTES);
     size_t start = 0;
     if (offset > bytes_max) {
         start = window_start(d, offset, bytes_max - bytes_max / 4);
-        scope_signatures(d, offset, at);
-        add_head(&out, d, at, start, bytes_max / 4);
+        outline lines;
+        outline_find(d, offset, &lines);
+        add_head(&out, d, &lines, start, bytes_max / 4);
     }
     add_lf(&out, str_sub(document_text(d), start, offset));
     str prefix = arena_str(a, strbuf_str(&out));

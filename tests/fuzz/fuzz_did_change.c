@@ -75,7 +75,8 @@ static void check_completion(context *c, document *d, size_t offset, str raw, bo
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     bytes in = {data, MIN(size, 4096)};
-    context *c = context_new();
+    static context *c; /* kept, because it compiles its queries once */
+    if (!c) c = context_new();
     document *d;
     const char *path = paths[take_byte(&in) % COUNTOF(paths)];
     if (context_open(c, STR("u"), str_of(path), STR(""), STR(""), 0, &d, NULL) != OK) ASSERT(0);
@@ -100,6 +101,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         if (kind % 4 == 2) context_parse(d);
     }
     check_completion(c, d, cursor, take_text(&in, in.left), size % 2);
-    context_free(c);
+    context_close(c, d);
     return 0;
 }
