@@ -5,7 +5,7 @@
  *
  * Each FILE is a prefix: everything before a cursor.  For each, one line on stdout: the rest of the
  * cursor's line as the model writes it, greedy, up to the first newline; control characters and
- * backslashes are escaped as in JSON.  Both ways take exactly the same path but for the `heal` flag.
+ * backslashes are escaped as in JSON.  Both ways take the same path but for the `heal` flag.
  * It uses the engine's public face only.  Thread: main, and the engine's own.
  */
 #include <stdio.h>
