@@ -8,7 +8,11 @@
    |delta log p|, over the reference's best tokens and over the prompt's own next tokens.
 Both over five code prompts of 64 tokens, teacher forced.
 """
+import importlib.util
+import os
+import subprocess
 import sys
+import tempfile
 import unittest
 
 import truth
@@ -67,6 +71,25 @@ class Truth(unittest.TestCase):
         print("\nreference against transformers: relative difference of the logits")
         truth.table(["prompt", "mean", "max"], lines)
         self.assertLess(worst, RELATIVE)
+
+    def test_expected_values_are_what_transformers_gives(self):
+        packages = ("torch", "transformers", "gguf", "numpy")
+        absent = [p for p in packages if importlib.util.find_spec(p) is None]
+        if absent:
+            self.skipTest(f"not installed: {', '.join(absent)} (INLINED_TORCH=1 ./bootstrap test "
+                          "installs them); the committed values are used as they are")
+        script = os.path.join(truth.HERE, "transformers_expected.py")
+        with tempfile.TemporaryDirectory() as folder:
+            out = os.path.join(folder, "expected.json")
+            subprocess.run([sys.executable, script, MODEL,
+                            os.path.join(truth.HERE, "data", "prompts.json"), out], check=True)
+            made = truth.read_json(out)
+        for old, new in zip(EXPECTED["prompts"], made["prompts"], strict=True):
+            self.assertEqual(old["tokens"], new["tokens"])
+            for a, b in zip(old["rows"], new["rows"], strict=True):
+                known = dict(zip(b["ids"], b["logits"]))
+                for i, value in zip(a["ids"], a["logits"]):
+                    self.assertAlmostEqual(known.get(i, value), value, delta=0.01)
 
     def test_reference_is_the_same_row_by_row(self):
         # Positions 0..7 one by one and in one step: the KV cache and the chunk agree.

@@ -66,9 +66,13 @@ def digest(path):
     return h.hexdigest()
 
 
-def load_json(name):
-    with open(os.path.join(HERE, "data", name), encoding="utf-8") as f:
+def read_json(path):
+    with open(path, encoding="utf-8") as f:
         return json.load(f)
+
+
+def load_json(name):
+    return read_json(os.path.join(HERE, "data", name))
 
 
 def cached(parts, make):
@@ -76,8 +80,7 @@ def cached(parts, make):
     key = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
     path = os.path.join(cache_folder(), key + ".json")
     if os.path.exists(path):
-        with open(path, encoding="utf-8") as f:
-            return json.load(f)
+        return read_json(path)
     value = make()
     with tempfile.NamedTemporaryFile("w", dir=cache_folder(), delete=False) as f:
         json.dump(value, f)
@@ -142,7 +145,7 @@ def llama_rows(prompts, asks, model):
 
 def table(head, rows):
     """Prints rows of texts and numbers under a head."""
-    cells = [head] + [[f"{c:.5f}" if isinstance(c, float) else str(c) for c in r] for r in rows]
+    cells = [head] + [[f"{c:.3g}" if isinstance(c, float) else str(c) for c in r] for r in rows]
     widths = [max(len(r[i]) for r in cells) for i in range(len(head))]
     for r in cells:
         print("  ".join(c.ljust(w) if i == 0 else c.rjust(w)
