@@ -115,7 +115,7 @@ void lifecycle_initialize(server *s, const cJSON *params, reply *r) {
     s->inline_dynamic = in.inline_dynamic;
     s->configuration = in.configuration;
     s->configuration_dynamic = in.configuration_dynamic;
-    progress_init(&s->progress, in.progress ? s->rpc : NULL);
+    work_progress_init(&s->progress, in.progress ? s->rpc : NULL);
     const cJSON *folders = protocol_get(params, "workspaceFolders");
     protocol_each_folder(folders, root_add, s);
     if (!s->roots.count && in.root_uri.len) root_add(s, in.root_uri);

@@ -7,7 +7,9 @@
 
 #include "engine/base/log.h"
 #include "lsp/cli.h"
+#include "lsp/cli_engine.h"
 #include "lsp/cli_term.h"
+#include "lsp/daemon.h"
 
 static int fail(status s, const err *e) {
     fprintf(stderr, "inlined: %s\n", e->text);
@@ -36,23 +38,29 @@ static status start_log(const cli_args *a, err *e) {
     return a->log_file ? log_set_file(a->log_file, e) : OK;
 }
 
-static status serve(const cli_args *a, err *e) {
+static status serve(const cli_args *a, int *exit_code, err *e) {
     if (!a->stdio && !a->listen && isatty(STDIN_FILENO)) return print_help(CMD_SERVE, e);
-    return err_set(e, ERR_UNSUPPORTED, "the language server is not in this build yet");
+    daemon_options o = {.stdio = a->stdio || !a->listen,
+                        .listen_path = a->listen,
+                        .model_fixed = a->model != NULL,
+                        .client_pid = a->client_pid};
+    status s = cli_settings(a, &o.settings, e);
+    if (s == OK) *exit_code = daemon_run(&o);
+    return s;
 }
 
-static status run(const cli_args *a, err *e) {
+static status run(const cli_args *a, int *exit_code, err *e) {
     if (a->help) return print_help(a->command, e);
     if (a->version) return term_write(STR("inlined " INLINED_VERSION "\n"), e);
     status s = start_log(a, e);
     if (s != OK) return s;
     switch (a->command) {
-    case CMD_SERVE: return serve(a, e);
+    case CMD_SERVE: return serve(a, exit_code, e);
     case CMD_MODELS: return cli_models(a, e);
-    case CMD_COMPLETE:
-    case CMD_GENERATE:
-    case CMD_TOKENIZE:
-    case CMD_DOCTOR: return err_set(e, ERR_UNSUPPORTED, "this command is not in this build yet");
+    case CMD_COMPLETE: return cli_complete(a, e);
+    case CMD_GENERATE: return cli_generate(a, e);
+    case CMD_TOKENIZE: return cli_tokenize(a, e);
+    case CMD_DOCTOR: return cli_doctor(a, e);
     case CMD_COUNT: break;
     }
     ASSERT(0);
@@ -64,6 +72,7 @@ int main(int argc, char **argv) {
     cli_args args;
     err e = {{0}};
     status s = cli_parse(argc, argv, &args, &e);
-    if (s == OK) s = run(&args, &e);
-    return s == OK ? EXIT_DONE : fail(s, &e);
+    int exit_code = EXIT_DONE;
+    if (s == OK) s = run(&args, &exit_code, &e);
+    return s == OK ? exit_code : fail(s, &e);
 }

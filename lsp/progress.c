@@ -13,25 +13,25 @@
 
 #include "lsp/protocol.h"
 
-void progress_init(progress *p, rpc *peer) {
-    *p = (progress){.rpc = peer};
+void work_progress_init(work_progress *p, rpc *peer) {
+    *p = (work_progress){.rpc = peer};
 }
 
-static void send(progress *p, const char *kind, const char *title, int percent) {
+static void send(work_progress *p, const char *kind, const char *title, int percent) {
     rpc_notify(
         p->rpc, "$/progress",
         protocol_progress(p->token, kind, title, p->message[0] ? p->message : NULL, percent));
 }
 
 static void on_created(void *ud, const rpc_answer *a) {
-    progress *p = ud;
+    work_progress *p = ud;
     bool show = a->status == OK && !p->ending;
     p->state = show ? PROGRESS_SHOWN : PROGRESS_NONE;
     p->ending = false;
     if (show) send(p, "begin", p->title, p->percent);
 }
 
-void progress_report(progress *p, const char *title, const char *message, int percent) {
+void work_progress_report(work_progress *p, const char *title, const char *message, int percent) {
     if (!p->rpc) return;
     bool moved = percent != p->percent || strcmp(message, p->message);
     p->percent = percent;
@@ -46,7 +46,7 @@ void progress_report(progress *p, const char *title, const char *message, int pe
                 on_created, p);
 }
 
-void progress_end(progress *p, const char *message) {
+void work_progress_end(work_progress *p, const char *message) {
     if (!p->rpc || p->state == PROGRESS_NONE) return;
     snprintf(p->message, sizeof p->message, "%.150s", message);
     if (p->state == PROGRESS_CREATING) {

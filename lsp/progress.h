@@ -13,10 +13,10 @@ typedef struct {
     char title[160], message[160];
     unsigned serial;
     bool ending; /* the task ended while the client was still asked for a token */
-} progress;
+} work_progress;
 
-void progress_init(progress *p, rpc *rpc);
+void work_progress_init(work_progress *p, rpc *rpc);
 /* The task runs; begins showing it when needed. */
-void progress_report(progress *p, const char *title, const char *message, int percent);
+void work_progress_report(work_progress *p, const char *title, const char *message, int percent);
 /* The task ended; `message` is shown for a moment. */
-void progress_end(progress *p, const char *message);
+void work_progress_end(work_progress *p, const char *message);

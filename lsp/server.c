@@ -156,9 +156,9 @@ void server_model_changed(server *s) {
     char title[160];
     snprintf(title, sizeof title, "Loading %.120s", m->name);
     if (m->state == MODEL_LOADING)
-        progress_report(&s->progress, title, m->what, m->percent);
+        work_progress_report(&s->progress, title, m->what, m->percent);
     else
-        progress_end(&s->progress, m->state == MODEL_READY ? "ready" : "failed");
+        work_progress_end(&s->progress, m->state == MODEL_READY ? "ready" : "failed");
     if (m->state == MODEL_FAILED && s->settings.enable && !s->model_failure_told) {
         s->model_failure_told = true;
         server_tell_user(s, MESSAGE_WARNING, m->error.text);

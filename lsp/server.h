@@ -47,7 +47,7 @@ struct server {
     bool settings_known; /* the client has been asked (or cannot be): a model may be loaded */
     size_t unanswered;   /* open promises */
     inline_completions inlines;
-    progress progress;
+    work_progress progress;
     status_reason why;
     bool model_failure_told;
     VEC(char *) roots;   /* decoded paths of the workspace folders */
