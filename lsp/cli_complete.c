@@ -14,6 +14,7 @@
 #include "engine/base/utf8.h"
 #include "lsp/cli_engine.h"
 #include "lsp/completion.h"
+#include "lsp/uri.h"
 
 #define LINES_SHOWN 4
 
@@ -47,20 +48,6 @@ status cli_complete(const cli_args *a, err *e) {
     return s;
 }
 
-/* What the model sees as the file's name: below the current folder the way there, else the name. */
-static str shown_path(str path, const char *cwd) {
-    str base = str_of(cwd);
-    if (str_starts_with(path, base) && path.len > base.len && path.ptr[base.len] == '/') {
-        return str_sub(path, base.len + 1, path.len);
-    }
-    while (str_starts_with(path, STR("./")))
-        path = str_sub(path, 2, path.len);
-    bool inside = path.len && path.ptr[0] != '/' && !str_starts_with(path, STR("../"));
-    if (inside) return path;
-    ptrdiff_t slash = str_rfind_char(path, '/');
-    return str_sub(path, (size_t)(slash + 1), path.len);
-}
-
 static status find_offset(asking *q, const cli_place *place, err *e) {
     size_t lines = document_line_count(q->document);
     if (place->line > lines) {
@@ -78,27 +65,33 @@ static status find_offset(asking *q, const cli_place *place, err *e) {
     return OK;
 }
 
+/* The current folder stands for the workspace: the model sees the path below it. */
 static status open_document(asking *q, err *e) {
     cli_place place;
-    strbuf text, uri;
+    strbuf text, full, uri;
     strbuf_init(&text, LIMIT_DOCUMENT_BYTES);
+    strbuf_init(&full, 65536);
     strbuf_init(&uri, 65536);
     char *path = NULL, cwd[4096];
+    str root;
     status s = cli_place_parse(q->args->operands[0], &place, e);
     if (s != OK) goto done;
     if (!getcwd(cwd, sizeof cwd)) cwd[0] = 0;
     path = xstrndup(place.path.ptr, place.path.len);
     s = file_read(path, LIMIT_DOCUMENT_BYTES, &text, e);
     if (s != OK) goto done;
-    if (path[0] == '/')
-        strbuf_addf(&uri, "file://%s", path);
-    else
-        strbuf_addf(&uri, "file://%s/%s", cwd, path);
-    s = context_open(q->context, strbuf_str(&uri), shown_path(place.path, cwd), STR(""),
-                     strbuf_str(&text), 1, &q->document, e);
+    while (path[0] != '/' && str_starts_with(place.path, STR("./")))
+        place.path = str_sub(place.path, 2, place.path.len);
+    if (path[0] != '/') strbuf_addf(&full, "%s/", cwd);
+    strbuf_add_str(&full, place.path);
+    strbuf_addf(&uri, "file://%s", full.ptr);
+    root = str_of(cwd);
+    s = context_open(q->context, strbuf_str(&uri), uri_relative(strbuf_str(&full), &root, 1),
+                     STR(""), strbuf_str(&text), 1, &q->document, e);
     if (s == OK) s = find_offset(q, &place, e);
 done:
     strbuf_deinit(&text);
+    strbuf_deinit(&full);
     strbuf_deinit(&uri);
     xfree(path);
     return s;

@@ -117,8 +117,8 @@ static void check_folder(check_vec *v) {
 }
 
 static void show_checking(void *ud, pull_stage stage, uint64_t done, uint64_t all) {
-    progress_line *line = ud;
-    if (stage == PULL_CHECKING && line->terminal) progress_bytes(line, "checking", done, all);
+    meter *line = ud;
+    if (stage == PULL_CHECKING && line->terminal) meter_bytes(line, "checking", done, all);
 }
 
 static bool on_cancelled(void *ud) {
@@ -128,11 +128,11 @@ static bool on_cancelled(void *ud) {
 
 static status check_listed_model(check_vec *v, const model_entry *m) {
     err e;
-    progress_line line;
-    progress_init(&line);
+    meter line;
+    meter_init(&line);
     const pull_hooks hooks = {show_checking, on_cancelled, &line};
     status s = registry_verify(m, &hooks, &e);
-    progress_end(&line);
+    meter_end(&line);
     if (s == OK) {
         check_add(v, "model", true, "%s, %.0f MB, SHA-256 right", m->name, (double)m->bytes / 1e6);
     } else if (s != ERR_CANCELLED) {

@@ -22,7 +22,7 @@ struct cli_engine {
     char *path, *name;
     int wake[2]; /* read end, write end */
     engine_model_info info;
-    progress_line line;
+    meter line;
     bool settled, loaded;
     err load_error;
     void (*fn)(void *ud, const engine_event *ev); /* of the pump that runs */
@@ -71,14 +71,14 @@ status cli_engine_open(cli_engine **out, const settings *st, err *e) {
     cli_engine *c = xcalloc(1, sizeof *c);
     c->wake[0] = c->wake[1] = -1;
     interrupt_hold();
-    progress_init(&c->line);
+    meter_init(&c->line);
     status s = registry_open(&c->r, e);
     if (s == OK) s = registry_resolve(c->r, st->model, &c->path, &c->name, e);
     if (s == OK && pipe(c->wake) != 0) {
         s = err_set(e, ERR_IO, "cannot make a pipe: %s", strerror(errno));
     }
     if (s == OK) s = start(c, st, e);
-    progress_end(&c->line);
+    meter_end(&c->line);
     if (s != OK) {
         cli_engine_close(c);
         return s;
@@ -140,7 +140,7 @@ static void on_event(void *ud, const engine_event *ev) {
     cli_engine *c = ud;
     switch (ev->kind) {
     case EV_LOAD_PROGRESS:
-        progress_part(&c->line, ev->what ? ev->what : "loading", (double)ev->progress);
+        meter_part(&c->line, ev->what ? ev->what : "loading", (double)ev->progress);
         return;
     case EV_LOADED:
         c->info = *ev->info;

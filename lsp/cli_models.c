@@ -9,7 +9,7 @@
 
 typedef struct {
     const model_entry *m;
-    progress_line line;
+    meter line;
     pull_stage stage;
     char label[160]; /* what the line shows; a new stage is a new address */
 } pull_view;
@@ -153,7 +153,7 @@ static void on_progress(void *ud, pull_stage stage, uint64_t done, uint64_t all)
     }
     /* Checking what is there already is over before anybody could read a line about it. */
     if (stage == PULL_CHECKING && !v->line.terminal) return;
-    progress_bytes(&v->line, v->label, done, all);
+    meter_bytes(&v->line, v->label, done, all);
 }
 
 static bool on_cancelled(void *ud) {
@@ -188,22 +188,22 @@ static status report(const model_entry *m, bool fetched, const cli_args *a, err 
 
 static status pull(const model_entry *m, const cli_args *a, err *e) {
     pull_view v = {.m = m};
-    progress_init(&v.line);
+    meter_init(&v.line);
     const pull_hooks hooks = {on_progress, on_cancelled, &v};
     interrupt_hold();
     bool fetched = false;
     status s = registry_pull(m, &hooks, &fetched, e);
-    progress_end(&v.line);
+    meter_end(&v.line);
     if (s == ERR_CANCELLED) return err_set(e, s, "cancelled; nothing half-written was left");
     return s == OK ? report(m, fetched, a, e) : s;
 }
 
 static status verify(const model_entry *m, const cli_args *a, err *e) {
     pull_view v = {.m = m};
-    progress_init(&v.line);
+    meter_init(&v.line);
     const pull_hooks hooks = {on_progress, on_cancelled, &v};
     interrupt_hold();
     status s = registry_verify(m, &hooks, e);
-    progress_end(&v.line);
+    meter_end(&v.line);
     return s == OK ? report(m, false, a, e) : s;
 }

@@ -41,12 +41,12 @@ static int term_columns(void) {
     return 80;
 }
 
-void progress_init(progress_line *p) {
-    *p = (progress_line){.terminal = isatty(STDERR_FILENO) != 0, .tenth = -1};
+void meter_init(meter *p) {
+    *p = (meter){.terminal = isatty(STDERR_FILENO) != 0, .tenth = -1};
 }
 
 /* True when there is something new to show. */
-static bool progress_step(progress_line *p, const char *label, uint64_t done, double part) {
+static bool meter_step(meter *p, const char *label, uint64_t done, double part) {
     double now = clock_ms();
     if (p->label != label) {
         p->label = label;
@@ -66,7 +66,7 @@ static bool progress_step(progress_line *p, const char *label, uint64_t done, do
     return true;
 }
 
-static void add_time_left(strbuf *line, const progress_line *p, uint64_t done, uint64_t all) {
+static void add_time_left(strbuf *line, const meter *p, uint64_t done, uint64_t all) {
     double seconds = (p->shown_ms - p->started_ms) / 1000;
     if (done <= p->first || seconds < 1 || done >= all) return;
     double left = seconds * (double)(all - done) / (double)(done - p->first);
@@ -76,7 +76,7 @@ static void add_time_left(strbuf *line, const progress_line *p, uint64_t done, u
         strbuf_addf(line, "  %.0f s left", left + 0.5);
 }
 
-static void draw(const progress_line *p, const strbuf *line) {
+static void draw(const meter *p, const strbuf *line) {
     if (!p->terminal) {
         fprintf(stderr, "inlined: %s\n", line->ptr);
         return;
@@ -93,9 +93,9 @@ static void add_bar(strbuf *line, double part) {
     strbuf_add_char(line, ']');
 }
 
-void progress_bytes(progress_line *p, const char *label, uint64_t done, uint64_t all) {
+void meter_bytes(meter *p, const char *label, uint64_t done, uint64_t all) {
     double part = all ? (double)MIN(done, all) / (double)all : 0;
-    if (!progress_step(p, label, done, part)) return;
+    if (!meter_step(p, label, done, part)) return;
     strbuf line;
     strbuf_init(&line, 512);
     strbuf_addf(&line, "%s ", label);
@@ -114,8 +114,8 @@ void progress_bytes(progress_line *p, const char *label, uint64_t done, uint64_t
     strbuf_deinit(&line);
 }
 
-void progress_part(progress_line *p, const char *label, double part) {
-    if (!p->terminal || !progress_step(p, label, 0, part)) return;
+void meter_part(meter *p, const char *label, double part) {
+    if (!p->terminal || !meter_step(p, label, 0, part)) return;
     strbuf line;
     strbuf_init(&line, 512);
     strbuf_addf(&line, "%s ", label);
@@ -125,9 +125,9 @@ void progress_part(progress_line *p, const char *label, double part) {
     strbuf_deinit(&line);
 }
 
-void progress_end(progress_line *p) {
+void meter_end(meter *p) {
     if (p->terminal && p->label) fprintf(stderr, "\r\033[K");
-    progress_init(p);
+    meter_init(p);
 }
 
 static void interrupt_set(sigset_t *set) {

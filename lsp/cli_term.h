@@ -18,13 +18,13 @@ typedef struct {
     double started_ms, shown_ms;
     uint64_t first; /* `done` at the start of this label */
     int tenth;
-} progress_line;
-void progress_init(progress_line *p);
+} meter;
+void meter_init(meter *p);
 /* `all` 0: unknown.  Bytes; a bar with MB and the time left. */
-void progress_bytes(progress_line *p, const char *label, uint64_t done, uint64_t all);
+void meter_bytes(meter *p, const char *label, uint64_t done, uint64_t all);
 /* A fraction from 0 to 1; shown on a terminal only. */
-void progress_part(progress_line *p, const char *label, double part);
-void progress_end(progress_line *p); /* wipes the line */
+void meter_part(meter *p, const char *label, double part);
+void meter_end(meter *p); /* wipes the line */
 
 /* SIGINT, SIGTERM and SIGHUP are held back from now on, in threads started later too. */
 void interrupt_hold(void);

@@ -6,9 +6,7 @@
 #include <unistd.h>
 
 #include "engine/base/log.h"
-#include "lsp/cli.h"
 #include "lsp/cli_engine.h"
-#include "lsp/cli_term.h"
 #include "lsp/daemon.h"
 
 static int fail(status s, const err *e) {
@@ -26,40 +24,42 @@ static status print_help(cli_command_id command, err *e) {
 }
 
 static status start_log(const cli_args *a, err *e) {
-    log_level level;
-    if (a->log_level) {
-        if (!log_level_parse(a->log_level, &level)) {
-            return err_set(e, ERR_USAGE,
-                           "--log-level must be error, warn, info, debug or trace, not '%s'",
-                           a->log_level);
-        }
-        log_set_level(level);
+    /* A command that fails writes one sentence to stderr: a log line would be a second one. */
+    log_level level = a->command == CMD_SERVE || a->log_file ? LOG_WARN : LOG_ERROR;
+    if (a->log_level && !log_level_parse(a->log_level, &level)) {
+        return err_set(e, ERR_USAGE,
+                       "--log-level must be error, warn, info, debug or trace, not '%s'",
+                       a->log_level);
     }
+    log_set_level(level);
     return a->log_file ? log_set_file(a->log_file, e) : OK;
 }
 
-static status serve(const cli_args *a, int *exit_code, err *e) {
+/* Gives the daemon's exit code: it has told its own trouble to the editor. */
+static status serve(const cli_args *a, int *code, err *e) {
     if (!a->stdio && !a->listen && isatty(STDIN_FILENO)) return print_help(CMD_SERVE, e);
-    daemon_options o = {.stdio = a->stdio || !a->listen,
-                        .listen_path = a->listen,
-                        .model_fixed = a->model != NULL,
-                        .client_pid = a->client_pid};
-    status s = cli_settings(a, &o.settings, e);
-    if (s == OK) *exit_code = daemon_run(&o);
+    daemon_options options = {
+        .stdio = !a->listen,
+        .listen_path = a->listen,
+        .model_fixed = a->model != NULL,
+        .client_pid = a->client_pid,
+    };
+    status s = cli_settings(a, &options.settings, e);
+    if (s == OK) *code = daemon_run(&options);
     return s;
 }
 
-static status run(const cli_args *a, int *exit_code, err *e) {
+static status run(const cli_args *a, int *code, err *e) {
     if (a->help) return print_help(a->command, e);
     if (a->version) return term_write(STR("inlined " INLINED_VERSION "\n"), e);
     status s = start_log(a, e);
     if (s != OK) return s;
     switch (a->command) {
-    case CMD_SERVE: return serve(a, exit_code, e);
-    case CMD_MODELS: return cli_models(a, e);
+    case CMD_SERVE: return serve(a, code, e);
     case CMD_COMPLETE: return cli_complete(a, e);
     case CMD_GENERATE: return cli_generate(a, e);
     case CMD_TOKENIZE: return cli_tokenize(a, e);
+    case CMD_MODELS: return cli_models(a, e);
     case CMD_DOCTOR: return cli_doctor(a, e);
     case CMD_COUNT: break;
     }
@@ -71,8 +71,8 @@ int main(int argc, char **argv) {
     signal(SIGPIPE, SIG_IGN);
     cli_args args;
     err e = {{0}};
+    int code = EXIT_DONE;
     status s = cli_parse(argc, argv, &args, &e);
-    int exit_code = EXIT_DONE;
-    if (s == OK) s = run(&args, &exit_code, &e);
-    return s == OK ? exit_code : fail(s, &e);
+    if (s == OK) s = run(&args, &code, &e);
+    return s == OK ? code : fail(s, &e);
 }
