@@ -4,10 +4,10 @@
  *
  * The engine is one thread that owns every model, KV cache and device.  Other threads give it jobs
  * and take events back; both meet only in engine/mailbox.c, and messages are moved, not shared.
- * A caller states the whole prompt it wants; the engine finds out by itself how much of it is in a KV
- * cache already (longest common prefix of tokens over its sequences) and prefills the rest in chunks.
- * It runs one step at a time (a prefill chunk or a decoded token) of the most urgent job, so a job is
- * cancelled or overtaken between any two steps.
+ * A caller states the whole prompt it wants; the engine finds out by itself how much of it is in a
+ * KV cache already (longest common prefix of tokens over its sequences) and prefills the rest in
+ * chunks.  It runs one step at a time (a prefill chunk or a decoded token) of the most urgent job,
+ * so a job is cancelled or overtaken between any two steps.
  *
  * Thread: every function may be called from the thread that started the engine (the loop thread),
  * unless it says otherwise.  None of them blocks, but engine_start and engine_stop.
@@ -26,10 +26,10 @@ typedef struct {
 } engine_options;
 
 status engine_start(engine **out, const engine_options *opt, err *e) MUST_USE;
-/* Cancels everything, joins the thread, frees models.  Undrained events are freed.  NULL is fine. */
+/* Cancels everything, joins the thread, frees models.  Undrained events are freed.  NULL: fine. */
 void engine_stop(engine *g);
 
-/* ---- models ----------------------------------------------------------------------------------- */
+/* ---- models ---------------------------------------------------------------------------------- */
 
 typedef struct {
     const char *path;   /* .gguf; copied */
@@ -38,8 +38,8 @@ typedef struct {
     k_kv_type kv_type;
 } engine_model_options;
 
-/* Starts loading into `slot` (0..LIMIT_ENGINE_MODELS-1), unloading what is there.  Ends in EV_LOADED
- * or EV_LOAD_FAILED; EV_LOAD_PROGRESS in between. */
+/* Starts loading into `slot` (0..LIMIT_ENGINE_MODELS-1), unloading what is there.  Ends in
+ * EV_LOADED or EV_LOAD_FAILED; EV_LOAD_PROGRESS in between. */
 void engine_load(engine *g, int slot, const engine_model_options *opt);
 void engine_unload(engine *g, int slot);
 
@@ -57,14 +57,15 @@ typedef struct {
     double load_ms;
 } engine_model_info;
 
-/* ---- jobs -------------------------------------------------------------------------------------- */
+/* ---- jobs ------------------------------------------------------------------------------------ */
 
-typedef enum { PRIO_TYPE, PRIO_USER, PRIO_SPEC, PRIO_BACKGROUND } job_priority; /* smaller is sooner */
+/* Smaller is sooner. */
+typedef enum { PRIO_TYPE, PRIO_USER, PRIO_SPEC, PRIO_BACKGROUND } job_priority;
 
 typedef enum {
-    PROMPT_TOKENS,     /* `tokens` as they are                                                     */
-    PROMPT_TEXT,       /* `prefix` as raw text; special tokens only with `special`                 */
-    PROMPT_COMPLETION, /* path, context, prefix, suffix in the model's own FIM (or prefix) format  */
+    PROMPT_TOKENS,     /* `tokens` as they are */
+    PROMPT_TEXT,       /* `prefix` as raw text; special tokens only with `special` */
+    PROMPT_COMPLETION, /* path, context, prefix, suffix in the model's own FIM (or prefix) format */
 } prompt_kind;
 
 typedef struct {
@@ -81,7 +82,7 @@ typedef struct {
     size_t n_chunks;
     str prefix, suffix; /* around the cursor */
     bool special;       /* PROMPT_TEXT: parse special tokens */
-    bool heal;          /* cut the prompt back to a certain token boundary and constrain the output */
+    bool heal; /* cut the prompt back to a certain token boundary, constrain the output to begin so */
     int prefix_tokens_max, suffix_tokens_max, context_tokens_max; /* 0: chosen by the engine */
 } engine_prompt;
 
@@ -94,14 +95,14 @@ typedef struct {
 } sampling;
 
 typedef enum {
-    STOP_NONE,        /* only tokens, strings, limits                                               */
-    STOP_LINE,        /* at the first newline after a non-blank character                           */
-    STOP_BLOCK,       /* multi-line: at a line indented less than `indent`, or at a blank line that
-                         follows a complete line, or after `lines_max` lines                        */
+    STOP_NONE,  /* only tokens, strings, limits */
+    STOP_LINE,  /* at the first newline after a non-blank character */
+    STOP_BLOCK, /* multi-line: at a line indented less than `indent`, or at a blank line that follows
+                   a complete line, or after `lines_max` lines */
 } stop_rule;
 
 typedef struct {
-    uint64_t client;    /* who asks (an LSP connection); for fairness and logs                      */
+    uint64_t client;    /* who asks (an LSP connection); for fairness and logs */
     int slot;           /* model */
     job_priority priority;
     engine_prompt prompt;
@@ -123,19 +124,21 @@ typedef uint64_t job_id; /* grows from 1; 0 is never a job */
 /* Copies the job and returns its id.  ERR_LIMIT: LIMIT_ENGINE_JOBS are waiting.  Every job that was
  * accepted ends in exactly one EV_DONE, also when its model is absent or it is cancelled. */
 status engine_submit(engine *g, const engine_job *job, job_id *id, err *e) MUST_USE;
-/* Its EV_DONE (ERR_CANCELLED) comes after the running step.  An unknown or finished id is ignored. */
+/* Its EV_DONE (ERR_CANCELLED) comes after the running step.  Unknown and finished ids are ignored. */
 void engine_cancel(engine *g, job_id id);
 
-/* ---- events ------------------------------------------------------------------------------------ */
+/* ---- events ---------------------------------------------------------------------------------- */
 
-typedef enum { EV_LOAD_PROGRESS, EV_LOADED, EV_LOAD_FAILED, EV_UNLOADED, EV_TEXT, EV_DONE } event_kind;
+typedef enum {
+    EV_LOAD_PROGRESS, EV_LOADED, EV_LOAD_FAILED, EV_UNLOADED, EV_TEXT, EV_DONE,
+} event_kind;
 
 typedef enum {
     FINISH_EOG, FINISH_LINE, FINISH_BLOCK, FINISH_STRING, FINISH_TOKENS, FINISH_TIME,
     FINISH_CONTEXT, /* the sequence is full */
     FINISH_FAILED,  /* status is not OK     */
 } finish_reason;
-const char *finish_reason_name(finish_reason r); /* "eog", "line", "block", "string", "length", ... */
+const char *finish_reason_name(finish_reason r); /* "eog", "line", "string", "length", ... */
 
 typedef struct {
     int32_t id;
@@ -148,7 +151,8 @@ typedef struct {
     finish_reason finish;
     str text;               /* generated text, complete UTF-8, without healed bytes and stop text */
     const int32_t *tokens;  /* generated ids (healed ones included) */
-    const token_prob *probs;/* [n_tokens * max(1, logprobs)], best first; one per token: the chosen one */
+    /* [n_tokens * n_probs_per_token], best first; with one per token, the chosen one's. */
+    const token_prob *probs;
     int n_tokens, n_probs_per_token;
     const int32_t *prompt;  /* the prompt's ids as they were run */
     int n_prompt;
@@ -157,7 +161,9 @@ typedef struct {
     int healed_bytes;       /* bytes of the prefix that were cut and reproduced */
     int reused, prefilled;  /* prompt tokens from the KV cache, and computed */
     double queue_ms, prefill_ms, decode_ms;
-    float logprob_mean, logprob_min; /* over tokens that belong to `text`; 0 when it is empty */
+    /* Over the tokens that belong to `text`; 0 when it is empty.  While healed bytes are owed, a
+     * token's probability is its share among the tokens that were allowed. */
+    float logprob_mean, logprob_min;
 } engine_result;
 
 typedef struct {
@@ -175,8 +181,8 @@ typedef struct {
 /* Calls `fn` for each waiting event, in order; what an event points to is valid during the call. */
 void engine_drain(engine *g, void (*fn)(void *ud, const engine_event *ev), void *ud);
 
-/* ---- questions that need no job ------------------------------------------------------------------ */
+/* ---- questions that need no job -------------------------------------------------------------- */
 
 typedef struct tokenizer tokenizer;
-/* The loaded model's tokenizer, or NULL; stays valid until the slot's next EV_LOADED/EV_UNLOADED. */
+/* The loaded model's tokenizer, or NULL; valid until the slot's next EV_LOADED or EV_UNLOADED. */
 const tokenizer *engine_tokenizer(const engine *g, int slot);

@@ -40,6 +40,10 @@ static int pages_for(int context) {
     return (tokens + K_PAGE_TOKENS - 1) / K_PAGE_TOKENS + LIMIT_ENGINE_SEQUENCES;
 }
 
+static bool is_on_device(const k_backend *b) {
+    return strncmp(k_backend_name(b), "cuda", 4) == 0;
+}
+
 static uint64_t total(k_memory m) {
     return m.weight_bytes + m.kv_bytes + m.work_bytes;
 }
@@ -50,7 +54,8 @@ static status plan_memory(model *m, k_backend *backend, const load_order *order,
     bool chosen = order->context_tokens <= 0;
     int wanted = chosen ? MIN(m->arch.context_trained, CONTEXT_DEFAULT) : order->context_tokens;
     m->context = MIN(MAX(wanted, CONTEXT_MIN), CONTEXT_MAX);
-    uint64_t available = memory_available();
+    /* A device has its own memory, which k_model_new asks for itself. */
+    uint64_t available = is_on_device(backend) ? UINT64_MAX : memory_available();
     for (;;) {
         opt->kv_pages = pages_for(m->context);
         k_memory need = k_model_plan_memory(backend, opt);
@@ -93,8 +98,7 @@ static status open_file(model *m, const load_order *order, err *e) {
 }
 
 static status make_kernels(model *m, k_backend *backend, const load_order *order, err *e) {
-    bool cuda = strncmp(k_backend_name(backend), "cuda", 4) == 0;
-    m->rows_max = cuda ? ROWS_CUDA : ROWS_CPU;
+    m->rows_max = is_on_device(backend) ? ROWS_CUDA : ROWS_CPU;
     plan p = {0};
     int context = order->context_tokens > 0 ? order->context_tokens : CONTEXT_DEFAULT;
     status s = plan_build(&p, &m->arch, m->file, context, e);

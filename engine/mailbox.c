@@ -4,7 +4,7 @@
  *     caller                                        engine thread
  *     mailbox_post(job)    -> queue of jobs      -> mailbox_take_job
  *     mailbox_command(c)   -> queue of commands  -> mailbox_take_command
- *     mailbox_cancel(id)   -> one mark per job      (read between steps and inside one)
+ *     mailbox_cancel(id)   -> one mark per job      (read between steps)
  *     mailbox_next(out)    <- list of mail       <- mailbox_emit_*(...), then wake()
  *
  * Invariants
@@ -20,7 +20,7 @@
  *       grows: sending allocates nothing.  The text itself never moves; `shared` publishes it.
  *   (6) MAIL_DONE is the last letter of its job, because it is sent last and the list keeps order.
  *   (7) `interrupt` may turn true late (for a job that has stopped stepping) and is then cleared by
- *       the next mailbox_set_running; it never misses an order that came before or during the step.
+ *       the next mailbox_set_running; it never misses a job that came before or during the step.
  */
 #include "engine/mailbox.h"
 
@@ -126,7 +126,6 @@ void mailbox_cancel(mailbox *m, job_id id) {
         job *j = m->table[i];
         if (!j || j->id != id) continue;
         atomic_store(&j->cancel, true);
-        if (m->running == j) atomic_store(&m->interrupt, true);
         pthread_cond_signal(&m->posted);
     }
     unlock(m);
@@ -252,7 +251,7 @@ job *mailbox_take_job(mailbox *m) {
 
 const atomic_bool *mailbox_set_running(mailbox *m, const job *j) {
     lock(m);
-    bool stop = m->closed || (j && atomic_load(&j->cancel));
+    bool stop = m->closed;
     for (const job *q = m->jobs; q && j; q = q->next)
         stop |= q->spec.priority < j->spec.priority;
     m->running = j;

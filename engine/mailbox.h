@@ -60,7 +60,9 @@ command *mailbox_take_command(mailbox *m);      /* NULL: none; takes ownership *
 bool mailbox_has_command(mailbox *m, int slot); /* a newer wish for this slot waits */
 job *mailbox_take_job(mailbox *m);              /* NULL: none; takes ownership */
 /* Says which job is stepping (NULL: none).  The returned mark turns true when that step should be
- * given up: the job was cancelled, a more urgent one came, or the mailbox was closed. */
+ * given up: a more urgent job came, or the mailbox was closed.  Cancelling does not: the chunk that
+ * runs is finished, because the job that follows a cancelled one mostly shares its prompt, and
+ * somebody who types fast would never get past the first chunk. */
 const atomic_bool *mailbox_set_running(mailbox *m, const job *j);
 void mailbox_emit_text(mailbox *m, job *j, size_t upto); /* text[0 .. upto) may be shown */
 void mailbox_emit_done(mailbox *m, job *j);              /* gives j back */

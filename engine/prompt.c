@@ -23,7 +23,8 @@
 #include "engine/base/utf8.h"
 
 #define PREFIX_TOKENS 1024
-#define SUFFIX_TOKENS 320
+#define SUFFIX_TOKENS 320    /* before the prefix: computed once per place */
+#define SUFFIX_TOKENS_PSM 96 /* behind the prefix: computed again at every key */
 #define CONTEXT_TOKENS 512
 #define BYTES_PER_TOKEN 8 /* more than code has; bounds what is tokenised */
 
@@ -181,8 +182,9 @@ typedef struct {
 /* What fits: the asked-for or chosen sizes, scaled down when the sequence is short. */
 static budgets find_budgets(const engine_job *job, const prompt_style *style, int context) {
     const engine_prompt *p = &job->prompt;
+    int suffix = style->format == FIM_PSM ? SUFFIX_TOKENS_PSM : SUFFIX_TOKENS;
     budgets b = {p->prefix_tokens_max > 0 ? p->prefix_tokens_max : PREFIX_TOKENS,
-                 p->suffix_tokens_max > 0 ? p->suffix_tokens_max : SUFFIX_TOKENS,
+                 p->suffix_tokens_max > 0 ? p->suffix_tokens_max : suffix,
                  p->context_tokens_max > 0 ? p->context_tokens_max : CONTEXT_TOKENS};
     int markers = 16;
     int room = MAX(context - MIN(job->tokens_max, context / 4) - markers, 16);

@@ -103,7 +103,8 @@ static status choose(run *r, choice *out, err *e) {
     int n_top = MIN(res->n_probs_per_token, r->model->vocab);
     k_top(r->model->kernels, 0, n_top, top, top_logprob);
     if (top[0] < 0 || top[0] >= r->model->arch.vocab || !isfinite(top_logprob[0]))
-        return err_set(e, ERR_DEVICE, "the model's output is not a number after %d tokens",
+        return err_set(e, ERR_FORMAT,
+                       "the model's output is not a number after %d tokens; fetch its file again",
                        r->n_ids);
     bool owing = heal_is_owing(&r->heal);
     *out = (choice){top[0], top_logprob[0], top_logprob[0]};

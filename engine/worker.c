@@ -5,13 +5,16 @@
  *                                                        \--> FAILED: jobs end with its sentence
  *     job:   waiting --most urgent for the first time--> running --> done
  *
- * Order between jobs: smaller priority number first; of the same priority the one that already
- * runs, then the older.  So at most one job per priority and model is in the middle of its work,
- * which is less than there are sessions.
+ * Order between jobs: smaller priority number first; of the same priority the one that already runs,
+ * then that of the client whose last job began longest ago, then the older.  So at most one job per
+ * priority and model is in the middle of its work, which is less than there are sessions.
  *
  * A step of a less urgent job is given up inside k_forward when a more urgent one arrives; its rows
  * are computed again later.  Jobs for a slot that is loading wait, because loading blocks this
  * thread; meanwhile cancelled ones are answered from the progress callback.
+ *
+ * When a device fails it is gone for good: the job that saw it ends with its sentence, the CPU is
+ * opened instead, and every model is loaded again there.
  *
  * Invariant: every job taken from the mailbox is given back by `end` exactly once.
  * Thread: engine.
@@ -29,6 +32,7 @@ typedef struct {
     model *model;  /* NULL: none */
     status failed; /* why not; OK: nothing was asked for */
     err error;
+    command *wanted; /* what was asked for, to load it again after a device failed; owned */
 } model_slot;
 
 typedef struct {
@@ -37,12 +41,21 @@ typedef struct {
     bool blocked; /* no session was free this turn */
 } entry;
 
+/* When a client's last job began, in jobs; for clients that have no record: 0. */
+typedef struct {
+    uint64_t client, turn;
+} client_turn;
+
 typedef struct {
     mailbox *mail;
     k_backend *backend;
+    k_options options;
+    bool device_lost;
     model_slot slots[LIMIT_ENGINE_MODELS];
     entry entries[LIMIT_ENGINE_JOBS];
     int n_entries;
+    client_turn clients[16]; /* the latest ones: more connections just share less exactly */
+    uint64_t turn;
 } worker;
 
 /* ---- jobs ------------------------------------------------------------------------------------ */
@@ -79,10 +92,29 @@ static void end_cancelled(worker *w) {
         if (atomic_load(&w->entries[i].job->cancel)) end(w, i, s, &e);
 }
 
-static bool is_more_urgent(const entry *a, const entry *b) {
+static uint64_t client_last_turn(const worker *w, uint64_t client) {
+    for (size_t i = 0; i < COUNTOF(w->clients); i++)
+        if (w->clients[i].turn > 0 && w->clients[i].client == client) return w->clients[i].turn;
+    return 0;
+}
+
+static void note_turn(worker *w, uint64_t client) {
+    client_turn *oldest = &w->clients[0];
+    for (size_t i = 0; i < COUNTOF(w->clients); i++) {
+        client_turn *c = &w->clients[i];
+        bool same = c->turn > 0 && c->client == client;
+        if (same || c->turn < oldest->turn) oldest = c;
+        if (same) break;
+    }
+    *oldest = (client_turn){client, ++w->turn};
+}
+
+static bool is_more_urgent(const worker *w, const entry *a, const entry *b) {
     const engine_job *x = &a->job->spec, *y = &b->job->spec;
     if (x->priority != y->priority) return x->priority < y->priority;
     if ((a->run != NULL) != (b->run != NULL)) return a->run != NULL;
+    uint64_t turn_x = client_last_turn(w, x->client), turn_y = client_last_turn(w, y->client);
+    if (x->client != y->client && turn_x != turn_y) return turn_x < turn_y;
     return a->job->id < b->job->id;
 }
 
@@ -90,7 +122,7 @@ static int find_most_urgent(const worker *w) {
     int best = -1;
     for (int i = 0; i < w->n_entries; i++)
         if (!w->entries[i].blocked &&
-            (best < 0 || is_more_urgent(&w->entries[i], &w->entries[best])))
+            (best < 0 || is_more_urgent(w, &w->entries[i], &w->entries[best])))
             best = i;
     return best;
 }
@@ -103,7 +135,7 @@ static void make_room(worker *w, int index) {
         const entry *en = &w->entries[i];
         if (i == index || !en->run || en->run->model != m || en->run->session->n_pages == 0)
             continue;
-        if (victim < 0 || is_more_urgent(&w->entries[victim], en)) victim = i;
+        if (victim < 0 || is_more_urgent(w, &w->entries[victim], en)) victim = i;
     }
     if (victim >= 0) {
         run_give_up_pages(w->entries[victim].run);
@@ -127,7 +159,10 @@ static void step(worker *w, int index) {
             mailbox_emit_text(w->mail, en->job,
                               stop_safe(&en->run->stop, (str){en->job->text, en->job->text_len}));
         break;
-    case STEP_DONE: end(w, index, OK, &e); break;
+    case STEP_DONE:
+        w->device_lost |= en->job->result.status == ERR_DEVICE;
+        end(w, index, OK, &e);
+        break;
     case STEP_YIELDED: break; /* the next turn sees why */
     case STEP_NO_PAGES: make_room(w, index); break;
     }
@@ -147,6 +182,7 @@ static bool start(worker *w, int index) {
         return false;
     }
     en->blocked = en->run == NULL;
+    if (en->run) note_turn(w, en->job->spec.client);
     return !en->blocked;
 }
 
@@ -178,6 +214,7 @@ static void unload(worker *w, int slot) {
     model_slot *ms = &w->slots[slot];
     if (ms->model)
         emit_load(w, EV_UNLOADED, slot, &(load_mail){.tokenizer = model_free(ms->model)});
+    command_free(ms->wanted);
     *ms = (model_slot){0};
 }
 
@@ -201,8 +238,9 @@ static bool on_progress(void *ud, float done, const char *what) {
     return !mailbox_is_closed(w->mail) && !mailbox_has_command(w->mail, watch->slot);
 }
 
-static void load(worker *w, const command *c) {
+static void load(worker *w, command *c) { /* takes c */
     model_slot *ms = &w->slots[c->slot];
+    ms->wanted = c;
     load_watch watch = {.w = w, .slot = c->slot};
     load_order order = {.path = c->path,
                         .name = c->name,
@@ -210,7 +248,10 @@ static void load(worker *w, const command *c) {
                         .kv_type = c->kv_type,
                         .progress = on_progress,
                         .progress_ud = &watch};
-    ms->failed = model_load(&ms->model, w->backend, &order, &ms->error);
+    if (w->backend)
+        ms->failed = model_load(&ms->model, w->backend, &order, &ms->error);
+    else /* a device failed, and the CPU could not be opened instead */
+        ms->failed = err_set(&ms->error, ERR_DEVICE, "no device is left; restart inlined");
     if (ms->failed != OK) {
         log_warn("engine", "model not loaded name=%s status=%s error=\"%s\"", c->name,
                  status_name(ms->failed), ms->error.text);
@@ -224,8 +265,37 @@ static void load(worker *w, const command *c) {
 static void obey(worker *w) {
     for (command *c; (c = mailbox_take_command(w->mail));) {
         unload(w, c->slot);
-        if (c->load) load(w, c);
-        command_free(c);
+        if (c->load)
+            load(w, c);
+        else
+            command_free(c);
+    }
+}
+
+/* The device is gone: the CPU takes over. */
+static void replace_device(worker *w) {
+    w->device_lost = false;
+    if (w->options.device == K_CPU || w->options.device == K_REF) return;
+    log_warn("engine", "device failed, going on with the cpu name=\"%s\"",
+             k_backend_name(w->backend));
+    command *wanted[LIMIT_ENGINE_MODELS];
+    for (int i = 0; i < LIMIT_ENGINE_MODELS; i++) {
+        wanted[i] = w->slots[i].wanted;
+        w->slots[i].wanted = NULL;
+        unload(w, i);
+    }
+    k_close(w->backend);
+    w->backend = NULL;
+    w->options.device = K_CPU;
+    err e;
+    status s = k_open(&w->backend, &w->options, &e);
+    for (int i = 0; i < LIMIT_ENGINE_MODELS; i++) {
+        if (wanted[i] && s == OK) {
+            load(w, wanted[i]);
+            continue;
+        }
+        if (wanted[i]) w->slots[i] = (model_slot){.failed = s, .error = e};
+        command_free(wanted[i]);
     }
 }
 
@@ -243,14 +313,15 @@ static void shut_down(worker *w) {
 }
 
 void worker_run(const worker_options *opt) {
-    worker w = {.mail = opt->mail};
+    worker w = {.mail = opt->mail, .options = opt->kernels};
     err e = {0};
-    status s = k_open(&w.backend, &opt->kernels, &e);
+    status s = k_open(&w.backend, &w.options, &e);
     mailbox_set_started(w.mail, s, &e);
     if (s != OK) return;
     log_info("engine", "backend name=\"%s\" why=\"%s\"", k_backend_name(w.backend),
              k_backend_why(w.backend));
     while (mailbox_wait(w.mail, w.n_entries > 0)) {
+        if (w.device_lost) replace_device(&w);
         obey(&w);
         take_jobs(&w);
         end_cancelled(&w);
