@@ -82,7 +82,7 @@ typedef struct {
     size_t n_chunks;
     str prefix, suffix; /* around the cursor */
     bool special;       /* PROMPT_TEXT: parse special tokens */
-    bool heal; /* cut the prompt back to a certain token boundary, constrain the output to begin so */
+    bool heal; /* cut the prompt back to a certain token boundary and constrain the output */
     int prefix_tokens_max, suffix_tokens_max, context_tokens_max; /* 0: chosen by the engine */
 } engine_prompt;
 
@@ -97,8 +97,8 @@ typedef struct {
 typedef enum {
     STOP_NONE,  /* only tokens, strings, limits */
     STOP_LINE,  /* at the first newline after a non-blank character */
-    STOP_BLOCK, /* multi-line: at a line indented less than `indent`, or at a blank line that follows
-                   a complete line, or after `lines_max` lines */
+    STOP_BLOCK, /* multi-line: at a line indented less than `indent`, or at a blank line that
+                   follows a complete line, or after `lines_max` lines */
 } stop_rule;
 
 typedef struct {
@@ -124,7 +124,7 @@ typedef uint64_t job_id; /* grows from 1; 0 is never a job */
 /* Copies the job and returns its id.  ERR_LIMIT: LIMIT_ENGINE_JOBS are waiting.  Every job that was
  * accepted ends in exactly one EV_DONE, also when its model is absent or it is cancelled. */
 status engine_submit(engine *g, const engine_job *job, job_id *id, err *e) MUST_USE;
-/* Its EV_DONE (ERR_CANCELLED) comes after the running step.  Unknown and finished ids are ignored. */
+/* Its EV_DONE (ERR_CANCELLED) comes after the running step.  An unknown id is ignored. */
 void engine_cancel(engine *g, job_id id);
 
 /* ---- events ---------------------------------------------------------------------------------- */

@@ -23,8 +23,8 @@ static byte_kind kind_of(char c) {
 }
 
 /* Does a word or a run of blanks go on across the boundary between these two pieces, so that the
- * tokeniser might put it elsewhere once more text follows?  A piece like " return" is safe: a run of
- * blanks always gives its last one to the word behind it. */
+ * tokeniser might put it elsewhere once more text follows?  A piece like " return" is safe: a run
+ * of blanks always gives its last one to the word behind it. */
 static bool is_joined(str left, str right) {
     byte_kind kind = kind_of(left.ptr[left.len - 1]);
     if (kind == KIND_OTHER || kind != kind_of(right.ptr[0])) return false;

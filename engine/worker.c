@@ -5,8 +5,8 @@
  *                                                        \--> FAILED: jobs end with its sentence
  *     job:   waiting --most urgent for the first time--> running --> done
  *
- * Order between jobs: smaller priority number first; of the same priority the one that already runs,
- * then that of the client whose last job began longest ago, then the older.  So at most one job per
+ * Order between jobs: smaller priority number first; of the same priority the one that already
+ * runs, then that of the client whose last job began longest ago, then the older.  So at most one job per
  * priority and model is in the middle of its work, which is less than there are sessions.
  *
  * A step of a less urgent job is given up inside k_forward when a more urgent one arrives; its rows

@@ -375,7 +375,8 @@ static void cancelled_jobs_end_once_and_keep_the_cache(void **state) {
     job.tokens_max = 2;
     answer *b = run(f, &job);
     assert_int_equal(b->status, OK);
-    if (a->prefilled == a->n_prompt) assert_int_equal(b->reused, b->n_prompt - 1);
+    bool had_begun = a->n_prompt > 0 && a->prefilled == a->n_prompt;
+    if (had_begun) assert_int_equal(b->reused, b->n_prompt - 1);
 }
 
 static void bursts_are_all_answered(void **state) {
