@@ -31,8 +31,8 @@ newest_source() {
         *) return 0 ;;
     esac
     mirror=$({
-        sed -n 's/^URIs: *\([^ ]*\).*/\1/p' /etc/apt/sources.list.d/*.sources
-        sed -n 's/^deb  *\(\[[^]]*\]\)\{0,1\} *\([^ ]*\) .*/\2/p' /etc/apt/sources.list
+        sed -n 's/^URIs: *\([^ ]*\).*/\1/p' /etc/apt/sources.list.d/*.sources || true
+        sed -n 's/^deb  *\(\[[^]]*\]\)\{0,1\} *\([^ ]*\) .*/\2/p' /etc/apt/sources.list || true
     } 2>/dev/null | grep "/$id/*\$" | head -1)
     key=/usr/share/keyrings/$id-archive-keyring.gpg
     [ -z "$mirror" ] || [ ! -r "$key" ] || echo "deb [signed-by=$key] $mirror $suite"
