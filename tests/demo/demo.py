@@ -74,20 +74,20 @@ def ms(value):
 
 def draw_times(screen, label, answer):
     """One line: the total, and its parts."""
-    times, tokens = answer.timings, answer.tokens
-    if not times:
-        screen.line(("label", f"     {label}: "), ("text", f"{ms(answer.seen_ms)} ms"))
+    cost = answer.cost
+    total = [("label", f"     {label}: "), ("value", f"{ms(answer.seen_ms)} ms")]
+    if "prefill" not in cost:
+        screen.line(*total, ("text", "  (the model was not asked)"))
         return
     parts = []
     for name in TIMES:
-        part = f"{name} {ms(times.get(name, 0))}"
+        part = f"{name} {ms(cost.get(name, 0))}"
         if name == "prefill":
-            part += f" (reused {tokens.get('reused', 0)}, new {tokens.get('prefilled', 0)} tokens)"
+            part += f" ({cost.get('reused', 0):.0f} reused, {cost.get('prefilled', 0):.0f} new)"
         if name == "decode":
-            part += f" ({tokens.get('generated', 0)} tokens)"
+            part += f" ({cost.get('decoded', 0):.0f} tokens)"
         parts.append(part)
-    screen.line(("label", f"     {label}: "), ("value", f"{ms(times.get('total', 0))} ms"),
-                ("text", " = " + " + ".join(parts)))
+    screen.line(*total, ("text", " = " + " + ".join(parts)))
 
 
 def show(editor, screen, name, language, needle):

@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import queue
+import re
 import subprocess
 import threading
 import time
@@ -24,20 +25,20 @@ class EditorError(Exception):
 class Answer:
     """One inline completion with what the server told about it."""
 
-    def __init__(self, text, status, seen_ms):
+    def __init__(self, text, reason, seen_ms, cost):
         self.text = text
-        self.reason = status.get("reason", "")
-        self.timings = status.get("timings_ms") or {}
-        self.tokens = status.get("tokens") or {}
+        self.reason = reason
         self.seen_ms = seen_ms
+        self.cost = cost  # the key=value pairs of the server's log line; empty when it has none
 
 
 class Editor:
     def __init__(self, program, log):
         os.makedirs(os.path.dirname(log), exist_ok=True)
         self.log = open(log, "wb")
+        self.log_seen = open(log, encoding="utf-8", errors="replace")
         try:
-            self.child = subprocess.Popen([program, "--stdio"], stdin=subprocess.PIPE,
+            self.child = subprocess.Popen([program, "--stdio", "--log-level", "info"], stdin=subprocess.PIPE,
                                           stdout=subprocess.PIPE, stderr=self.log)
         except OSError as e:
             raise EditorError(f"cannot start {program}: {e.strerror}") from e
@@ -62,6 +63,7 @@ class Editor:
         except (EditorError, OSError, subprocess.TimeoutExpired):
             self.child.kill()
         self.log.close()
+        self.log_seen.close()
 
     # ---- wire --------------------------------------------------------------------------------
 
@@ -196,27 +198,41 @@ class Editor:
         """Asks at the cursor; while the model still loads, asks again."""
         end = time.monotonic() + SECONDS_LOAD
         while True:
-            self.status = {}
+            self.log_seen.read()
             began = time.monotonic()
             result = self.request("textDocument/inlineCompletion", {
                 "textDocument": {"uri": uri}, "position": {"line": line, "character": column},
                 "context": {"triggerKind": 1 if invoked else 2}})
             seen_ms = 1000 * (time.monotonic() - began)
             items = result.get("items", []) if isinstance(result, dict) else result or []
-            self.wait_status()
             text = self.new_text(items[0], line, column) if items else ""
-            if text or "load" not in self.status.get("reason", "") or time.monotonic() > end:
-                return Answer(text, self.status, seen_ms)
+            reason = "" if text else self.reason()
+            if text or "load" not in reason or time.monotonic() > end:
+                return Answer(text, reason, seen_ms, self.cost())
             time.sleep(0.2)
 
-    def wait_status(self):
-        """The status of a request may come just after its answer."""
+    def reason(self):
+        """Why there was nothing; the status with it may come just after the answer."""
         try:
-            while not self.status:
+            while not self.status.get("reason"):
                 self.receive(time.monotonic() + 0.3, "status")
         except EditorError:
             if self.child.poll() is not None:
                 raise
+        return self.status.get("reason", "")
+
+    def cost(self):
+        """What the server's log says of the last completion: {"prefill": 81.2, "reused": 120, ...}."""
+        end = time.monotonic() + 0.5
+        text = ""
+        while time.monotonic() < end:
+            text += self.log_seen.read()
+            for line in text.split("\n")[:-1]:
+                if "method=textDocument/inlineCompletion" in line:
+                    return {name: float(value)
+                            for name, value in re.findall(r"(\w+)=([0-9.]+)(?=\s|$)", line)}
+            time.sleep(0.01)
+        return {}
 
     @staticmethod
     def new_text(item, line, column):

@@ -75,7 +75,7 @@ count_tests() {
 run_tests() {
     local dir=$1 title=$2 rc=0
     shift 2
-    export INLINED_PEERS=$PEERS/node_modules INLINED_NODE=$NODE_BIN/node
+    export INLINED_MODEL=$TEST_MODEL INLINED_PEERS=$PEERS/node_modules INLINED_NODE=$NODE_BIN/node
     export INLINED_NVIM_11=$NVIM_11/bin/nvim INLINED_NVIM_12=$NVIM_12/bin/nvim
     STEP_SOFT=1 step "$title" "ctest --test-dir $dir --rerun-failed --output-on-failure" \
         ${TEST_UNDER:-} ctest --test-dir "$TOP/$dir" --output-on-failure --no-tests=error -j "$JOBS" "$@" || rc=$?
