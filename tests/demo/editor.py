@@ -199,6 +199,7 @@ class Editor:
         end = time.monotonic() + SECONDS_LOAD
         while True:
             self.log_seen.read()
+            self.status = {**self.status, "reason": ""}
             began = time.monotonic()
             result = self.request("textDocument/inlineCompletion", {
                 "textDocument": {"uri": uri}, "position": {"line": line, "character": column},
