@@ -7,7 +7,8 @@
 Starts `inlined --stdio`, opens one small file in each of four languages, asks
 textDocument/inlineCompletion where code is missing, draws the code with the ghost text at the
 cursor, and tells the model, the backend and where the time went.  Then one keystroke of the
-suggestion is typed and asked for again: what the model knows already is not computed twice.
+suggestion is typed and asked for again (the suggestion is still right, the model is not asked), and
+the suggestion is accepted and the next line asked for (what the model has seen is reused).
 
 Exit code 0 when at least one language got ghost text, 1 otherwise, 2 for wrong usage.
 """
@@ -64,6 +65,17 @@ def draw_code(screen, text, line, column, ghost):
         screen.line(("number", "     "), ("ghost", expand(ghost_lines[-1])), ("code", tail))
 
 
+def indent_of(code):
+    return code[:len(code) - len(code.lstrip())]
+
+
+def moved(line, column, text):
+    """Where the cursor is after `text` was typed at that place (UTF-16)."""
+    last = text[text.rfind("\n") + 1:]
+    units = len(last.encode("utf-16-le")) // 2
+    return (line + text.count("\n"), units) if "\n" in text else (line, column + units)
+
+
 def expand(code):
     return code.replace("\t", "    ")
 
@@ -107,6 +119,10 @@ def show(editor, screen, name, language, needle):
         editor.type(doc, line, column, answer.text[0])
         after = editor.complete(doc, line, column + 1, invoked=False)
         draw_times(screen, f"typed {answer.text[0]!r}", after)
+        rest = answer.text[1:] + "\n" + indent_of(text.split("\n")[line])
+        editor.type(doc, line, column + 1, rest)
+        after = editor.complete(doc, *moved(line, column + 1, rest), invoked=False)
+        draw_times(screen, "accepted, next line", after)
     editor.close(doc)
     screen.line()
     return bool(answer.text)
