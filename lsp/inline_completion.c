@@ -180,10 +180,12 @@ static void on_done(void *ud, const completion_result *res) {
     ASSERT(out.finish); /* a completion that was overtaken was cancelled and never gets here */
     reply *r = slot_take_reply(slot);
     if (res->engine)
-        snprintf(r->note, sizeof r->note,
-                 "reused=%d prefilled=%d decoded=%d queue=%.1f prefill=%.1f decode=%.1f",
-                 res->engine->reused, res->engine->prefilled, res->engine->n_tokens, res->ms.queue,
-                 res->ms.prefill, res->ms.decode);
+        snprintf(
+            r->note, sizeof r->note,
+            "reused=%d prefilled=%d decoded=%d queue=%.1f context=%.1f prefill=%.1f decode=%.1f "
+            "post=%.1f",
+            res->engine->reused, res->engine->prefilled, res->engine->n_tokens, res->ms.queue,
+            res->ms.context, res->ms.prefill, res->ms.decode, res->ms.post);
     if (!res->shown || !res->text.len) {
         answer_nothing(s, r, res->shown ? "empty" : res->reason, res->detail,
                        document_uri(slot->document));

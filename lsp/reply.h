@@ -10,7 +10,7 @@ typedef struct reply {
     rpc_id id;
     char method[64];
     double received_ms;
-    char note[96]; /* for the log line: what the answer cost */
+    char note[160]; /* for the log line: what the answer cost */
 } reply;
 
 /* Counts as unanswered in the server from now on. */
