@@ -29,7 +29,7 @@ build_release() {
     local args=(-DCMAKE_BUILD_TYPE=Release)
     [ -e "$TOP/build/CMakeCache.txt" ] || args+=(-DINLINED_TESTS=OFF)
     step "build (gcc, Release)" "see the compiler's message; a fresh start: rm -rf build" \
-        cmake_build build all "${args[@]}"
+        cmake_build build inlined "${args[@]}"
 }
 
 build_for_test() {

@@ -117,7 +117,7 @@ static status run_prompt(bench *b, str line, FILE *out, err *e) {
 }
 
 static status run(bench *b, char *const *argv, FILE *out, err *e) {
-    k_device device;
+    k_device device = K_REF;
     char line[LINE_BYTES];
     status s = device_of(argv[2], &device, e);
     if (s == OK) s = bench_open(b, argv[1], device, e);
