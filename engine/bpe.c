@@ -12,12 +12,10 @@
 
 #include "engine/base/limits.h"
 #include "engine/base/utf8.h"
+#include "engine/word_cache.h"
 
 #define SHORT_SYMBOLS 48 /* up to here the scan beats the heap */
 #define NO_RANK UINT32_MAX
-#define CACHE_SLOTS 2048
-#define CACHE_WORD_BYTES 24
-#define CACHE_IDS 6
 
 typedef struct {
     uint32_t left, right; /* left == UINT32_MAX: free slot */
@@ -43,18 +41,11 @@ typedef struct {
     uint32_t left, right; /* to see whether the pair is still there */
 } candidate;
 
-/* A word that was encoded in this run.  Code repeats its words. */
-typedef struct {
-    uint8_t len, count; /* len == 0: free */
-    char word[CACHE_WORD_BYTES];
-    int32_t ids[CACHE_IDS];
-} cached;
-
 struct bpe_work {
     VEC(node) nodes;
     VEC(candidate) heap;
     VEC(uint32_t) symbols;
-    cached cache[CACHE_SLOTS];
+    word_cache cache;
 };
 
 /* ---- merges -------------------------------------------------------------------------------- */
@@ -113,8 +104,11 @@ status bpe_new(bpe **out, const vocab *v, const gguf *g, err *e) {
     memset(b->slots, 0xFF, size * sizeof *b->slots);
     strbuf joined;
     strbuf_init(&joined, LIMIT_GGUF_STRING_BYTES);
-    for (uint64_t i = 0; i < count; i++)
-        add_merge(b, gguf_array_str(g, key, i), (uint32_t)i, &joined);
+    str *texts = xcalloc((size_t)MAX(count, 1), sizeof *texts);
+    bool found = gguf_array_strs(g, key, texts, count);
+    for (uint64_t i = 0; found && i < count; i++)
+        add_merge(b, texts[i], (uint32_t)i, &joined);
+    xfree(texts);
     strbuf_deinit(&joined);
     for (int i = 0; i < 256; i++)
         b->symbol[i] = (uint32_t)(v->byte[i] >= 0 ? v->byte[i] : v->n + i);
@@ -258,34 +252,12 @@ static void encode_long(const bpe *b, bpe_work *w, str word, token_vec *out) {
 
 /* ---- words --------------------------------------------------------------------------------- */
 
-static cached *cache_slot(bpe_work *w, str word) {
-    uint64_t h = word.len;
-    for (size_t i = 0; i < word.len; i++)
-        h = (h ^ (uint8_t)word.ptr[i]) * 0x100000001B3u;
-    return &w->cache[(h ^ h >> 24) % CACHE_SLOTS];
-}
-
 void bpe_encode(const bpe *b, bpe_work *w, str word, token_vec *out) {
-    if (word.len == 0) return;
-    if (word.len > CACHE_WORD_BYTES) {
-        if (word.len <= SHORT_SYMBOLS)
-            encode_short(b, word, out);
-        else
-            encode_long(b, w, word, out);
-        return;
-    }
-    cached *c = cache_slot(w, word);
-    if (c->len == word.len && memcmp(c->word, word.ptr, word.len) == 0) {
-        for (int i = 0; i < c->count; i++)
-            vec_push(out, c->ids[i]);
-        return;
-    }
+    if (word.len == 0 || word_cache_find(&w->cache, word, out)) return;
     size_t first = out->count;
-    encode_short(b, word, out);
-    size_t count = out->count - first;
-    if (count == 0 || count > CACHE_IDS) return;
-    c->len = (uint8_t)word.len;
-    c->count = (uint8_t)count;
-    memcpy(c->word, word.ptr, word.len);
-    memcpy(c->ids, out->at + first, count * sizeof *c->ids);
+    if (word.len <= SHORT_SYMBOLS)
+        encode_short(b, word, out);
+    else
+        encode_long(b, w, word, out);
+    word_cache_put(&w->cache, word, out->at + first, out->count - first);
 }

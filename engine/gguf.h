@@ -45,6 +45,8 @@ bool gguf_find_str(const gguf *g, const char *key, str *out);
 bool gguf_find_array(const gguf *g, const char *key, gguf_type *type, uint64_t *count);
 /* Element `i` of an array found before (O(1) for all kinds; i < count, kind must match). */
 str gguf_array_str(const gguf *g, const char *key, uint64_t i);
+/* Whole string arrays: slices of the file; out has room for count elements. */
+bool gguf_array_strs(const gguf *g, const char *key, str *out, uint64_t count);
 /* Whole numeric arrays, converted; out has room for count elements. */
 bool gguf_array_f32(const gguf *g, const char *key, float *out, uint64_t count);
 bool gguf_array_i32(const gguf *g, const char *key, int32_t *out, uint64_t count);

@@ -246,11 +246,23 @@ bool gguf_find_array(const gguf *g, const char *key, gguf_type *type, uint64_t *
     return true;
 }
 
+static str element_str(const gguf_kv *kv, uint64_t i) {
+    const uint8_t *p = kv->data + kv->offsets[i];
+    return (str){(const char *)p + 8, (size_t)load(p, GGUF_U64)};
+}
+
 str gguf_array_str(const gguf *g, const char *key, uint64_t i) {
     const gguf_kv *kv = find(g, key);
     ASSERT(kv && kv->offsets && i < kv->count);
-    const uint8_t *p = kv->data + kv->offsets[i];
-    return (str){(const char *)p + 8, (size_t)load(p, GGUF_U64)};
+    return element_str(kv, i);
+}
+
+bool gguf_array_strs(const gguf *g, const char *key, str *out, uint64_t count) {
+    const gguf_kv *kv = find(g, key);
+    if (!kv || !kv->offsets || kv->count != count) return false;
+    for (uint64_t i = 0; i < count; i++)
+        out[i] = element_str(kv, i);
+    return true;
 }
 
 bool gguf_array_f32(const gguf *g, const char *key, float *out, uint64_t count) {

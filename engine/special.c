@@ -7,12 +7,21 @@
 #include "engine/base/mem.h"
 
 typedef struct {
+    uint64_t head; /* the first 8 bytes, big endian: most comparisons need no more */
     str bytes;
     int32_t id;
 } entry;
 
+static uint64_t head_of(str s) {
+    uint64_t head = 0;
+    for (size_t i = 0; i < 8; i++)
+        head = head << 8 | (i < s.len ? (uint8_t)s.ptr[i] : 0);
+    return head;
+}
+
 static int compare_entries(const void *a, const void *b) {
     const entry *x = a, *y = b;
+    if (x->head != y->head) return x->head < y->head ? -1 : 1;
     size_t n = MIN(x->bytes.len, y->bytes.len);
     int d = n ? memcmp(x->bytes.ptr, y->bytes.ptr, n) : 0;
     if (d == 0) d = (x->bytes.len > y->bytes.len) - (x->bytes.len < y->bytes.len);
@@ -25,7 +34,7 @@ int32_t *vocab_sort(const vocab *v, bool (*keep)(const vocab *v, int32_t id), bo
     size_t n = 0;
     for (int32_t id = 0; id < v->n; id++) {
         str bytes = text ? v->text[id] : v->piece[id];
-        if (bytes.len && keep(v, id)) all[n++] = (entry){bytes, id};
+        if (bytes.len && keep(v, id)) all[n++] = (entry){head_of(bytes), bytes, id};
     }
     qsort(all, n, sizeof *all, compare_entries);
     int32_t *ids = xmalloc(n * sizeof *ids);

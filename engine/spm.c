@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SentencePiece encoding.  The text starts as characters; of all neighbours whose joined text is a
  * token, the pair with the best score (the leftmost of equals) is joined, again and again.  Linked
- * list and heap, O(n log n).  Source: the SentencePiece paper's BPE mode with scores as ranks. */
+ * list and heap, O(n log n).  Text is cut where no token can reach across (before most spaces), so
+ * that pieces are short and repeat.  Source: the SentencePiece paper's BPE mode with scores as ranks. */
 #include "engine/spm.h"
 
 #include "engine/base/utf8.h"
+#include "engine/word_cache.h"
 
 typedef struct {
     uint32_t at, len;   /* bytes of the text; len == 0: joined to its left neighbour */
@@ -20,6 +22,7 @@ typedef struct {
 struct spm_work {
     VEC(symbol) symbols;
     VEC(pair) heap;
+    word_cache cache;
 };
 
 spm_work *spm_work_new(void) {
@@ -88,7 +91,8 @@ static void emit(const vocab *v, int32_t unk, str piece, token_vec *out) {
     }
 }
 
-void spm_encode(const vocab *v, int32_t unk, spm_work *w, str text, token_vec *out) {
+/* One piece that no token reaches across the ends of. */
+static void encode_piece(const vocab *v, int32_t unk, spm_work *w, str text, token_vec *out) {
     vec_clear(&w->symbols);
     vec_clear(&w->heap);
     for (size_t i = 0; i < text.len;) {
@@ -103,8 +107,19 @@ void spm_encode(const vocab *v, int32_t unk, spm_work *w, str text, token_vec *o
         consider(v, w, text, (int32_t)i);
     while (w->heap.count)
         join(v, w, text, heap_pop(w));
-    for (int32_t i = text.len ? 0 : -1; i >= 0; i = w->symbols.at[i].next) {
+    for (int32_t i = 0; i >= 0; i = w->symbols.at[i].next) {
         const symbol *s = &w->symbols.at[i];
         emit(v, unk, str_sub(text, s->at, s->at + s->len), out);
+    }
+}
+
+void spm_encode(const vocab *v, int32_t unk, spm_work *w, str text, token_vec *out) {
+    for (size_t from = 0, end; from < text.len; from = end) {
+        end = vocab_cut(v, text, from);
+        str piece = str_sub(text, from, end);
+        if (word_cache_find(&w->cache, piece, out)) continue;
+        size_t first = out->count;
+        encode_piece(v, unk, w, piece, out);
+        word_cache_put(&w->cache, piece, out->at + first, out->count - first);
     }
 }

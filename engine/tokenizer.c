@@ -20,7 +20,7 @@
 #include "engine/tokenizer_facts.h"
 #include "engine/wordpiece.h"
 
-#define TEXT_BYTES_MAX (64u * LIMIT_PROMPT_TOKENS) /* longer text cannot fit: no need to try */
+#define TEXT_BYTES_MAX (16u * LIMIT_PROMPT_TOKENS) /* longer text does not fit: no need to try */
 
 typedef enum { MODEL_BPE, MODEL_BPE_SPACES, MODEL_SPM, MODEL_WORDS } model_kind;
 
@@ -170,6 +170,15 @@ static void encode_word(void *ud, str word) {
         bpe_encode(w->t->bpe, w->bpe, word, w->out);
 }
 
+/* A line in the spelling of SentencePiece. */
+static void encode_line(void *ud, str line) {
+    encoding *w = ud;
+    for (size_t from = 0, end; from < line.len && !is_full(w); from = end) {
+        end = vocab_cut(&w->t->vocab, line, from);
+        bpe_encode(w->t->bpe, w->bpe, str_sub(line, from, end), w->out);
+    }
+}
+
 static void spell_spaces(strbuf *out, str text, bool prefix) {
     strbuf_clear(out);
     if (prefix) strbuf_add_str(out, STR("\xE2\x96\x81"));
@@ -192,7 +201,7 @@ static void encode_stretch(encoding *w, str text, bool start) {
     case MODEL_BPE: pretokenize(w->t->pre, text, encode_word, w); break;
     case MODEL_BPE_SPACES:
         spell_spaces(&w->spelled, text, false);
-        pretokenize(w->t->pre, strbuf_str(&w->spelled), encode_word, w);
+        pretokenize(w->t->pre, strbuf_str(&w->spelled), encode_line, w);
         break;
     case MODEL_SPM:
         spell_spaces(&w->spelled, text, start && w->t->facts.add_space_prefix);

@@ -156,11 +156,13 @@ int32_t vocab_find_plain(const vocab *v, str text) {
 
 static void copy_texts(vocab *v, const gguf *g) {
     size_t bytes = 0;
+    bool found = gguf_array_strs(g, KEY("tokens"), v->text, (uint64_t)v->n);
+    ASSERT(found);
     for (int i = 0; i < v->n; i++)
-        bytes += gguf_array_str(g, KEY("tokens"), (uint64_t)i).len;
+        bytes += v->text[i].len;
     char *at = v->memory = xmalloc(2 * bytes); /* a piece is never longer than its text */
     for (int i = 0; i < v->n; i++) {
-        str text = gguf_array_str(g, KEY("tokens"), (uint64_t)i);
+        str text = v->text[i]; /* in the file, until here */
         if (text.len) memcpy(at, text.ptr, text.len);
         v->text[i] = (str){at, text.len};
         v->text_max = MAX(v->text_max, text.len);
@@ -182,6 +184,29 @@ static void index_bytes(vocab *v) {
     }
 }
 
+/* Which bytes stand before a space mark inside a token: there a text must not be cut. */
+static void find_joins(vocab *v) {
+    for (int id = 0; id < v->n; id++) {
+        str t = v->text[id];
+        if (v->kind[id] == TOKEN_CONTROL || v->kind[id] == TOKEN_BYTE) continue;
+        for (size_t i = 1; i + 3 <= t.len; i++) {
+            if (memcmp(t.ptr + i, SPACE_MARK, 3) == 0) v->joins[(uint8_t)t.ptr[i - 1]] = true;
+        }
+    }
+    /* The mark's own last byte: a run of marks is one piece, whatever the vocabulary. */
+    v->joins[0x81] = true;
+}
+
+size_t vocab_cut(const vocab *v, str text, size_t from) {
+    const char *p = text.ptr;
+    for (size_t i = from + 1; i + 3 <= text.len; i++) {
+        if (p[i] == SPACE_MARK[0] && !v->joins[(uint8_t)p[i - 1]] &&
+            memcmp(p + i, SPACE_MARK, 3) == 0)
+            return i;
+    }
+    return text.len;
+}
+
 status vocab_init(vocab *v, const gguf *g, vocab_spelling spelling, err *e) {
     gguf_type type;
     uint64_t count;
@@ -201,6 +226,7 @@ status vocab_init(vocab *v, const gguf *g, vocab_spelling spelling, err *e) {
     copy_texts(v, g);
     index_texts(v);
     index_bytes(v);
+    if (v->spelling == SPELL_SPACE) find_joins(v);
     return OK;
 }
 

@@ -30,6 +30,7 @@ typedef struct {
     uint32_t mask;     /* slots - 1 */
     size_t text_max;   /* longest text in bytes */
     int32_t byte[256]; /* id of the token for one byte, or -1 */
+    bool joins[256];   /* SPELL_SPACE: bytes that stand before a space mark inside a token */
     char *memory;      /* what text and piece point into */
 } vocab;
 
@@ -40,5 +41,8 @@ void vocab_deinit(vocab *v); /* accepts a zeroed one */
 int32_t vocab_find(const vocab *v, str text);
 /* The same, but -1 for tokens that plain text must not become: control, unknown, byte. */
 int32_t vocab_find_plain(const vocab *v, str text);
+/* SPELL_SPACE: the next place behind `from` where no token can reach across (before a space mark),
+ * or the end.  What is between two such places can be encoded by itself. */
+size_t vocab_cut(const vocab *v, str text, size_t from);
 /* Writes the printable character of a byte (1 or 2 bytes of UTF-8) and returns its length. */
 int vocab_spell_byte(uint8_t byte, char out[static 4]);

@@ -29,7 +29,7 @@ KEY = "tokenizer.ggml."
 TYPE_OF_KIND = {1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 6}  # GGUF took its numbers from SentencePiece
 
 
-# ---- a SentencePiece model file, by hand: it is a protocol buffer ---------------------------------------------------------------------------
+# ---- a SentencePiece model file, by hand: it is a protocol buffer --------------------------------
 
 def varint(n):
     out = b""

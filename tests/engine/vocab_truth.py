@@ -12,6 +12,7 @@ without BOS and with special tokens as plain text.
 """
 import os
 import pathlib
+import shutil
 import struct
 import subprocess
 import sys
@@ -28,9 +29,15 @@ def clone_from_peers():
     if not peers or not build or not bundle.exists():
         return ""
     folder = pathlib.Path(build, "llama-vocab")
-    if not (folder / "models").is_dir():
-        subprocess.run(["git", "clone", "-q", "--no-checkout", bundle, folder], check=True)
-        subprocess.run(["git", "-C", folder, "checkout", "-q", "HEAD", "--", "models"], check=True)
+    if not folder.is_dir():
+        fresh = pathlib.Path(build, f"llama-vocab-{os.getpid()}")  # two tests may want it at once
+        subprocess.run(["git", "clone", "-q", "--no-checkout", bundle, fresh], check=True)
+        subprocess.run(["git", "-C", fresh, "checkout", "-q", "HEAD", "--", "models"], check=True)
+        shutil.rmtree(fresh / ".git")
+        try:
+            fresh.rename(folder)
+        except OSError:
+            shutil.rmtree(fresh)  # the other was first
     return str(folder)
 
 
