@@ -45,6 +45,13 @@ static void number(writer *w, const char *suffix, uint32_t v) {
     builder_u32(&w->b, name, odd ? w->opt->odd_value : v);
 }
 
+static void real(writer *w, const char *suffix, float v) {
+    char name[96];
+    snprintf(name, sizeof name, "%s.%s", w->arch, suffix);
+    builder_key(&w->b, name, GGUF_F32);
+    strbuf_add(&w->b.kvs, &v, sizeof v);
+}
+
 /* ---- vocabulary -------------------------------------------------------------------------------
  * */
 
@@ -195,11 +202,21 @@ static void make_parameters(writer *w) {
     number(w, "expert_count", 0);
     number(w, "block_count", (uint32_t)(w->opt->layers ? w->opt->layers : 2));
     number(w, "context_length", (uint32_t)(w->opt->context ? w->opt->context : 256));
-    char name[96];
-    snprintf(name, sizeof name, "%s.attention.layer_norm_%sepsilon", w->arch,
-             is_one_of(w->arch, "starcoder2") ? "" : "rms_");
-    builder_key(&w->b, name, GGUF_F32);
-    strbuf_add(&w->b.kvs, &(float){1e-5f}, 4);
+    real(w,
+         is_one_of(w->arch, "starcoder2") ? "attention.layer_norm_epsilon"
+                                          : "attention.layer_norm_rms_epsilon",
+         1e-5f);
+    if (is_one_of(w->arch, "gemma2")) {
+        real(w, "attn_logit_softcapping", 2.0f);
+        real(w, "final_logit_softcapping", 3.0f);
+    }
+    if (is_one_of(w->arch, "gemma3")) real(w, "rope.freq_base", 1e6f);
+    if (is_one_of(w->arch, "granite")) {
+        real(w, "attention.scale", 0.25f);
+        real(w, "residual_scale", 0.5f);
+        real(w, "embedding_scale", 6.0f);
+        real(w, "logit_scale", 3.0f);
+    }
 }
 
 /* Norms are near 1, everything else near 0. */
