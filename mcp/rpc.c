@@ -56,9 +56,13 @@ bool rpc_id_read(const cJSON *json, rpc_id *out) {
     return true;
 }
 
+/* Numbers are printed by us: cJSON rounds to 15 digits. */
 static cJSON *id_json(const rpc_id *id) {
     if (!id) return cJSON_CreateNull();
-    return id->is_text ? cJSON_CreateString(id->text) : cJSON_CreateNumber((double)id->number);
+    if (id->is_text) return cJSON_CreateString(id->text);
+    char digits[32];
+    snprintf(digits, sizeof digits, "%lld", (long long)id->number);
+    return cJSON_CreateRaw(digits);
 }
 
 /* cJSON takes memory like everybody here: running out is the end. */

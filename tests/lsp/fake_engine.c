@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A scripted engine: see fake_engine.h.  Cancelled jobs end with ERR_CANCELLED at the next drain, as
+ * the real ones do.  Thread: the test's. */
+#include "tests/lsp/fake_engine.h"
+
+#include "engine/base/vec.h"
+
+typedef struct {
+    job_id id;
+    bool ended;
+    status status;
+    char *text;
+} fake_job;
+
+struct engine {
+    VEC(fake_job) jobs;
+    job_id last;
+    size_t submitted, cancelled;
+    bool refuse;
+    strbuf prefix;
+};
+
+engine *fake_engine_new(void) {
+    engine *g = xcalloc(1, sizeof *g);
+    strbuf_init(&g->prefix, 1u << 26);
+    return g;
+}
+
+void fake_engine_free(engine *g) {
+    for (size_t i = 0; i < g->jobs.count; i++)
+        xfree(g->jobs.at[i].text);
+    vec_free(&g->jobs);
+    strbuf_deinit(&g->prefix);
+    xfree(g);
+}
+
+size_t fake_engine_waiting(const engine *g) {
+    size_t n = 0;
+    for (size_t i = 0; i < g->jobs.count; i++)
+        n += !g->jobs.at[i].ended;
+    return n;
+}
+
+size_t fake_engine_submitted(const engine *g) {
+    return g->submitted;
+}
+
+size_t fake_engine_cancelled(const engine *g) {
+    return g->cancelled;
+}
+
+void fake_engine_refuse(engine *g, bool refuse) {
+    g->refuse = refuse;
+}
+
+str fake_engine_prefix(const engine *g) {
+    return strbuf_str(&g->prefix);
+}
+
+bool fake_engine_end(engine *g, const char *text, status s) {
+    for (size_t i = 0; i < g->jobs.count; i++) {
+        fake_job *job = &g->jobs.at[i];
+        if (job->ended) continue;
+        job->ended = true;
+        job->status = text ? OK : s;
+        job->text = text ? xstrdup(text) : NULL;
+        return true;
+    }
+    return false;
+}
+
+/* ---- engine.h ---------------------------------------------------------------------------------- */
+
+status engine_start(engine **out, const engine_options *opt, err *e) {
+    UNUSED(opt);
+    UNUSED(e);
+    *out = fake_engine_new();
+    return OK;
+}
+
+void engine_stop(engine *g) {
+    fake_engine_free(g);
+}
+
+void engine_load(engine *g, int slot, const engine_model_options *opt) {
+    UNUSED(g);
+    UNUSED(slot);
+    UNUSED(opt);
+}
+
+void engine_unload(engine *g, int slot) {
+    UNUSED(g);
+    UNUSED(slot);
+}
+
+status engine_submit(engine *g, const engine_job *job, job_id *id, err *e) {
+    if (g->refuse) return err_set(e, ERR_LIMIT, "the fake engine refuses");
+    g->submitted++;
+    strbuf_clear(&g->prefix);
+    strbuf_add_str(&g->prefix, job->prompt.prefix);
+    *id = ++g->last;
+    vec_push(&g->jobs, ((fake_job){.id = *id}));
+    return OK;
+}
+
+void engine_cancel(engine *g, job_id id) {
+    for (size_t i = 0; i < g->jobs.count; i++) {
+        if (g->jobs.at[i].id != id || g->jobs.at[i].ended) continue;
+        g->jobs.at[i].ended = true;
+        g->jobs.at[i].status = ERR_CANCELLED;
+        g->cancelled++;
+    }
+}
+
+void engine_drain(engine *g, void (*fn)(void *ud, const engine_event *ev), void *ud) {
+    for (size_t i = 0; i < g->jobs.count;) {
+        fake_job job = g->jobs.at[i];
+        if (!job.ended) {
+            i++;
+            continue;
+        }
+        vec_remove(&g->jobs, i);
+        engine_result r = {.status = job.status,
+                           .finish = job.status ? FINISH_FAILED : FINISH_LINE,
+                           .text = str_of(job.text)};
+        if (job.status) (void)err_set(&r.error, job.status, "the fake engine ended the job");
+        fn(ud, &(engine_event){.kind = EV_DONE, .job = job.id, .result = &r});
+        xfree(job.text);
+    }
+}
+
+const tokenizer *engine_tokenizer(const engine *g, int slot) {
+    UNUSED(g);
+    UNUSED(slot);
+    return NULL;
+}

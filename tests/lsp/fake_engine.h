@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* engine.h without a thread or a model, for the orders of events that a real engine gives once in a
+ * thousand runs.  Jobs wait until the test says how they end. */
+#include "engine/engine.h"
+
+engine *fake_engine_new(void);
+void fake_engine_free(engine *g);
+size_t fake_engine_waiting(const engine *g); /* jobs without an end */
+size_t fake_engine_submitted(const engine *g);
+size_t fake_engine_cancelled(const engine *g);
+/* The next engine_submit calls fail with ERR_LIMIT while this is true. */
+void fake_engine_refuse(engine *g, bool refuse);
+/* Ends the oldest waiting job: with this text, or (NULL) with this status.  False: none waits. */
+bool fake_engine_end(engine *g, const char *text, status s);
+/* The prefix of the newest job's prompt. */
+str fake_engine_prefix(const engine *g);

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* A client in the same process: a server with the fake engine, fed with messages as text. */
+#include "engine/base/vec.h"
+#include "lsp/server.h"
+#include "tests/lsp/fake_engine.h"
+
+typedef struct {
+    server *server;
+    engine *engine;
+    completer *completer;
+    model model;
+    settings settings;
+    frame_reader out;
+    VEC(cJSON *) received; /* what the server sent and nobody took yet */
+    double timer_ms;       /* < 0: none is wanted */
+    int exit_code;         /* -1: not exited */
+    int64_t watched;
+    int models_wanted;
+} lsp_peer;
+
+void lsp_peer_open(lsp_peer *p);
+void lsp_peer_close(lsp_peer *p);
+/* Sends one message (its JSON text, without "jsonrpc"). */
+void lsp_peer_send(lsp_peer *p, const char *json);
+void lsp_peer_initialize(lsp_peer *p); /* utf-8, no optional capability; drops what comes back */
+void lsp_peer_model_ready(lsp_peer *p);
+void lsp_peer_open_document(lsp_peer *p, const char *uri, const char *text);
+void lsp_peer_ask(lsp_peer *p, int id, const char *uri, int line, int character);
+/* The timer fires, if one is wanted. */
+void lsp_peer_tick(lsp_peer *p);
+/* The oldest job ends and the loop hears of it. */
+bool lsp_peer_end_job(lsp_peer *p, const char *text, status s);
+/* Takes the (only) answer to request `id` out of what was received; NULL: none.  cJSON_Delete it. */
+cJSON *lsp_peer_answer(lsp_peer *p, int id);
+/* Takes the newest notification of a method, dropping older ones; NULL: none. */
+cJSON *lsp_peer_notification(lsp_peer *p, const char *method);
+void lsp_peer_forget(lsp_peer *p);

@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* lsp/server with a scripted engine: life cycle, ghost text, orders of events, bad input. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "engine/base/mem.h"
+#include "tests/lsp/lsp_peer.h"
+
+#define URI "file:///w/a.txt"
+
+static const cJSON *path(const cJSON *json, const char *dotted) {
+    str rest = str_of(dotted), piece;
+    while (json && str_split(&rest, '.', &piece)) {
+        char name[64];
+        snprintf(name, sizeof name, "%.*s", STR_ARG(piece));
+        json = cJSON_IsArray(json) ? cJSON_GetArrayItem(json, name[0] - '0')
+                                   : cJSON_GetObjectItemCaseSensitive(json, name);
+    }
+    return json;
+}
+
+static void expect_code(lsp_peer *p, int id, int code) {
+    cJSON *a = lsp_peer_answer(p, id);
+    assert_non_null(a);
+    const cJSON *got = path(a, "error.code");
+    assert_non_null(got);
+    assert_int_equal(got->valueint, code);
+    cJSON_Delete(a);
+}
+
+/* The only item's text, or "" for an empty list. */
+static void expect_text(lsp_peer *p, int id, const char *text) {
+    cJSON *a = lsp_peer_answer(p, id);
+    assert_non_null(a);
+    const cJSON *items = path(a, "result.items");
+    assert_true(cJSON_IsArray(items));
+    assert_int_equal(cJSON_GetArraySize(items), text[0] ? 1 : 0);
+    if (text[0]) assert_string_equal(path(items, "0.insertText")->valuestring, text);
+    cJSON_Delete(a);
+}
+
+static void expect_reason(lsp_peer *p, const char *reason) {
+    cJSON *n = lsp_peer_notification(p, "inlined/status");
+    assert_non_null(n);
+    assert_string_equal(path(n, "params.reason")->valuestring, reason);
+    assert_true(strlen(path(n, "params.message")->valuestring) > 0);
+    cJSON_Delete(n);
+}
+
+static void ready(lsp_peer *p, const char *text) {
+    lsp_peer_open(p);
+    lsp_peer_initialize(p);
+    lsp_peer_model_ready(p);
+    lsp_peer_open_document(p, URI, text);
+    lsp_peer_forget(p);
+}
+
+static void edit(lsp_peer *p, int character, const char *text) {
+    char json[256];
+    snprintf(json, sizeof json,
+             "{\"method\":\"textDocument/didChange\",\"params\":{\"textDocument\":{\"uri\":\"" URI
+             "\",\"version\":2},\"contentChanges\":[{\"range\":{\"start\":{\"line\":0,"
+             "\"character\":%d},\"end\":{\"line\":0,\"character\":%d}},\"text\":\"%s\"}]}}",
+             character, character, text);
+    lsp_peer_send(p, json);
+}
+
+static void test_life(void **state) {
+    UNUSED(state);
+    lsp_peer p;
+    lsp_peer_open(&p);
+    lsp_peer_ask(&p, 1, URI, 0, 0);
+    expect_code(&p, 1, LSP_NOT_INITIALIZED);
+    lsp_peer_send(&p, "{\"id\":2,\"method\":\"initialize\"}");
+    expect_code(&p, 2, RPC_INVALID_PARAMS);
+    lsp_peer_send(&p, "{\"id\":3,\"method\":\"initialize\",\"params\":{\"processId\":77,"
+                      "\"capabilities\":{}}}");
+    cJSON *a = lsp_peer_answer(&p, 3);
+    assert_string_equal(path(a, "result.capabilities.positionEncoding")->valuestring, "utf-16");
+    assert_true(cJSON_IsTrue(path(a, "result.capabilities.inlineCompletionProvider")));
+    cJSON_Delete(a);
+    assert_int_equal(p.watched, 77);
+    assert_int_equal(p.models_wanted, 0);
+    lsp_peer_send(&p, "{\"method\":\"initialized\"}");
+    assert_int_equal(p.models_wanted, 1);
+    lsp_peer_send(&p, "{\"id\":4,\"method\":\"initialize\",\"params\":{}}");
+    expect_code(&p, 4, RPC_INVALID_REQUEST);
+    lsp_peer_send(&p, "{\"id\":5,\"method\":\"no/such\"}");
+    expect_code(&p, 5, RPC_METHOD_NOT_FOUND);
+    lsp_peer_send(&p, "{\"id\":6,\"method\":\"$/no\"}");
+    expect_code(&p, 6, RPC_METHOD_NOT_FOUND);
+    lsp_peer_send(&p, "{\"method\":\"$/no\"}");
+    lsp_peer_send(&p, "{\"method\":\"textDocument/didShowCompletion\",\"params\":{}}");
+    lsp_peer_send(&p, "{\"id\":7,\"method\":\"workspace/executeCommand\",\"params\":{\"command\":"
+                      "\"inlined.didAcceptCompletionItem\",\"arguments\":[\"x\"]}}");
+    a = lsp_peer_answer(&p, 7);
+    assert_true(cJSON_IsNull(path(a, "result")));
+    cJSON_Delete(a);
+    lsp_peer_send(&p, "{\"id\":8,\"method\":\"workspace/executeCommand\",\"params\":{\"command\":"
+                      "\"other\"}}");
+    expect_code(&p, 8, RPC_INVALID_PARAMS);
+    lsp_peer_send(&p, "{\"id\":9,\"method\":\"shutdown\"}");
+    cJSON_Delete(lsp_peer_answer(&p, 9));
+    lsp_peer_ask(&p, 10, URI, 0, 0);
+    expect_code(&p, 10, RPC_INVALID_REQUEST);
+    lsp_peer_send(&p, "{\"method\":\"exit\"}");
+    assert_int_equal(p.exit_code, 0);
+    lsp_peer_close(&p);
+}
+
+static void test_exit_without_shutdown(void **state) {
+    UNUSED(state);
+    lsp_peer p;
+    lsp_peer_open(&p);
+    lsp_peer_send(&p, "{\"method\":\"exit\"}");
+    assert_int_equal(p.exit_code, 1);
+    lsp_peer_close(&p);
+}
+
+static void test_ghost_text(void **state) {
+    UNUSED(state);
+    lsp_peer p;
+    ready(&p, "let x = \n");
+    lsp_peer_ask(&p, 1, URI, 0, 8);
+    assert_int_equal(fake_engine_submitted(p.engine), 0); /* waits for the timer */
+    lsp_peer_tick(&p);
+    assert_true(str_ends_with(fake_engine_prefix(p.engine), STR("let x = ")));
+    assert_true(lsp_peer_end_job(&p, "one;", OK));
+    cJSON *a = lsp_peer_answer(&p, 1);
+    assert_string_equal(path(a, "result.items.0.insertText")->valuestring, "one;");
+    assert_int_equal(path(a, "result.items.0.range.start.character")->valueint, 8);
+    assert_int_equal(path(a, "result.items.0.range.end.character")->valueint, 8);
+    assert_string_equal(path(a, "result.items.0.command.command")->valuestring,
+                        "inlined.didAcceptCompletionItem");
+    cJSON_Delete(a);
+    edit(&p, 8, "on"); /* typing along it, and back: without the model */
+    lsp_peer_ask(&p, 2, URI, 0, 10);
+    expect_text(&p, 2, "e;");
+    assert_int_equal(fake_engine_submitted(p.engine), 1);
+    lsp_peer_close(&p);
+}
+
+static void test_newest_wins(void **state) {
+    UNUSED(state);
+    lsp_peer p;
+    ready(&p, "let x = \n");
+    for (int id = 1; id <= 1000; id++)
+        lsp_peer_ask(&p, id, URI, 0, 8);
+    lsp_peer_tick(&p);
+    assert_int_equal(fake_engine_submitted(p.engine), 1); /* the burst cost one job */
+    for (int id = 1; id < 1000; id++)
+        expect_code(&p, id, LSP_REQUEST_CANCELLED);
+    lsp_peer_ask(&p, 1001, URI, 0, 8); /* and one that comes while it runs */
+    expect_code(&p, 1000, LSP_REQUEST_CANCELLED);
+    assert_int_equal(fake_engine_cancelled(p.engine), 1);
+    lsp_peer_tick(&p);
+    lsp_peer_end_job(&p, "y;", OK);
+    expect_text(&p, 1001, "y;");
+    lsp_peer_close(&p);
+}
+
+static void test_cancel_and_edit(void **state) {
+    UNUSED(state);
+    lsp_peer p;
+    ready(&p, "let x = \n");
+    lsp_peer_ask(&p, 1, URI, 0, 8);
+    lsp_peer_tick(&p);
+    lsp_peer_send(&p, "{\"method\":\"$/cancelRequest\",\"params\":{\"id\":1}}");
+    lsp_peer_send(&p, "{\"method\":\"$/cancelRequest\",\"params\":{\"id\":1}}");
+    lsp_peer_send(&p, "{\"method\":\"$/cancelRequest\",\"params\":{\"id\":\"1\"}}");
+    expect_code(&p, 1, LSP_REQUEST_CANCELLED);
+    assert_int_equal(fake_engine_cancelled(p.engine), 1);
+    lsp_peer_end_job(&p, NULL, OK);
+    lsp_peer_ask(&p, 2, URI, 0, 8);
+    lsp_peer_tick(&p);
+    edit(&p, 0, " ");
+    expect_code(&p, 2, LSP_REQUEST_CANCELLED);
+    lsp_peer_ask(&p, 3, URI, 0, 9);
+    lsp_peer_tick(&p);
+    lsp_peer_send(&p, "{\"method\":\"textDocument/didClose\",\"params\":{\"textDocument\":{\"uri\":"
+                      "\"" URI "\"}}}");
+    expect_code(&p, 3, LSP_REQUEST_CANCELLED);
+    lsp_peer_end_job(&p, NULL, OK);
+    lsp_peer_ask(&p, 4, URI, 0, 9);
+    expect_text(&p, 4, "");
+    expect_reason(&p, "unknown-document");
+    lsp_peer_close(&p);
+}
+
+static void test_reasons(void **state) {
+    UNUSED(state);
+    lsp_peer p;
+    lsp_peer_open(&p);
+    lsp_peer_initialize(&p);
+    lsp_peer_open_document(&p, URI, "let x = \n");
+    lsp_peer_ask(&p, 1, URI, 0, 8);
+    expect_text(&p, 1, "");
+    expect_reason(&p, "model-loading");
+    p.model.state = MODEL_FAILED;
+    (void)err_set(&p.model.error, ERR_NOT_FOUND, "no model here; run `inlined models pull`");
+    server_model_changed(p.server);
+    cJSON *told = lsp_peer_notification(&p, "window/showMessage");
+    assert_non_null(told);
+    cJSON_Delete(told);
+    lsp_peer_ask(&p, 2, URI, 0, 8);
+    expect_text(&p, 2, "");
+    expect_reason(&p, "model-failed");
+    lsp_peer_model_ready(&p);
+    lsp_peer_ask(&p, 3, URI, 0, 8);
+    lsp_peer_tick(&p);
+    lsp_peer_end_job(&p, NULL, ERR_DEVICE); /* the engine died under it */
+    expect_text(&p, 3, "");
+    expect_reason(&p, "engine");
+    fake_engine_refuse(p.engine, true);
+    lsp_peer_ask(&p, 4, URI, 0, 8);
+    lsp_peer_tick(&p);
+    expect_text(&p, 4, "");
+    expect_reason(&p, "busy");
+    fake_engine_refuse(p.engine, false);
+    lsp_peer_ask(&p, 5, URI, 0, 8);
+    lsp_peer_tick(&p);
+    lsp_peer_end_job(&p, "", OK);
+    expect_text(&p, 5, "");
+    expect_reason(&p, "empty");
+    lsp_peer_close(&p);
+}
+
+static void test_bad_params(void **state) {
+    UNUSED(state);
+    static const char *const bad[] = {
+        "{\"id\":1,\"method\":\"textDocument/inlineCompletion\"}",
+        "{\"id\":1,\"method\":\"textDocument/inlineCompletion\",\"params\":[]}",
+        "{\"id\":1,\"method\":\"textDocument/inlineCompletion\",\"params\":{\"textDocument\":{"
+        "\"uri\":5},\"position\":{\"line\":0,\"character\":0}}}",
+        "{\"id\":1,\"method\":\"textDocument/inlineCompletion\",\"params\":{\"textDocument\":{"
+        "\"uri\":\"" URI "\"},\"position\":{\"line\":-1,\"character\":0}}}",
+        "{\"id\":1,\"method\":\"textDocument/inlineCompletion\",\"params\":{\"textDocument\":{"
+        "\"uri\":\"" URI "\"},\"position\":{\"line\":0,\"character\":0.5}}}",
+    };
+    lsp_peer p;
+    ready(&p, "let x = \n");
+    for (size_t i = 0; i < COUNTOF(bad); i++) {
+        lsp_peer_send(&p, bad[i]);
+        expect_code(&p, 1, RPC_INVALID_PARAMS);
+    }
+    lsp_peer_ask(&p, 2, URI, 99999, 99999); /* out of range: the end */
+    lsp_peer_tick(&p);
+    assert_true(str_ends_with(fake_engine_prefix(p.engine), STR("let x = \n")));
+    lsp_peer_send(&p,
+                  "{\"method\":\"textDocument/didChange\",\"params\":{\"textDocument\":{\"uri\":"
+                  "\"file:///other\",\"version\":2},\"contentChanges\":[{\"text\":\"x\"}]}}");
+    lsp_peer_send(&p,
+                  "{\"method\":\"textDocument/didChange\",\"params\":{\"textDocument\":{\"uri\":"
+                  "\"" URI "\",\"version\":2},\"contentChanges\":5}}");
+    lsp_peer_send(&p,
+                  "{\"method\":\"textDocument/didChange\",\"params\":{\"textDocument\":{\"uri\":"
+                  "\"" URI "\",\"version\":2},\"contentChanges\":[{\"range\":{\"start\":{"
+                  "\"line\":0,\"character\":900},\"end\":{\"line\":77,\"character\":0}},"
+                  "\"text\":\"1\"}]}}");
+    document *d = context_find(p.server->context, STR(URI));
+    assert_true(str_eq(document_text(d), STR("let x = 1")));
+    lsp_peer_send(&p, "{\"id\":3,\"method\":\"textDocument/inlineCompletion\",\"params\":{"
+                      "\"textDocument\":{\"uri\":\"" URI "\",\"version\":1},\"position\":{"
+                      "\"line\":0,\"character\":9}}}");
+    expect_code(&p, 3, LSP_CONTENT_MODIFIED);
+    lsp_peer_close(&p);
+}
+
+static void test_selected_item(void **state) {
+    UNUSED(state);
+    static const char ask[] =
+        "{\"id\":%d,\"method\":\"textDocument/inlineCompletion\",\"params\":{\"textDocument\":{"
+        "\"uri\":\"" URI "\"},\"position\":{\"line\":0,\"character\":4},\"context\":{"
+        "\"triggerKind\":1,\"selectedCompletionInfo\":{\"range\":{\"start\":{\"line\":0,"
+        "\"character\":2},\"end\":{\"line\":0,\"character\":4}},\"text\":\"%s\"}}}}";
+    char json[1024];
+    lsp_peer p;
+    ready(&p, "  pr\n");
+    snprintf(json, sizeof json, ask, 1, "printf");
+    lsp_peer_send(&p, json);
+    lsp_peer_tick(&p);
+    assert_true(str_ends_with(fake_engine_prefix(p.engine), STR("  printf")));
+    lsp_peer_end_job(&p, "(1);", OK);
+    cJSON *a = lsp_peer_answer(&p, 1);
+    assert_string_equal(path(a, "result.items.0.insertText")->valuestring, "printf(1);");
+    assert_int_equal(path(a, "result.items.0.range.start.character")->valueint, 2);
+    assert_int_equal(path(a, "result.items.0.range.end.character")->valueint, 4);
+    cJSON_Delete(a);
+    snprintf(json, sizeof json, ask, 2, "other");
+    lsp_peer_send(&p, json);
+    expect_text(&p, 2, "");
+    expect_reason(&p, "selected-item");
+    lsp_peer_close(&p);
+}
+
+static void test_settings(void **state) {
+    UNUSED(state);
+    lsp_peer p;
+    lsp_peer_open(&p);
+    lsp_peer_send(&p, "{\"id\":0,\"method\":\"initialize\",\"params\":{\"capabilities\":{"
+                      "\"workspace\":{\"configuration\":true,\"didChangeConfiguration\":{"
+                      "\"dynamicRegistration\":true}},\"textDocument\":{\"inlineCompletion\":{"
+                      "\"dynamicRegistration\":true}}}}}");
+    cJSON *a = lsp_peer_answer(&p, 0);
+    assert_null(path(a, "result.capabilities.inlineCompletionProvider"));
+    cJSON_Delete(a);
+    lsp_peer_send(&p, "{\"method\":\"initialized\",\"params\":{}}");
+    assert_int_equal(p.models_wanted, 0);  /* the settings may name another one */
+    assert_int_equal(p.received.count, 3); /* two registrations, one question */
+    cJSON *q = lsp_peer_notification(&p, "workspace/configuration");
+    char json[256];
+    snprintf(json, sizeof json,
+             "{\"id\":%d,\"result\":[{\"enable\":true,\"completion\":{\"maxTokens\":-1}}]}",
+             path(q, "id")->valueint);
+    cJSON_Delete(q);
+    lsp_peer_send(&p, json);
+    assert_int_equal(p.models_wanted, 1);
+    cJSON *told = lsp_peer_notification(&p, "window/showMessage");
+    assert_non_null(strstr(path(told, "params.message")->valuestring, "maxTokens is -1"));
+    cJSON_Delete(told);
+    lsp_peer_forget(&p);
+    lsp_peer_send(&p, "{\"method\":\"workspace/didChangeConfiguration\",\"params\":{\"settings\":"
+                      "null}}");
+    q = lsp_peer_notification(&p, "workspace/configuration");
+    snprintf(json, sizeof json, "{\"id\":%d,\"result\":[{\"enable\":false}]}",
+             path(q, "id")->valueint);
+    cJSON_Delete(q);
+    lsp_peer_send(&p, json);
+    assert_int_equal(p.models_wanted, 1); /* off: no model */
+    lsp_peer_open_document(&p, URI, "x");
+    lsp_peer_ask(&p, 1, URI, 0, 1);
+    expect_text(&p, 1, "");
+    expect_reason(&p, "disabled");
+    lsp_peer_close(&p);
+}
+
+static void test_replacement(void **state) {
+    UNUSED(state);
+    lsp_peer p;
+    ready(&p, "f(\xC3\xA9, )\n");
+    lsp_peer_send(&p, "{\"id\":1,\"method\":\"inlined/status\"}");
+    cJSON *a = lsp_peer_answer(&p, 1);
+    assert_string_equal(path(a, "result.state")->valuestring, "ready");
+    assert_string_equal(path(a, "result.model")->valuestring, "fake");
+    cJSON_Delete(a);
+    lsp_peer_ask(&p, 2, URI, 0, 6);
+    lsp_peer_tick(&p);
+    lsp_peer_end_job(&p, "b)", OK); /* closes what is closed already */
+    a = lsp_peer_answer(&p, 2);
+    const cJSON *item = path(a, "result.items.0");
+    assert_non_null(item);
+    str text = str_of(path(item, "insertText")->valuestring);
+    int from = path(item, "range.start.character")->valueint;
+    int to = path(item, "range.end.character")->valueint;
+    if (from == to) /* either the closing bracket is not repeated ... */
+        assert_true(str_eq(text, STR("b")));
+    else /* ... or it is replaced, together with all that follows it on the line */
+        assert_true(from == 6 && to == 7 && str_eq(text, STR("b)")));
+    cJSON_Delete(a);
+    lsp_peer_close(&p);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_life),
+        cmocka_unit_test(test_exit_without_shutdown),
+        cmocka_unit_test(test_ghost_text),
+        cmocka_unit_test(test_newest_wins),
+        cmocka_unit_test(test_cancel_and_edit),
+        cmocka_unit_test(test_reasons),
+        cmocka_unit_test(test_bad_params),
+        cmocka_unit_test(test_selected_item),
+        cmocka_unit_test(test_settings),
+        cmocka_unit_test(test_replacement),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
