@@ -259,5 +259,5 @@ void bpe_encode(const bpe *b, bpe_work *w, str word, token_vec *out) {
         encode_short(b, word, out);
     else
         encode_long(b, w, word, out);
-    word_cache_put(&w->cache, word, out->at + first, out->count - first);
+    word_cache_put(&w->cache, word, out, first);
 }

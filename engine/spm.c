@@ -120,6 +120,6 @@ void spm_encode(const vocab *v, int32_t unk, spm_work *w, str text, token_vec *o
         if (word_cache_find(&w->cache, piece, out)) continue;
         size_t first = out->count;
         encode_piece(v, unk, w, piece, out);
-        word_cache_put(&w->cache, piece, out->at + first, out->count - first);
+        word_cache_put(&w->cache, piece, out, first);
     }
 }

@@ -19,12 +19,13 @@ bool word_cache_find(const word_cache *c, str word, token_vec *out) {
     return true;
 }
 
-void word_cache_put(word_cache *c, str word, const int32_t *ids, size_t count) {
+void word_cache_put(word_cache *c, str word, const token_vec *ids, size_t first) {
     if (word.len == 0 || word.len > WORD_CACHE_BYTES) return;
+    size_t count = ids->count - first;
     if (count == 0 || count > WORD_CACHE_IDS) return;
     word_cache_slot *s = &c->slots[slot_of(word)];
     s->len = (uint8_t)word.len;
     s->count = (uint8_t)count;
     memcpy(s->word, word.ptr, word.len);
-    memcpy(s->ids, ids, count * sizeof *ids);
+    memcpy(s->ids, ids->at + first, count * sizeof *s->ids);
 }

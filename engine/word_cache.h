@@ -20,5 +20,5 @@ typedef struct {
 
 /* Appends the ids of `word` and returns true, when it is there. */
 bool word_cache_find(const word_cache *c, str word, token_vec *out);
-/* Remembers that `word` became ids[0 .. count). */
-void word_cache_put(word_cache *c, str word, const int32_t *ids, size_t count);
+/* Remembers that `word` became the ids from `first` on. */
+void word_cache_put(word_cache *c, str word, const token_vec *ids, size_t first);

@@ -29,7 +29,7 @@ except ImportError:
     tokenizers = None
 
 SKIP = 77
-STRINGS = int(os.environ.get("HF_TRUTH_STRINGS", "2000"))
+STRINGS = int(os.environ.get("HF_TRUTH_STRINGS", "10000"))
 SEED = 20240613
 
 CONTRACTION = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)"
