@@ -2,7 +2,8 @@
 /* SentencePiece encoding.  The text starts as characters; of all neighbours whose joined text is a
  * token, the pair with the best score (the leftmost of equals) is joined, again and again.  Linked
  * list and heap, O(n log n).  Text is cut where no token can reach across (before most spaces), so
- * that pieces are short and repeat.  Source: the SentencePiece paper's BPE mode with scores as ranks. */
+ * that pieces are short and repeat.
+ * Source: the SentencePiece paper's BPE mode with scores as ranks. */
 #include "engine/spm.h"
 
 #include "engine/base/utf8.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Class lookup: a table for ASCII (nearly all of source code), a binary search over about 3,300
- * ranges for the rest; the same for lower case.  The tables are written by engine/unicode_gen.py.  Thread: any. */
+ * ranges for the rest; the same for lower case.  The tables are written by engine/unicode_gen.py.
+ * Thread: any. */
 #include "engine/unicode.h"
 
 #include "engine/unicode_tables.h"

@@ -90,7 +90,7 @@ def main():
     table("uint8_t unicode_ascii", [f"{bits_of(cp):3d}," for cp in range(128)], 16)
     table("uint32_t unicode_ranges", [f"0x{n:08X}," for n in ranges()], 8)
     runs = [f"{{0x{a:04X},{b},{n},{d}}}," for a, b, n, d in fold_runs()]
-    table("unicode_fold_run unicode_folds", runs, 5)
+    table("unicode_fold_run unicode_folds", runs, 4)
     print("/* clang-format on */")
 
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* decode(encode(x)) == x for any bytes and every family of byte-level BPE, and plain text never gives
- * a control token.  The first byte of the input chooses the family. */
+/* decode(encode(x)) == x for any bytes and every family of byte-level BPE, and plain text never
+ * gives a control token.  The first byte of the input chooses the family. */
 #include "engine/tokenizer.h"
 #include "tests/engine/small_vocab.h"
 
