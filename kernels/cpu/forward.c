@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One step of the CPU backend: each operation of the plan as one to three loops over the pool.
+ *
+ *     prepare     norm and quantise the rows that enter a matrix     by tiles of tokens
+ *     matrix      panels of rows against all tokens, with what       by panels
+ *                 follows element-wise (bias, activation, residual)
+ *     attention   few rows: row x head x span of positions, merged   by those
+ *                 by the leader; many rows: KV head x block of rows
+ *
+ * With few rows the leader prepares alone: the work is smaller than a hand-over.  No result depends
+ * on how a loop is cut, so the number of threads changes no bit.  Allocates nothing.
+ * Thread: engine, with the pool's workers.
+ */
+#include <math.h>
+
+#include "kernels/cpu/attend.h"
+#include "kernels/cpu/model.h"
+#include "kernels/cpu/pack.h"
+
+/* What the loops of one operation share. */
+typedef struct {
+    cpu_model *m;
+    const cpu_op *op;
+    const k_batch *batch;
+    const float *in; /* rows that enter, before the norm */
+    size_t ld_in;
+    int cols, n;
+    const k_norm *norm; /* NULL: none */
+    bool codes;         /* some matrix wants quantised rows */
+    cpu_act act;        /* what prepare makes */
+} step;
+
+static bool is_float(k_type t) {
+    return t == K_F32 || t == K_F16 || t == K_BF16;
+}
+
+/* A loop that is worth sharing only when there are more than a few rows. */
+static void run_rows(cpu_model *m, pool_fn fn, void *arg, int64_t units, int rows) {
+    if (rows <= CPU_FEW_ROWS)
+        fn(arg, 0, units, 0);
+    else
+        pool_run(m->pool, fn, arg, units, 1);
+}
+
+/* ---- prepare ---------------------------------------------------------------------------------- */
+
+/* Units are tiles of tokens: all but the last have the ISA's width. */
+static void prepare_stretch(void *arg, int64_t from, int64_t to, int worker) {
+    const step *s = arg;
+    const cpu_model *m = s->m;
+    UNUSED(worker);
+    int wide = m->isa->tile, end = MIN((int)to * wide, s->n);
+    for (int t = (int)from * wide; t < end; t++) {
+        const float *row = s->in + (size_t)t * s->ld_in;
+        if (s->norm) {
+            float *h = m->h + (size_t)t * m->ld_x;
+            m->isa->norm(s->norm, h, row, s->cols);
+            row = h;
+        }
+        if (!s->codes) continue;
+        int first = t / wide * wide, left = s->n - first;
+        int width = cpu_tile_width(wide, left), at = t - first;
+        while (at >= width) { /* the rest after the last full tile is cut into narrower ones */
+            first += width;
+            left -= width;
+            at -= width;
+            width = cpu_tile_width(wide, left);
+        }
+        size_t token_bytes = (size_t)(s->cols / CPU_BLOCK) * CPU_ACT_BLOCK_BYTES;
+        m->isa->quantise(row, s->cols, m->tiles + (size_t)first * token_bytes, width, at, NULL);
+    }
+}
+
+/* The input of an operation's matrices, as f32 rows and, where needed, as tiles. */
+static void prepare(step *s, const float *in, size_t ld, const k_norm *norm) {
+    cpu_model *m = s->m;
+    s->in = in;
+    s->ld_in = ld;
+    s->norm = norm && norm->weight.rows ? norm : NULL;
+    s->codes = false;
+    for (int i = 0; i < 3; i++) {
+        if (!s->op->w[i]) continue;
+        s->cols = (int)s->op->w[i]->cols;
+        s->codes |= !is_float(s->op->w[i]->type);
+    }
+    s->act = (cpu_act){.tiles = m->tiles,
+                       .rows = s->norm ? m->h : in,
+                       .ld = s->norm ? m->ld_x : ld,
+                       .n = s->n,
+                       .cols = s->cols};
+    int tile = m->isa->tile;
+    if (s->norm || s->codes) run_rows(m, prepare_stretch, s, (s->n + tile - 1) / tile, s->n);
+}
+
+/* ---- matrices --------------------------------------------------------------------------------- */
+
+/* y[t][rows of p0..p1-1] = W act + bias for all tokens. */
+static void multiply(const step *s, int slot, int64_t p0, int64_t p1, float *y, size_t ld) {
+    const cpu_matrix *w = s->op->w[slot];
+    size_t first = (size_t)p0 * (size_t)w->panel_rows,
+           count = (size_t)(p1 - p0) * (size_t)w->panel_rows;
+    s->m->isa->matmul(w, p0, p1, &s->act, y + first, ld);
+    const float *bias = s->op->bias[slot];
+    for (int t = 0; bias && t < s->n; t++)
+        for (size_t i = first; i < first + count; i++)
+            y[(size_t)t * ld + i] += bias[i];
+}
+
+/* Units: the panels of q, then of k, then of v. */
+static void qkv_stretch(void *arg, int64_t from, int64_t to, int worker) {
+    const step *s = arg;
+    cpu_model *m = s->m;
+    UNUSED(worker);
+    float *out[3] = {m->q, m->k, m->v};
+    for (int i = 0; i < 3; i++) {
+        int64_t panels = s->op->w[i]->panels, last = MIN(to, panels);
+        if (from < last) multiply(s, i, from, last, out[i], i == 0 ? m->ld_q : m->ld_kv);
+        from = MAX(from - panels, 0);
+        to = to - panels;
+    }
+}
+
+static void rope_head(const k_rope *r, const float *cos_sin, float *head) {
+    int half = r->n_rot / 2;
+    for (int i = 0; i < half; i++) {
+        float c = cos_sin[2 * i], s = cos_sin[2 * i + 1];
+        int at = r->kind == ROPE_NORM ? 2 * i : i,
+            beside = r->kind == ROPE_NORM ? at + 1 : i + half;
+        float a = head[at], b = head[beside];
+        head[at] = a * c - b * s;
+        head[beside] = a * s + b * c;
+    }
+}
+
+static void turn_head(const step *s, const k_norm *norm, int t, float *head) {
+    const cpu_rope *r = s->op->rope;
+    if (norm->weight.rows) s->m->isa->norm(norm, head, head, s->op->op.head_dim);
+    if (r) rope_head(&r->rope, r->cos_sin + (size_t)t * (size_t)(r->rope.n_rot / 2) * 2, head);
+}
+
+/* Units are rows: per-head norms and rope, then K and V go to the cache. */
+static void turn_stretch(void *arg, int64_t from, int64_t to, int worker) {
+    const step *s = arg;
+    const cpu_model *m = s->m;
+    const k_op *op = &s->op->op;
+    size_t hd = (size_t)op->head_dim;
+    UNUSED(worker);
+    for (int t = (int)from; t < (int)to; t++) {
+        int pos = s->batch->pos[t], place = pos % K_PAGE_TOKENS;
+        int page = s->batch->pages[s->batch->seq[t]][pos / K_PAGE_TOKENS];
+        for (int h = 0; h < op->n_head; h++)
+            turn_head(s, &op->q_norm, t, m->q + (size_t)t * m->ld_q + (size_t)h * hd);
+        for (int h = 0; h < op->n_head_kv; h++) {
+            float *k = m->k + (size_t)t * m->ld_kv + (size_t)h * hd;
+            const float *v = m->v + (size_t)t * m->ld_kv + (size_t)h * hd;
+            k_half *to_k = attend_kv(m, page, op->kv_layer, h);
+            k_half *to_v = to_k + hd * K_PAGE_TOKENS + (size_t)(place * m->value_dim);
+            turn_head(s, &op->k_norm, t, k);
+            m->isa->half_row(to_k + place, k, op->head_dim, K_PAGE_TOKENS);
+            m->isa->half_row(to_v, v, op->head_dim, 1);
+        }
+    }
+}
+
+static void run_qkv(step *s) {
+    cpu_model *m = s->m;
+    prepare(s, m->x, m->ld_x, &s->op->op.norm);
+    int64_t panels = 0;
+    for (int i = 0; i < 3; i++)
+        panels += s->op->w[i]->panels;
+    pool_run(m->pool, qkv_stretch, s, panels, 1);
+    run_rows(m, turn_stretch, s, s->n, s->n);
+}
+
+/* Units are panels: y = W act + bias, and without a norm in between the sum goes to x at once. */
+static void residual_stretch(void *arg, int64_t from, int64_t to, int worker) {
+    const step *s = arg;
+    cpu_model *m = s->m;
+    UNUSED(worker);
+    multiply(s, 0, from, to, m->y, m->ld_x);
+    if (s->op->op.norm.weight.rows) return;
+    size_t first = (size_t)(from * m->isa->panel_rows);
+    int count = (int)(to - from) * m->isa->panel_rows;
+    for (size_t t = 0; t < (size_t)s->n; t++)
+        m->isa->add_scaled(m->x + t * m->ld_x + first, m->y + t * m->ld_x + first, s->op->op.scale,
+                           count);
+}
+
+static void post_norm_stretch(void *arg, int64_t from, int64_t to, int worker) {
+    const step *s = arg;
+    cpu_model *m = s->m;
+    UNUSED(worker);
+    for (size_t t = (size_t)from; t < (size_t)to; t++) {
+        float *y = m->y + t * m->ld_x;
+        m->isa->norm(&s->op->op.norm, y, y, m->plan.dim);
+        m->isa->add_scaled(m->x + t * m->ld_x, y, s->op->op.scale, (int)m->ld_x);
+    }
+}
+
+static void run_residual(step *s, const float *in, size_t ld) {
+    prepare(s, in, ld, NULL);
+    pool_run(s->m->pool, residual_stretch, s, s->op->w[0]->panels, 1);
+    if (s->op->op.norm.weight.rows) run_rows(s->m, post_norm_stretch, s, s->n, s->n);
+}
+
+static void gate_up_stretch(void *arg, int64_t from, int64_t to, int worker) {
+    const step *s = arg;
+    cpu_model *m = s->m;
+    UNUSED(worker);
+    bool gated = s->op->w[0] != NULL;
+    multiply(s, 1, from, to, m->u, m->ld_u);
+    if (gated) multiply(s, 0, from, to, m->gate, m->ld_u);
+    size_t first = (size_t)(from * m->isa->panel_rows);
+    int count = (int)(to - from) * m->isa->panel_rows;
+    for (size_t t = 0; t < (size_t)s->n; t++) {
+        const float *gate = gated ? m->gate + t * m->ld_u + first : NULL;
+        m->isa->activate(s->op->op.act, m->u + t * m->ld_u + first, gate, count);
+    }
+}
+
+static void run_gate_up(step *s) {
+    prepare(s, s->m->x, s->m->ld_x, &s->op->op.norm);
+    pool_run(s->m->pool, gate_up_stretch, s, s->op->w[1]->panels, 1);
+}
+
+/* ---- embedding and head ------------------------------------------------------------------------- */
+
+static void embed_stretch(void *arg, int64_t from, int64_t to, int worker) {
+    const step *s = arg;
+    const cpu_model *m = s->m;
+    UNUSED(worker);
+    for (size_t t = (size_t)from; t < (size_t)to; t++) {
+        float *x = m->x + t * m->ld_x;
+        pack_row(s->op->w[0], m->isa->signed8, s->batch->token[t], x);
+        for (int i = 0; i < m->plan.dim; i++)
+            x[i] *= s->op->op.scale;
+    }
+}
+
+/* The head's input goes in as two int8 planes, the second one what the first left over: logits are
+ * what everything else is for, and in decoding the second plane is free (the weights are what
+ * costs). `batch` holds wanted rows only; they stand in groups that fill a tile. */
+#define HEAD_ROWS (CPU_HEAD_TOKENS / 2)
+
+static uint8_t *head_tiles(const cpu_model *m, int group) {
+    size_t token_bytes = (size_t)(m->plan.dim / CPU_BLOCK) * CPU_ACT_BLOCK_BYTES;
+    return m->tiles + (size_t)group * CPU_HEAD_TOKENS * token_bytes;
+}
+
+/* Units are wanted rows, which stand in m->y. */
+static void head_rows_stretch(void *arg, int64_t from, int64_t to, int worker) {
+    const step *s = arg;
+    cpu_model *m = s->m;
+    float *rest = m->scratch[worker].residual;
+    for (int i = (int)from; i < (int)to; i++) {
+        float *h = m->h + (size_t)i * m->ld_x;
+        m->isa->norm(&s->op->op.norm, h, m->y + (size_t)i * m->ld_x, m->plan.dim);
+        if (is_float(s->op->w[0]->type)) continue;
+        int group = i / HEAD_ROWS, rows = MIN(HEAD_ROWS, s->n - group * HEAD_ROWS);
+        int tokens = 2 * rows, plane[2] = {2 * (i % HEAD_ROWS), 2 * (i % HEAD_ROWS) + 1};
+        const float *src = h;
+        for (int p = 0; p < 2; p++) {
+            int first = 0, width = cpu_tile_width(m->isa->tile, tokens);
+            while (plane[p] >= first + width) {
+                first += width;
+                width = cpu_tile_width(m->isa->tile, tokens - first);
+            }
+            size_t token_bytes = (size_t)(m->plan.dim / CPU_BLOCK) * CPU_ACT_BLOCK_BYTES;
+            uint8_t *tile = head_tiles(m, group) + (size_t)first * token_bytes;
+            m->isa->quantise(src, m->plan.dim, tile, width, plane[p] - first, p ? NULL : rest);
+            src = rest;
+        }
+    }
+}
+
+/* Logits of the rows of one group for a few panels. */
+static void head_group(const step *s, int group, int64_t p0, int64_t p1, float *out) {
+    cpu_model *m = s->m;
+    const cpu_matrix *w = s->op->w[0];
+    int rows = MIN(HEAD_ROWS, s->n - group * HEAD_ROWS), planes = is_float(w->type) ? 1 : 2;
+    size_t ld = (size_t)CPU_HEAD_PANELS * (size_t)w->panel_rows;
+    size_t first = (size_t)p0 * (size_t)w->panel_rows;
+    int count = (int)(p1 - p0) * w->panel_rows;
+    cpu_act act = {.tiles = head_tiles(m, group),
+                   .rows = m->h + (size_t)(group * HEAD_ROWS) * m->ld_x,
+                   .ld = m->ld_x,
+                   .n = rows * planes,
+                   .cols = m->plan.dim};
+    m->isa->matmul(w, p0, p1, &act, out, ld);
+    for (int i = 0; i < rows; i++) {
+        float *logits = m->logits + (size_t)(group * HEAD_ROWS + i) * m->ld_logits + first;
+        const float *a = out + (size_t)(i * planes) * ld, *b = a + ld;
+        for (int j = 0; j < count; j++)
+            logits[j] = planes == 2 ? a[j] + b[j] : a[j];
+        m->isa->finish_logits(logits, s->op->bias[0] ? s->op->bias[0] + first : NULL,
+                              s->op->op.scale, s->op->op.softcap, count);
+    }
+}
+
+static void head_stretch(void *arg, int64_t from, int64_t to, int worker) {
+    const step *s = arg;
+    for (int64_t p = from; p < to; p += CPU_HEAD_PANELS)
+        for (int g = 0; g * HEAD_ROWS < s->n; g++)
+            head_group(s, g, p, MIN(p + CPU_HEAD_PANELS, to), s->m->scratch[worker].logits);
+}
+
+static void run_head(step *s) {
+    cpu_model *m = s->m;
+    int n = 0;
+    for (int t = 0; t < s->batch->n; t++)
+        if (s->batch->want[t])
+            memcpy(m->y + (size_t)n++ * m->ld_x, m->x + (size_t)t * m->ld_x,
+                   (size_t)m->plan.dim * sizeof *m->x);
+    m->base.n_wanted = s->n = n;
+    if (n == 0) return;
+    run_rows(m, head_rows_stretch, s, n, n);
+    pool_run(m->pool, head_stretch, s, s->op->w[0]->panels, CPU_HEAD_PANELS);
+}
+
+/* ---- step ------------------------------------------------------------------------------------- */
+
+static void turn_tables(cpu_model *m, const k_batch *b) {
+    for (int i = 0; i < m->n_ropes; i++) {
+        const k_rope *r = &m->ropes[i].rope;
+        float *to = m->ropes[i].cos_sin;
+        for (int t = 0; t < b->n; t++)
+            for (int j = 0; j < r->n_rot / 2; j++) {
+                float angle = (float)b->pos[t] * r->inv_freq[j];
+                *to++ = cosf(angle) * r->mscale;
+                *to++ = sinf(angle) * r->mscale;
+            }
+    }
+}
+
+static void run_op(step *s) {
+    cpu_model *m = s->m;
+    switch (s->op->op.kind) {
+    case OP_EMBED: run_rows(m, embed_stretch, s, s->n, s->n); break;
+    case OP_QKV: run_qkv(s); break;
+    case OP_ATTEND: attend_run(m, &s->op->op, s->batch); break;
+    case OP_ATTN_OUT: run_residual(s, m->att, m->ld_q); break;
+    case OP_GATE_UP: run_gate_up(s); break;
+    case OP_FFN_DOWN: run_residual(s, m->u, m->ld_u); break;
+    case OP_HEAD: run_head(s); break;
+    }
+}
+
+status cpu_forward(k_model *base, const k_batch *batch, err *e) {
+    cpu_model *m = (cpu_model *)base;
+    base->n_wanted = 0;
+    turn_tables(m, batch);
+    for (int i = 0; i < m->plan.n_ops; i++) {
+        if (batch->cancel && atomic_load_explicit(batch->cancel, memory_order_relaxed))
+            return err_set(e, ERR_CANCELLED, "the step was cancelled");
+        step s = {.m = m, .op = &m->ops[i], .batch = batch, .n = batch->n};
+        run_op(&s);
+    }
+    return OK;
+}

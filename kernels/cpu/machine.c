@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Asks processor and OS what may be used: instruction sets (a CPU flag is not permission: the OS
+ * must save the registers too), cores (not hardware threads: two on one core share the multipliers),
+ * and the CPU quota of the cgroup.  Thread: engine.
+ */
+#define _GNU_SOURCE /* sched_getaffinity */
+#include "kernels/cpu/machine.h"
+
+#include <sched.h>
+#include <unistd.h>
+
+#include "engine/base/limits.h"
+
+/* ---- cores ------------------------------------------------------------------------------------ */
+
+static bool read_line(const char *path, char *line, size_t size) {
+    FILE *f = fopen(path, "r");
+    if (!f) return false;
+    bool ok = fgets(line, (int)size, f) != NULL;
+    fclose(f);
+    return ok;
+}
+
+/* The first hardware thread of the core that `cpu` is a thread of. */
+static int first_sibling(int cpu) {
+    char path[96], line[128];
+    snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%d/topology/thread_siblings_list", cpu);
+    if (!read_line(path, line, sizeof line)) return cpu;
+    return (int)strtol(line, NULL, 10);
+}
+
+static int allowed_cores(void) {
+#if defined(__linux__)
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    if (sched_getaffinity(0, sizeof set, &set) == 0) {
+        int cores = 0;
+        for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+            if (!CPU_ISSET(cpu, &set)) continue;
+            int first = first_sibling(cpu);
+            bool counted =
+                first != cpu && first >= 0 && first < CPU_SETSIZE && CPU_ISSET(first, &set);
+            if (!counted) cores++;
+        }
+        return cores;
+    }
+#endif
+    return (int)sysconf(_SC_NPROCESSORS_ONLN);
+}
+
+/* The quota in whole cores, rounded down; a large number when there is none. */
+static int quota_cores(void) {
+    char line[128];
+    if (read_line("/sys/fs/cgroup/cpu.max", line,
+                  sizeof line)) { /* "max 100000" or "150000 100000" */
+        char *end;
+        long quota = strtol(line, &end, 10), period = strtol(end, NULL, 10);
+        if (end != line && quota > 0 && period > 0) return (int)MAX(quota / period, 1);
+        return LIMIT_THREADS;
+    }
+    if (!read_line("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", line, sizeof line)) return LIMIT_THREADS;
+    long quota = strtol(line, NULL, 10);
+    if (quota <= 0 || !read_line("/sys/fs/cgroup/cpu/cpu.cfs_period_us", line, sizeof line))
+        return LIMIT_THREADS;
+    long period = strtol(line, NULL, 10);
+    return period > 0 ? (int)MAX(quota / period, 1) : LIMIT_THREADS;
+}
+
+int machine_cores(void) {
+    int cores = MIN(allowed_cores(), quota_cores());
+    return MAX(1, MIN(cores, LIMIT_THREADS));
+}
+
+/* ---- instruction sets ---------------------------------------------------------------------------- */
+
+/* The builtin asks CPUID and XGETBV: it says yes only where the OS saves the registers. */
+static bool has_avx2(void) {
+#if defined(__x86_64__)
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+           __builtin_cpu_supports("f16c");
+#else
+    return false;
+#endif
+}
+
+static bool has_avx512(void) {
+#if defined(__x86_64__)
+    return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("avx512vnni");
+#else
+    return false;
+#endif
+}
+
+status machine_isa(const cpu_isa **out, err *e) {
+    const cpu_isa *a512 = has_avx512() ? cpu_isa_avx512() : NULL;
+    const cpu_isa *a2 = has_avx2() ? cpu_isa_avx2() : NULL;
+    const char *want = getenv("INLINED_CPU");
+    if (!want || !*want) {
+        *out = a512 ? a512 : a2 ? a2 : cpu_isa_portable();
+        return OK;
+    }
+    const struct {
+        const char *name;
+        const cpu_isa *isa;
+    } choices[] = {{"avx512", a512}, {"avx2", a2}, {"scalar", cpu_isa_portable()}};
+    for (size_t i = 0; i < COUNTOF(choices); i++) {
+        if (strcmp(want, choices[i].name) != 0) continue;
+        if (!choices[i].isa)
+            return err_set(e, ERR_UNSUPPORTED,
+                           "INLINED_CPU=%s: this processor or its OS does not allow it; unset it",
+                           want);
+        *out = choices[i].isa;
+        return OK;
+    }
+    return err_set(e, ERR_USAGE, "INLINED_CPU=%s: it must be avx512, avx2 or scalar", want);
+}
