@@ -231,10 +231,12 @@ static void append(token_vec *to, const token_vec *from) {
 }
 
 /* Drops what the cursor may have split and owes its bytes. */
-static void cut_for_healing(const tokenizer *t, token_vec *ids, heal *h) {
+static void cut_for_healing(const tokenizer *t, token_vec *ids, prompt *out) {
     int n = heal_count(t, ids->at, (int)ids->count);
-    heal_init(h, t, ids->at + ids->count - (size_t)n, n);
     ids->count -= (size_t)n;
+    out->n_dropped = n;
+    memcpy(out->dropped, ids->at + ids->count, (size_t)n * sizeof *ids->at);
+    heal_init(&out->heal, t, out->dropped, n);
 }
 
 static void lay_out(const prompt_style *style, const token_vec *prefix, const token_vec *suffix,
@@ -264,7 +266,7 @@ static status build_completion(prompt *out, const prompt_style *style, encoder *
     if (header) add_path_line(enc, style, p->path, &out->ids);
     add_prefix(enc, p->prefix, b.prefix, &prefix);
     if (b.suffix > 0) add_suffix(enc, p->suffix, b.suffix, &suffix);
-    if (enc->status == OK && p->heal) cut_for_healing(enc->t, &prefix, &out->heal);
+    if (enc->status == OK && p->heal) cut_for_healing(enc->t, &prefix, out);
     if (enc->status == OK) lay_out(style, &prefix, &suffix, &out->ids);
     out->prefix_tokens = (int)prefix.count;
     out->suffix_tokens = (int)suffix.count;
@@ -296,7 +298,7 @@ static status build_raw(prompt *out, const prompt_style *style, encoder *enc,
                            (int)p->tokens[i], vocab - 1);
         vec_push(&out->ids, p->tokens[i]);
     }
-    if (enc->status == OK && p->heal) cut_for_healing(enc->t, &out->ids, &out->heal);
+    if (enc->status == OK && p->heal) cut_for_healing(enc->t, &out->ids, out);
     out->prefix_tokens = (int)out->ids.count;
     return enc->status;
 }

@@ -20,8 +20,10 @@ void prompt_style_detect(prompt_style *out, const tokenizer *t, const gguf *g);
 typedef struct {
     token_vec ids;
     int prefix_tokens, suffix_tokens, context_tokens;
-    const char *format; /* static: "prefix", "fim-psm", ... */
-    heal heal;          /* what the output must begin with */
+    const char *format;               /* static: "prefix", "fim-psm", ... */
+    heal heal;                        /* what the output must begin with */
+    int32_t dropped[HEAL_TOKENS_MAX]; /* the tokens that healing cut: a good guess of what comes */
+    int n_dropped;
 } prompt;
 
 /* Errors: ERR_LIMIT when a raw prompt is longer than the context (completions are cut instead),

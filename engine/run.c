@@ -3,7 +3,8 @@
  *
  *     run_start: prompt -> session with the longest cached prefix
  *     run_step:  while the session lacks more than the last id: a chunk   (prefill)
- *                at the last id: one row, its logits, the next token      (decode)
+ *                at the last id: its row and those of guesses behind it; the logits of each row
+ *                choose a token, as long as the guess before it was the one chosen (decode)
  *     run_end:   result, session back to the table with everything that was computed
  *
  * Invariants
@@ -94,14 +95,15 @@ static int all_candidates(const run *r, const float *logits) {
     return n;
 }
 
-/* Also writes the step's log-probabilities to the result. */
-static status choose(run *r, choice *out, err *e) {
+/* From the logits of the step's wanted row number `row`.  Also writes the token's log-probabilities
+ * to the result. */
+static status choose(run *r, int row, choice *out, err *e) {
     const engine_job *spec = &r->job->spec;
     engine_result *res = &r->job->result;
     int32_t top[LIMIT_LOGPROBS];
     float top_logprob[LIMIT_LOGPROBS];
     int n_top = MIN(res->n_probs_per_token, r->model->vocab);
-    k_top(r->model->kernels, 0, n_top, top, top_logprob);
+    k_top(r->model->kernels, row, n_top, top, top_logprob);
     if (top[0] < 0 || top[0] >= r->model->arch.vocab || !isfinite(top_logprob[0]))
         return err_set(e, ERR_FORMAT,
                        "the model's output is not a number after %d tokens; fetch its file again",
@@ -109,7 +111,7 @@ static status choose(run *r, choice *out, err *e) {
     bool owing = heal_is_owing(&r->heal);
     *out = (choice){top[0], top_logprob[0], top_logprob[0]};
     if (owing || spec->ignore_eog || !sampler_is_greedy(&r->sampler)) {
-        const float *logits = k_logits(r->model->kernels, 0);
+        const float *logits = k_logits(r->model->kernels, row);
         int n = owing ? heal_candidates(&r->heal, r->model->tok, logits, r->model->vocab,
                                         r->model->work)
                       : all_candidates(r, logits);
@@ -201,14 +203,15 @@ static int count_rows(const run *r) {
     return upto - from;
 }
 
-static status forward(run *r, int rows, bool want, const atomic_bool *interrupt, err *e) {
+/* Rows [0, rows) of the session's next positions; logits from row `first_wanted` on. */
+static status forward(run *r, int rows, int first_wanted, const atomic_bool *interrupt, err *e) {
     int32_t pos[K_ROWS_MAX], seq[K_ROWS_MAX];
     uint8_t wants[K_ROWS_MAX];
     int from = r->session->count;
     for (int i = 0; i < rows; i++) {
         pos[i] = from + i;
         seq[i] = 0;
-        wants[i] = want && i == rows - 1;
+        wants[i] = i >= first_wanted;
     }
     const int32_t *pages = r->session->pages;
     k_batch batch = {.n = rows,
@@ -222,6 +225,17 @@ static status forward(run *r, int rows, bool want, const atomic_bool *interrupt,
     return k_forward(r->model->kernels, &batch, e);
 }
 
+/* Guesses behind the last id, written there; the step has `rows` rows already. */
+static int guess(run *r, int rows) {
+    const engine_result *res = &r->job->result;
+    int room = MIN(r->model->rows_max - rows, r->model->context - r->n_ids);
+    room = MIN(room, r->job->spec.tokens_max - res->n_tokens - 1);
+    if (res->n_tokens > 0) return draft_find(&r->drafts, r->ids, r->n_ids, room, r->ids + r->n_ids);
+    int count = MAX(MIN(r->prompt.n_dropped, room), 0); /* what healing cut may well come again */
+    memcpy(r->ids + r->n_ids, r->prompt.dropped, (size_t)count * sizeof *r->ids);
+    return count;
+}
+
 static step_outcome fail(run *r, status s, err *e) {
     r->job->result.status = s;
     r->job->result.error = *e;
@@ -229,22 +243,40 @@ static step_outcome fail(run *r, status s, err *e) {
     return STEP_DONE;
 }
 
+/* The rows of the last id and of the guesses have their logits: takes tokens while they are what was
+ * guessed.  The KV of wrong guesses is forgotten. */
+static step_outcome take_tokens(run *r, int guesses, err *e) {
+    int first = r->n_ids;
+    bool more = true;
+    for (int i = 0; i <= guesses && more; i++) {
+        int32_t guessed = i < guesses ? r->ids[first + i] : -1;
+        choice c;
+        status s = choose(r, i, &c, e);
+        if (s != OK) return fail(r, s, e);
+        if (r->first_ms == 0) r->first_ms = clock_ms();
+        more = !accept(r, &c) && c.id == guessed;
+    }
+    int confirmed = r->n_ids - first - 1;
+    if (r->job->result.n_tokens > confirmed + 1) { /* what healing cut says nothing about lookups */
+        r->drafts.proposed += guesses;
+        r->drafts.accepted += confirmed;
+    }
+    session_rewind(&r->model->sessions, r->session, r->n_ids - 1);
+    return r->done ? STEP_DONE : STEP_MORE;
+}
+
 step_outcome run_step(run *r, const atomic_bool *interrupt, err *e) {
     engine_result *res = &r->job->result;
     int rows = count_rows(r), from = r->session->count;
     bool last = from + rows == r->n_ids;
-    if (!session_reserve(&r->model->sessions, r->session, from + rows)) return STEP_NO_PAGES;
-    status s = forward(r, rows, last, interrupt, e);
+    int guesses = last ? guess(r, rows) : 0, all = rows + guesses;
+    if (!session_reserve(&r->model->sessions, r->session, from + all)) return STEP_NO_PAGES;
+    status s = forward(r, all, last ? rows - 1 : all, interrupt, e);
     if (s == ERR_CANCELLED) return STEP_YIELDED;
     if (s != OK) return fail(r, s, e);
-    session_append(r->session, r->ids + from, rows);
+    session_append(r->session, r->ids + from, all);
     if (from < r->n_prompt && r->first_ms == 0) res->prefilled += MIN(rows, r->n_prompt - from);
-    if (!last) return STEP_MORE;
-    choice c;
-    s = choose(r, &c, e);
-    if (s != OK) return fail(r, s, e);
-    if (r->first_ms == 0) r->first_ms = clock_ms();
-    return accept(r, &c) ? STEP_DONE : STEP_MORE;
+    return last ? take_tokens(r, guesses, e) : STEP_MORE;
 }
 
 void run_give_up_pages(run *r) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /* One job while the engine works on it: prompt, session, steps, result.  Thread: engine. */
+#include "engine/draft.h"
 #include "engine/job.h"
 #include "engine/load.h"
 #include "engine/stop.h"
@@ -17,7 +18,8 @@ typedef struct {
     int n_prompt, n_ids;
     int32_t *piece_start; /* [tokens_max] where each token's text begins */
     float *shown_logprob; /* [tokens_max] among the tokens that were allowed */
-    uint8_t tail[4];      /* bytes of an incomplete character */
+    draft_record drafts;
+    uint8_t tail[4]; /* bytes of an incomplete character */
     int n_tail;
     double start_ms, first_ms; /* first step begins; first token is there (0: not yet) */
     bool done;
@@ -34,7 +36,8 @@ typedef enum {
     STEP_YIELDED,  /* given up because of `interrupt`; nothing is lost but this step's work */
     STEP_NO_PAGES, /* the KV cache is full of other running jobs */
 } step_outcome;
-/* One prefill chunk or one decoded token.  Allocates nothing. */
+/* One prefill chunk, or one decoded token and those guesses behind it that the model confirms.
+ * Allocates nothing. */
 step_outcome run_step(run *r, const atomic_bool *interrupt, err *e);
 
 /* Forgets the computed KV, which a more urgent job needs; the run goes on and computes it again. */

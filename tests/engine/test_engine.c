@@ -256,6 +256,33 @@ static void alternatives_are_sorted_and_begin_with_the_greedy_one(void **state) 
         assert_true(a->logprobs[i] <= 0);
 }
 
+/* Guesses may save steps but never change a token: the text is that of one step per token, which a
+ * generation of one token at a time is. */
+static void guessing_changes_nothing(void **state) {
+    fixture *f = *state;
+    static const char *const texts[] = {"a = b\na = b\na = b\na =", "int x\nint y\nint x\nint",
+                                        "zzzzzzzzzzzzzzzz", "def f(self):\n    return self"};
+    for (size_t i = 0; i < COUNTOF(texts); i++) {
+        engine_job job = text_job(texts[i], 48);
+        job.prompt.heal = i % 2;
+        if (i == 3) job.sampling = (sampling){.temperature = 0.3f, .seed = 9};
+        answer *whole = run(f, &job);
+        assert_int_equal(whole->n_tokens, 48);
+        if (i == 3 || job.prompt.heal)
+            continue; /* a fresh start has no owed bytes and a fresh seed */
+        int32_t ids[TOKENS];
+        memcpy(ids, whole->prompt, (size_t)whole->n_prompt * 4);
+        int n = whole->n_prompt;
+        for (int k = 0; k < 48; k++) {
+            engine_job one = text_job("", 1);
+            one.prompt =
+                (engine_prompt){.kind = PROMPT_TOKENS, .tokens = ids, .n_tokens = (size_t)n};
+            ids[n++] = run(f, &one)->tokens[0];
+        }
+        assert_memory_equal(ids + whole->n_prompt, whole->tokens, 48 * 4);
+    }
+}
+
 static void healing_reproduces_the_cut_bytes(void **state) {
     fixture *f = *state;
     static const char *const texts[] = {"x = intermed", "def f(", "a\n    ", "return"};
@@ -497,6 +524,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(confidence_is_over_the_shown_tokens, start, stop),
         cmocka_unit_test_setup_teardown(alternatives_are_sorted_and_begin_with_the_greedy_one,
                                         start, stop),
+        cmocka_unit_test_setup_teardown(guessing_changes_nothing, start, stop),
         cmocka_unit_test_setup_teardown(healing_reproduces_the_cut_bytes, start, stop),
         cmocka_unit_test_setup_teardown(streamed_text_is_the_result, start, stop),
         cmocka_unit_test_setup_teardown(prompts_at_the_edges, start, stop),
