@@ -53,7 +53,7 @@ void completer_free(completer *c) {
     xfree(c);
 }
 
-/* ---- the question ------------------------------------------------------------------------------ */
+/* ---- the question ---------------------------------------------------------------------------- */
 
 static void assemble(completion *run, const completion_request *rq) {
     context_request question = {
@@ -95,7 +95,7 @@ static engine_job job_of(completion *run, const completion_request *rq) {
     };
 }
 
-/* ---- the answer -------------------------------------------------------------------------------- */
+/* ---- the answer ------------------------------------------------------------------------------ */
 
 static void judge(completion *run, const engine_result *result, completion_result *r) {
     context_answer answer = {
@@ -149,7 +149,7 @@ static void finish(completion *run, const engine_result *result, const char *rea
     completion_free(run);
 }
 
-/* ---- public ------------------------------------------------------------------------------------ */
+/* ---- public ---------------------------------------------------------------------------------- */
 
 completion *completion_start(completer *c, const completion_request *rq, completion_done done,
                              void *ud) {

@@ -34,7 +34,7 @@ void connection_end(connection *c, int exit_code) {
     stream_close(c->stream);
 }
 
-/* ---- from the stream --------------------------------------------------------------------------- */
+/* ---- from the stream ------------------------------------------------------------------------- */
 
 static void on_bytes(void *ud, str bytes) {
     connection *c = ud;
@@ -67,7 +67,7 @@ static void on_closed(void *ud) {
     loop_timer_close(&c->timer, on_timer_closed, c);
 }
 
-/* ---- from the server --------------------------------------------------------------------------- */
+/* ---- from the server ------------------------------------------------------------------------- */
 
 static void on_write(void *ud, str bytes) {
     connection *c = ud;
@@ -121,7 +121,7 @@ void connection_tick(connection *c) {
     connection_end(c, 1);
 }
 
-/* ---- life -------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 status connection_open(connection **out, loop *l, const connection_source *from,
                        const server_options *options, const connection_hooks *hooks, err *e) {

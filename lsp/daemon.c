@@ -3,7 +3,7 @@
  *
  *     start:  stdout protected, loop, wake-up, engine, completer, signals, listener, connections
  *     stop:   no new connections; connections end (their completions are cancelled);
- *             the engine is joined and its last events are drained; handles close; the loop is empty
+ *             the engine is joined and its last events are drained; handles close; the loop is free
  *
  * The engine thread touches one thing here: loop_wake_now.  Everything else is the loop thread's.
  * Owns: loop, engine, completer, model, listener, connections.
@@ -46,7 +46,7 @@ typedef struct {
     int exit_code;
 } program;
 
-/* ---- engine ------------------------------------------------------------------------------------ */
+/* ---- engine ---------------------------------------------------------------------------------- */
 
 static void wake_loop(void *ud) { /* engine thread */
     program *d = ud;
@@ -92,7 +92,7 @@ static status start_engine(program *d, err *e) {
     return st;
 }
 
-/* ---- connections ------------------------------------------------------------------------------- */
+/* ---- connections ----------------------------------------------------------------------------- */
 
 static void stop(program *d, int exit_code);
 
@@ -129,7 +129,7 @@ static void on_tick(void *ud) {
         connection_tick(d->connections.at[i]);
 }
 
-/* ---- listening --------------------------------------------------------------------------------- */
+/* ---- listening ------------------------------------------------------------------------------- */
 
 static void on_knock(uv_stream_t *listener, int rc) {
     program *d = listener->data;
@@ -177,7 +177,7 @@ static status listen_at(program *d, const char *path, err *e) {
     return rc ? err_set(e, ERR_IO, "--listen %s: %s", path, uv_strerror(rc)) : OK;
 }
 
-/* ---- start and stop ---------------------------------------------------------------------------- */
+/* ---- start and stop -------------------------------------------------------------------------- */
 
 /* The protocol keeps a private copy of descriptor 1; whatever prints to stdout from now on, in any
  * library, prints to stderr. */

@@ -17,7 +17,7 @@
 #include "lsp/position.h"
 #include "lsp/server.h"
 
-/* ---- slots ------------------------------------------------------------------------------------- */
+/* ---- slots ----------------------------------------------------------------------------------- */
 
 void inline_completion_init(server *s) {
     s->inlines.cache = suggestion_cache_new(s->settings.completion.cache_entries);
@@ -103,7 +103,7 @@ bool inline_completion_cancel(server *s, const rpc_id *id) {
     return false;
 }
 
-/* ---- answers ----------------------------------------------------------------------------------- */
+/* ---- answers --------------------------------------------------------------------------------- */
 
 static void answer_nothing(server *s, reply *r, const char *reason, const char *detail, str uri) {
     size_t n = strlen(r->note);
@@ -197,7 +197,7 @@ static void on_done(void *ud, const completion_result *res) {
     answer_shown(slot, r, &found);
 }
 
-/* ---- the question ------------------------------------------------------------------------------ */
+/* ---- the question ---------------------------------------------------------------------------- */
 
 /* Why nothing may be suggested now, or "". */
 static const char *gate(server *s, const lsp_inline_params *p, const document *d) {

@@ -16,7 +16,7 @@
 
 #define ANSWER_MS 10000.0 /* how long a client may take to answer our requests */
 
-/* ---- settings ---------------------------------------------------------------------------------- */
+/* ---- settings -------------------------------------------------------------------------------- */
 
 static void complain(void *ud, const char *sentence) {
     server *s = ud;
@@ -66,7 +66,7 @@ void lifecycle_configuration_changed(server *s, const cJSON *params) {
         use_settings(s, protocol_get(params, "settings"));
 }
 
-/* ---- folders ----------------------------------------------------------------------------------- */
+/* ---- folders --------------------------------------------------------------------------------- */
 
 static void root_add(void *ud, str uri) {
     server *s = ud;
@@ -97,7 +97,7 @@ void lifecycle_folders_changed(server *s, const cJSON *params) {
     protocol_each_folder(protocol_get(event, "added"), root_add, s);
 }
 
-/* ---- life -------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 void lifecycle_initialize(server *s, const cJSON *params, reply *r) {
     lsp_initialize in;

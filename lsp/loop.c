@@ -53,7 +53,7 @@ static void timed(void (*fn)(void *ud), void *ud, const char *what) {
 #endif
 }
 
-/* ---- timers ------------------------------------------------------------------------------------ */
+/* ---- timers ---------------------------------------------------------------------------------- */
 
 static void on_timer(uv_timer_t *handle) {
     loop_timer *t = handle->data;
@@ -88,7 +88,7 @@ void loop_timer_close(loop_timer *t, void (*closed)(void *ud), void *ud) {
     uv_close((uv_handle_t *)&t->handle, on_timer_closed);
 }
 
-/* ---- wake-up from another thread --------------------------------------------------------------- */
+/* ---- wake-up from another thread ------------------------------------------------------------- */
 
 static void on_wake(uv_async_t *handle) {
     loop_wake *w = handle->data;
@@ -111,7 +111,7 @@ void loop_wake_close(loop_wake *w) {
     uv_close((uv_handle_t *)&w->handle, on_closed);
 }
 
-/* ---- signals ----------------------------------------------------------------------------------- */
+/* ---- signals --------------------------------------------------------------------------------- */
 
 static void on_signal(uv_signal_t *handle, int number) {
     loop_signal *s = handle->data;

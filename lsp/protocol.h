@@ -8,7 +8,7 @@
 
 struct cJSON;
 
-/* ---- numbers of the protocol ------------------------------------------------------------------- */
+/* ---- numbers of the protocol ----------------------------------------------------------------- */
 
 enum { /* beyond those of JSON-RPC (mcp/rpc.h) */
        LSP_NOT_INITIALIZED = -32002,
@@ -19,7 +19,7 @@ enum { /* beyond those of JSON-RPC (mcp/rpc.h) */
 typedef enum { MESSAGE_ERROR = 1, MESSAGE_WARNING, MESSAGE_INFO, MESSAGE_LOG } lsp_message_type;
 typedef enum { ENCODING_UTF8, ENCODING_UTF16, ENCODING_UTF32 } position_encoding;
 
-/* ---- structs ----------------------------------------------------------------------------------- */
+/* ---- structs --------------------------------------------------------------------------------- */
 
 typedef struct {
     uint32_t line, character;
@@ -76,7 +76,7 @@ typedef struct {
     bool busy;
 } lsp_status;
 
-/* ---- read -------------------------------------------------------------------------------------- */
+/* ---- read ------------------------------------------------------------------------------------ */
 
 status protocol_read_initialize(const struct cJSON *params, lsp_initialize *out, err *e) MUST_USE;
 /* Calls `folder` for each workspace folder in an array (NULL and null: none). */
@@ -92,7 +92,7 @@ status protocol_read_command(const struct cJSON *params, str *command, str *argu
                              err *e) MUST_USE;
 const struct cJSON *protocol_get(const struct cJSON *object, const char *name);
 
-/* ---- write ------------------------------------------------------------------------------------- */
+/* ---- write ----------------------------------------------------------------------------------- */
 
 struct cJSON *protocol_initialize_result(position_encoding enc, bool inline_static);
 struct cJSON *protocol_inline_list(const lsp_inline_item *items, size_t n);

@@ -53,7 +53,7 @@ static int64_t read_version(const cJSON *document) {
     return version;
 }
 
-/* ---- initialize -------------------------------------------------------------------------------- */
+/* ---- initialize ------------------------------------------------------------------------------ */
 
 /* utf-8 needs no conversion here, so it is taken wherever the client offers it. */
 static position_encoding choose_encoding(const cJSON *offered) {
@@ -111,7 +111,7 @@ void protocol_each_folder(const cJSON *folders, void (*folder)(void *ud, str uri
     }
 }
 
-/* ---- documents --------------------------------------------------------------------------------- */
+/* ---- documents ------------------------------------------------------------------------------- */
 
 status protocol_read_open(const cJSON *params, lsp_document *out, err *e) {
     const cJSON *document = protocol_get(params, "textDocument");
@@ -138,7 +138,7 @@ status protocol_read_change(const cJSON *change, lsp_change *out, err *e) {
     return out->whole ? OK : read_range(range, "range", &out->range, e);
 }
 
-/* ---- requests ---------------------------------------------------------------------------------- */
+/* ---- requests -------------------------------------------------------------------------------- */
 
 status protocol_read_inline(const cJSON *params, lsp_inline_params *out, err *e) {
     *out = (lsp_inline_params){0};

@@ -29,7 +29,7 @@ static cJSON *range_json(lsp_range r) {
     return json;
 }
 
-/* ---- life cycle -------------------------------------------------------------------------------- */
+/* ---- life cycle ------------------------------------------------------------------------------ */
 
 cJSON *protocol_initialize_result(position_encoding enc, bool inline_static) {
     cJSON *result = cJSON_CreateObject();
@@ -97,7 +97,7 @@ cJSON *protocol_configuration_params(void) {
     return params;
 }
 
-/* ---- completion -------------------------------------------------------------------------------- */
+/* ---- completion ------------------------------------------------------------------------------ */
 
 cJSON *protocol_inline_list(const lsp_inline_item *items, size_t n) {
     cJSON *result = cJSON_CreateObject();
@@ -117,7 +117,7 @@ cJSON *protocol_inline_list(const lsp_inline_item *items, size_t n) {
     return result;
 }
 
-/* ---- what people see --------------------------------------------------------------------------- */
+/* ---- what people see ------------------------------------------------------------------------- */
 
 cJSON *protocol_message(lsp_message_type type, const char *text) {
     cJSON *params = cJSON_CreateObject();

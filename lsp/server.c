@@ -21,7 +21,7 @@
 #include "engine/base/log.h"
 #include "engine/base/utf8.h"
 
-/* ---- requests ---------------------------------------------------------------------------------- */
+/* ---- requests -------------------------------------------------------------------------------- */
 
 static void execute_command(server *s, const cJSON *params, reply *r) {
     UNUSED(s);
@@ -83,7 +83,7 @@ static void on_request(void *ud, const rpc_id *id, const char *method, const cJS
     reply_error(r, RPC_METHOD_NOT_FOUND, sentence);
 }
 
-/* ---- notifications ----------------------------------------------------------------------------- */
+/* ---- notifications --------------------------------------------------------------------------- */
 
 static void cancel_request(server *s, const cJSON *params) {
     rpc_id id;
@@ -118,7 +118,7 @@ static void on_notification(void *ud, const char *method, const cJSON *params) {
     log_debug("lsp", "ignored a notification method=%.80s", method);
 }
 
-/* ---- what people see --------------------------------------------------------------------------- */
+/* ---- what people see ------------------------------------------------------------------------- */
 
 cJSON *server_status_json(server *s) {
     char message[512];
@@ -170,7 +170,7 @@ void server_model_changed(server *s) {
     server_tell_status(s);
 }
 
-/* ---- life -------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 static void on_write(void *ud, str framed) {
     server *s = ud;

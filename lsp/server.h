@@ -67,7 +67,7 @@ void server_model_changed(server *s);
 /* Ends server-to-client requests whose deadline has passed; call every few seconds. */
 void server_tick(server *s);
 
-/* ---- for the files of this module -------------------------------------------------------------- */
+/* ---- for the files of this module ------------------------------------------------------------ */
 
 /* Remembers the reason and sends inlined/status when it differs from the last one sent, or always
  * when nothing was suggested. */

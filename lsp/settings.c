@@ -88,7 +88,7 @@ static void complain(const apply *a, const char *path, const cJSON *value, const
     a->complain(a->ud, sentence.text);
 }
 
-/* ---- one value --------------------------------------------------------------------------------- */
+/* ---- one value ------------------------------------------------------------------------------- */
 
 static void apply_int(const apply *a, const leaf *l, const cJSON *schema, const cJSON *value) {
     double min = get(schema, "minimum")->valuedouble, max = get(schema, "maximum")->valuedouble;
@@ -162,7 +162,7 @@ static void apply_leaf(const apply *a, const leaf *l, const cJSON *schema, const
     }
 }
 
-/* ---- objects ----------------------------------------------------------------------------------- */
+/* ---- objects --------------------------------------------------------------------------------- */
 
 static void complain_unknown(const apply *a, const char *path, const char *name,
                              const cJSON *properties) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Streams over libuv.
  *
- *     OPEN ---- stream_close ----> FLUSHING ---- written, or half a second ----> CLOSING -> closed()
+ *     OPEN --- stream_close ---> FLUSHING --- written, or half a second ---> CLOSING ---> closed()
  *
  * OPEN:     bytes() and ended() may be called.
  * FLUSHING: nothing is read; writes that wait go out; new ones are dropped.
@@ -55,7 +55,7 @@ static uv_stream_t *writer(stream *s) {
     return s->has_out ? &s->out.stream : s->has_in && s->out_file < 0 ? &s->in.stream : NULL;
 }
 
-/* ---- reading ----------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 static void on_alloc(uv_handle_t *handle, size_t hint, uv_buf_t *buf) {
     stream *s = handle->data;
@@ -98,7 +98,7 @@ static void file_read_next(stream *s) {
     uv_fs_read(&s->loop->uv, &s->file_read, s->in_file, &buf, 1, -1, on_file_read);
 }
 
-/* ---- writing ----------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 typedef struct {
     uv_write_t req;
@@ -150,7 +150,7 @@ void stream_write(stream *s, str bytes) {
     }
 }
 
-/* ---- opening ----------------------------------------------------------------------------------- */
+/* ---- opening --------------------------------------------------------------------------------- */
 
 static stream *stream_new(loop *l, const stream_hooks *hooks) {
     stream *s = xcalloc(1, sizeof *s);
@@ -226,7 +226,7 @@ status stream_accept(stream **out, loop *l, uv_stream_t *listener, const stream_
     return OK;
 }
 
-/* ---- closing ----------------------------------------------------------------------------------- */
+/* ---- closing --------------------------------------------------------------------------------- */
 
 static void one_closed(void *ud) {
     stream *s = ud;

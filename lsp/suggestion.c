@@ -66,7 +66,7 @@ size_t suggestion_cache_count(const suggestion_cache *c) {
     return c->entries.count;
 }
 
-/* ---- put --------------------------------------------------------------------------------------- */
+/* ---- put ------------------------------------------------------------------------------------- */
 
 static bool has_crlf(str before, str after) {
     return str_find(before, STR("\r\n")) >= 0 || str_find(after, STR("\r\n")) >= 0;
@@ -123,7 +123,7 @@ void suggestion_cache_put(suggestion_cache *c, str key, str document, const sugg
     vec_push(&c->entries, e);
 }
 
-/* ---- find -------------------------------------------------------------------------------------- */
+/* ---- find ------------------------------------------------------------------------------------ */
 
 /* Was the entry shown `typed` bytes before the cursor, and is what was typed its beginning? */
 static bool fits(const entry *e, str left, size_t typed) {

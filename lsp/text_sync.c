@@ -3,8 +3,8 @@
  *
  * Each edit is applied in order, with positions read in the negotiated encoding against the text as
  * it is at that moment.  A message that cannot be understood is logged and ignored (a notification
- * has no answer); what came before it stays applied, and the version does not move.  A document that
- * was never opened is named in the log once.  Thread: loop. */
+ * has no answer); what came before it stays applied, and the version does not move.  A document
+ * that was never opened is named in the log once.  Thread: loop. */
 #include <cjson/cJSON.h>
 
 #include "engine/base/limits.h"

@@ -37,7 +37,7 @@ static status broken(frame_reader *r, status code) {
     return code;
 }
 
-/* ---- headers ----------------------------------------------------------------------------------- */
+/* ---- headers --------------------------------------------------------------------------------- */
 
 /* Offset just after the blank line that ends the header block, or 0.  Lines end in \r\n; a bare \n
  * is taken as well, because tools and people write it. */
@@ -107,7 +107,7 @@ static status next_by_headers(frame_reader *r, str in, char **message, size_t *l
     return OK;
 }
 
-/* ---- lines ------------------------------------------------------------------------------------- */
+/* ---- lines ----------------------------------------------------------------------------------- */
 
 static status next_by_line(frame_reader *r, str in, char **message, size_t *len, err *e) {
     const char *end =
@@ -123,7 +123,7 @@ static status next_by_line(frame_reader *r, str in, char **message, size_t *len,
     return OK;
 }
 
-/* ---- both -------------------------------------------------------------------------------------- */
+/* ---- both ------------------------------------------------------------------------------------ */
 
 status frame_next(frame_reader *r, char **message, size_t *len, bool *got, err *e) {
     *got = false;

@@ -33,7 +33,7 @@ struct rpc {
     bool feeding, stopped;
 };
 
-/* ---- ids and texts ----------------------------------------------------------------------------- */
+/* ---- ids and texts --------------------------------------------------------------------------- */
 
 bool rpc_id_equal(const rpc_id *a, const rpc_id *b) {
     if (a->is_text != b->is_text) return false;
@@ -88,7 +88,7 @@ status rpc_parse(char *text, size_t len, cJSON **out, err *e) {
     return OK;
 }
 
-/* ---- life -------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 rpc *rpc_new(frame_mode mode, const rpc_hooks *hooks) {
     json_memory();
@@ -126,7 +126,7 @@ bool rpc_at_boundary(const rpc *r) {
     return frame_at_boundary(&r->reader);
 }
 
-/* ---- out --------------------------------------------------------------------------------------- */
+/* ---- out ------------------------------------------------------------------------------------- */
 
 static void send_json(rpc *r, cJSON *message) {
     char *text = cJSON_PrintUnformatted(message);
@@ -194,7 +194,7 @@ size_t rpc_pending(const rpc *r) {
     return r->pending.count;
 }
 
-/* ---- in ---------------------------------------------------------------------------------------- */
+/* ---- in -------------------------------------------------------------------------------------- */
 
 static void take_answer(rpc *r, const cJSON *message, const rpc_id *id) {
     size_t i = 0;

@@ -71,7 +71,7 @@ typedef struct {
     const char *message; /* ERR_USAGE: the peer's sentence; otherwise ours */
 } rpc_answer;
 typedef void (*rpc_done)(void *ud, const rpc_answer *a);
-/* deadline_ms is absolute on clock_ms(); 0: none.  `done` may be NULL.  Returns the request's id. */
+/* deadline_ms is absolute on clock_ms(); 0: none.  `done` may be NULL.  Returns the request's id */
 int64_t rpc_request(rpc *r, const char *method, cJSON *params, double deadline_ms, rpc_done done,
                     void *ud);
 /* Ends requests whose deadline has passed. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Framing under arbitrary bytes in arbitrary pieces.  The first byte chooses mode and piece size; the
- * same bytes in one piece must give the same messages. */
+/* Framing under arbitrary bytes in arbitrary pieces.  The first byte chooses mode and piece
+ * size; the same bytes in one piece must give the same messages. */
 #include "engine/base/hash.h"
 #include "mcp/frame.h"
 

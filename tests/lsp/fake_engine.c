@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A scripted engine: see fake_engine.h.  Cancelled jobs end with ERR_CANCELLED at the next drain, as
- * the real ones do.  Thread: the test's. */
+/* A scripted engine: see fake_engine.h.  Cancelled jobs end with ERR_CANCELLED at the next drain,
+ * as the real ones do.  Thread: the test's. */
 #include "tests/lsp/fake_engine.h"
 
 #include "engine/base/vec.h"
@@ -69,7 +69,7 @@ bool fake_engine_end(engine *g, const char *text, status s) {
     return false;
 }
 
-/* ---- engine.h ---------------------------------------------------------------------------------- */
+/* ---- engine.h -------------------------------------------------------------------------------- */
 
 status engine_start(engine **out, const engine_options *opt, err *e) {
     UNUSED(opt);

@@ -31,7 +31,7 @@ void lsp_peer_ask(lsp_peer *p, int id, const char *uri, int line, int character)
 void lsp_peer_tick(lsp_peer *p);
 /* The oldest job ends and the loop hears of it. */
 bool lsp_peer_end_job(lsp_peer *p, const char *text, status s);
-/* Takes the (only) answer to request `id` out of what was received; NULL: none.  cJSON_Delete it. */
+/* Takes the (only) answer to request `id` out of what was received; NULL: none.  Delete it. */
 cJSON *lsp_peer_answer(lsp_peer *p, int id);
 /* Takes the newest notification of a method, dropping older ones; NULL: none. */
 cJSON *lsp_peer_notification(lsp_peer *p, const char *method);

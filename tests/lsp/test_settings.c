@@ -94,7 +94,7 @@ static void test_wrong(void **state) {
     assert_non_null(strstr(e.text, "/nonexistent/config"));
 }
 
-/* Every leaf of the schema is mapped to a field: its maximum, `true`, or last word arrives there. */
+/* Every leaf of the schema is mapped to a field, and its default is within its own range. */
 static void walk(const cJSON *schema, const char *prefix, int *leaves) {
     const cJSON *rule;
     cJSON_ArrayForEach(rule, cJSON_GetObjectItemCaseSensitive(schema, "properties")) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* mcp/frame: every way to cut a stream into pieces gives the same messages; broken frames end it. */
+/* mcp/frame: however a stream is cut into pieces, its messages are the same; broken frames end it.
+ * Runs in one process, without I/O. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
