@@ -235,7 +235,7 @@ static void cut_for_healing(const tokenizer *t, token_vec *ids, prompt *out) {
     int n = heal_count(t, ids->at, (int)ids->count);
     ids->count -= (size_t)n;
     out->n_dropped = n;
-    memcpy(out->dropped, ids->at + ids->count, (size_t)n * sizeof *ids->at);
+    if (n) memcpy(out->dropped, ids->at + ids->count, (size_t)n * sizeof *ids->at);
     heal_init(&out->heal, t, out->dropped, n);
 }
 
