@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Random tensors: the bytes of a block are random, then its binary16 scales are overwritten with
+ * moderate values, so that every code and sub-scale occurs and nothing overflows.
+ */
+#include "tests/kernels/fixture.h"
+
+#include <math.h>
+
+const k_type all_types[] = {K_F32,  K_F16,  K_BF16, K_Q4_0, K_Q4_1, K_Q5_0,   K_Q5_1,   K_Q8_0,
+                            K_Q2_K, K_Q3_K, K_Q4_K, K_Q5_K, K_Q6_K, K_IQ4_NL, K_IQ4_XS, K_MXFP4};
+const int n_all_types = COUNTOF(all_types);
+
+uint32_t rng_next(rng *r) {
+    r->state = r->state * 6364136223846793005u + 1442695040888963407u;
+    return (uint32_t)(r->state >> 33) ^ (uint32_t)(r->state >> 52);
+}
+
+float rng_float(rng *r) {
+    float sum = 0;
+    for (int i = 0; i < 6; i++)
+        sum += (float)(rng_next(r) & 0xffff) / 65536.0f - 0.5f;
+    return sum * 1.41421356f;
+}
+
+int rng_below(rng *r, int bound) {
+    return (int)(rng_next(r) % (uint32_t)bound);
+}
+
+/* Where a block keeps its binary16 scales, and how large a code times sub-scale gets. */
+typedef struct {
+    int at[2]; /* -1: none */
+    float top;
+} scale_place;
+
+static scale_place place_of(k_type t) {
+    switch (t) {
+    case K_Q4_0: return (scale_place){{0, -1}, 8};
+    case K_Q4_1: return (scale_place){{0, 2}, 15};
+    case K_Q5_0: return (scale_place){{0, -1}, 16};
+    case K_Q5_1: return (scale_place){{0, 2}, 31};
+    case K_Q8_0: return (scale_place){{0, -1}, 128};
+    case K_Q2_K: return (scale_place){{80, 82}, 45};
+    case K_Q3_K: return (scale_place){{108, -1}, 128};
+    case K_Q4_K: return (scale_place){{0, 2}, 900};
+    case K_Q5_K: return (scale_place){{0, 2}, 1900};
+    case K_Q6_K: return (scale_place){{208, -1}, 4000};
+    case K_IQ4_NL: return (scale_place){{0, -1}, 127};
+    case K_IQ4_XS: return (scale_place){{0, -1}, 4000};
+    case K_F32:
+    case K_F16:
+    case K_BF16:
+    case K_MXFP4: break;
+    }
+    return (scale_place){{-1, -1}, 1};
+}
+
+static void put_half(uint8_t *to, float f) {
+    k_half h = k_float_to_half(f);
+    memcpy(to, &h, sizeof h);
+}
+
+static void random_block(rng *r, k_type t, uint8_t *block, float size) {
+    scale_place p = place_of(t);
+    for (size_t i = 0; i < k_type_bytes(t); i++)
+        block[i] = (uint8_t)rng_next(r);
+    if (t == K_F32) {
+        float f = size * rng_float(r);
+        memcpy(block, &f, sizeof f);
+    } else if (t == K_F16) {
+        put_half(block, size * rng_float(r));
+    } else if (t == K_BF16) {
+        float f = size * rng_float(r);
+        memcpy(block, (const uint8_t *)&f + 2, 2);
+    } else if (t == K_MXFP4) {
+        block[0] = (uint8_t)(128 + (int)floorf(log2f(size / 6)) + rng_below(r, 2));
+    }
+    float d = size / p.top * (1 + 0.5f * rng_float(r));
+    if (p.at[0] >= 0) put_half(block + p.at[0], d);
+    if (p.at[1] >= 0) put_half(block + p.at[1], t == K_Q4_1 || t == K_Q5_1 ? -d * p.top / 2 : d);
+}
+
+k_tensor tensor_random(arena *a, rng *r, k_type type, int64_t rows, int64_t cols, float size) {
+    size_t bytes = k_row_bytes(type, cols) * (size_t)rows, block = k_type_bytes(type);
+    ASSERT(bytes > 0);
+    uint8_t *data = arena_alloc(a, bytes);
+    for (size_t at = 0; at < bytes; at += block)
+        random_block(r, type, data + at, size);
+    return (k_tensor){type, rows, cols, data, "random"};
+}
+
+k_tensor vector_random(arena *a, rng *r, int64_t cols, float base, float size) {
+    float *v = arena_alloc(a, (size_t)cols * sizeof *v);
+    for (int64_t i = 0; i < cols; i++)
+        v[i] = base + size * rng_float(r);
+    return (k_tensor){K_F32, 1, cols, v, "random vector"};
+}
+
+static k_norm norm_random(arena *a, rng *r, k_norm_kind kind, int cols) {
+    k_norm n = {.kind = kind, .weight = vector_random(a, r, cols, 1, 0.1f), .eps = 1e-5f};
+    if (kind == NORM_LAYER) n.bias = vector_random(a, r, cols, 0, 0.1f);
+    return n;
+}
+
+static void matrix_random(arena *a, rng *r, const shape *s, k_op *op, int slot, int rows,
+                          int cols) {
+    float size = 1.5f / sqrtf((float)cols);
+    op->w[slot] = tensor_random(a, r, s->type, rows, cols, size);
+    if (s->bias) op->bias[slot] = vector_random(a, r, rows, 0, 0.1f);
+}
+
+static k_rope rope_random(arena *a, const shape *s) {
+    float *freq = arena_alloc(a, (size_t)(s->n_rot / 2 + 1) * sizeof *freq);
+    for (int i = 0; i < s->n_rot / 2; i++)
+        freq[i] = powf(10000, -2.0f * (float)i / (float)s->n_rot);
+    return (k_rope){s->rope, s->n_rot, freq, 1};
+}
+
+static void layer_random(arena *a, rng *r, const shape *s, k_op *ops, int layer,
+                         const k_rope *rope) {
+    int q = s->heads * s->head_dim, kv = s->heads_kv * s->head_dim;
+    ops[0] = (k_op){.kind = OP_QKV, .norm = norm_random(a, r, s->norm, s->dim), .rope = *rope};
+    matrix_random(a, r, s, &ops[0], 0, q, s->dim);
+    matrix_random(a, r, s, &ops[0], 1, kv, s->dim);
+    matrix_random(a, r, s, &ops[0], 2, kv, s->dim);
+    if (s->qk_norm) {
+        ops[0].q_norm = norm_random(a, r, NORM_RMS, s->head_dim);
+        ops[0].k_norm = norm_random(a, r, NORM_RMS, s->head_dim);
+    }
+    ops[1] = (k_op){.kind = OP_ATTEND,
+                    .scale = 1 / sqrtf((float)s->head_dim),
+                    .softcap = s->attn_softcap,
+                    .window = layer % 2 ? s->window : 0};
+    for (int i = 0; i < 2; i++) {
+        ops[i].n_head = s->heads;
+        ops[i].n_head_kv = s->heads_kv;
+        ops[i].head_dim = s->head_dim;
+        ops[i].kv_layer = layer;
+    }
+    ops[2] = (k_op){.kind = OP_ATTN_OUT, .scale = 0.9f};
+    matrix_random(a, r, s, &ops[2], 0, s->dim, q);
+    ops[3] = (k_op){.kind = OP_GATE_UP, .act = s->act, .norm = norm_random(a, r, s->norm, s->dim)};
+    if (!s->no_gate) matrix_random(a, r, s, &ops[3], 0, s->ffn, s->dim);
+    matrix_random(a, r, s, &ops[3], 1, s->ffn, s->dim);
+    ops[4] = (k_op){.kind = OP_FFN_DOWN, .scale = 1.1f};
+    matrix_random(a, r, s, &ops[4], 0, s->dim, s->ffn);
+    if (!s->post_norm) return;
+    ops[2].norm = norm_random(a, r, NORM_RMS, s->dim);
+    ops[4].norm = norm_random(a, r, NORM_RMS, s->dim);
+}
+
+k_plan plan_random(arena *a, rng *r, const shape *s) {
+    int n = 2 + 5 * s->layers;
+    k_op *ops = arena_alloc(a, (size_t)n * sizeof *ops);
+    k_rope rope = rope_random(a, s);
+    ops[0] = (k_op){.kind = OP_EMBED, .scale = 2};
+    ops[0].w[0] = tensor_random(a, r, s->head_type, s->vocab, s->dim, 0.5f);
+    for (int i = 0; i < s->layers; i++)
+        layer_random(a, r, s, ops + 1 + 5 * i, i, &rope);
+    k_op *head = &ops[n - 1];
+    *head = (k_op){.kind = OP_HEAD,
+                   .scale = 0.7f,
+                   .softcap = s->final_softcap,
+                   .norm = norm_random(a, r, s->norm, s->dim)};
+    head->w[0] = s->tied ? ops[0].w[0] : tensor_random(a, r, s->head_type, s->vocab, s->dim, 0.2f);
+    if (s->bias) head->bias[0] = vector_random(a, r, s->vocab, 0, 0.1f);
+    return (k_plan){.ops = ops,
+                    .n_ops = n,
+                    .dim = s->dim,
+                    .vocab = s->vocab,
+                    .n_kv_layers = s->layers,
+                    .n_head_kv = s->heads_kv,
+                    .head_dim = s->head_dim,
+                    .q_dim_max = s->heads * s->head_dim,
+                    .ffn_dim_max = s->ffn};
+}
