@@ -30,6 +30,7 @@ steps_begin() {
     trap 'steps_stop; exit 143' TERM HUP
     exec 9>"$LOGS/.lock"
     lock_take 9 "this clone"
+    rm -f "$LOGS"/*.log
 }
 
 # lock_take FD NAME: waits, visibly, until no other bootstrap holds the open lock file.
