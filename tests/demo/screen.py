@@ -38,13 +38,19 @@ class Screen:
                 out.append(f"«{text}»")
             else:
                 out.append(text)
-        print("".join(out).rstrip(), flush=True)
+        clear = "\033[K" if sys.stdout.isatty() else ""
+        print(clear + "".join(out).rstrip(), flush=True)
 
     def passing(self, text):
-        """A sign of life that is no part of the picture."""
-        if text != self.passed:
-            self.passed = text
-            print(f"     {text}", flush=True)
+        """A sign of life that is no part of the picture: overwritten on a terminal, else once for
+        each kind of work."""
+        if sys.stdout.isatty():
+            print(f"\r\033[K     {text}\r", end="", flush=True)
+            return
+        work = text.rstrip("0123456789 %")
+        if work != self.passed:
+            self.passed = work
+            print(f"     {work}", flush=True)
 
     def write_svg(self, path, title):
         columns = max(sum(len(t) for _, t in spans) for spans in self.lines)
