@@ -30,8 +30,9 @@ class Same(lsp_case.ModelCase):
         line = text.count("\n", 0, at) + 1
         column = at - (text.rfind("\n", 0, at) + 1) + 1
         done = subprocess.run(
-            [os.path.abspath(lsp_case.PROGRAM), "complete", f"{path}:{line}:{column}", "--json", "--config",
-             self.config], capture_output=True, text=True, check=False, timeout=120, cwd="/usr")
+            [os.path.abspath(lsp_case.PROGRAM), "complete", f"{path}:{line}:{column}",
+             "--json", "--config", self.config], cwd="/usr",
+            capture_output=True, text=True, check=False, timeout=120)
         self.assertEqual(done.returncode, 0, done.stderr)
         return json.loads(done.stdout)
 
