@@ -41,7 +41,7 @@ static void on_bytes(void *ud, str bytes) {
     err e = {{0}};
     if (c->ending || server_bytes(c->server, bytes, &e) == OK) return;
     fprintf(stderr, "inlined: %s; closing the connection\n", e.text);
-    log_error("lsp", "broken stream why=\"%s\"", e.text);
+    log_info("lsp", "broken stream why=\"%s\"", e.text);
     connection_end(c, 1);
 }
 

@@ -284,7 +284,8 @@ void inline_completion_request(server *s, const cJSON *params, reply *r) {
         answer_nothing(s, r, reason, "", p.uri);
         return;
     }
-    server_want_model(s);
+    model_state have = s->options.model->state;
+    if (have == MODEL_NONE || have == MODEL_FAILED) server_want_model(s); /* it may be there now */
     inline_slot *slot = slot_get(s, d);
     slot->params = p;
     slot->params.uri = slot->params.selected_text = (str){0};

@@ -17,6 +17,7 @@
 #include <cjson/cJSON.h>
 
 #include "engine/base/clock.h"
+#include "engine/base/hash.h"
 #include "engine/base/limits.h"
 #include "engine/base/log.h"
 #include "engine/base/utf8.h"
@@ -127,8 +128,21 @@ cJSON *server_status_json(server *s) {
     return protocol_status(&out);
 }
 
+static void send_status(server *s, bool repeat) {
+    if (s->state != SERVER_RUNNING) return;
+    cJSON *json = server_status_json(s);
+    char *text = cJSON_PrintUnformatted(json);
+    uint64_t hash = hash64(0, text, strlen(text));
+    cJSON_free(text);
+    if (repeat || hash != s->status_told)
+        rpc_notify(s->rpc, "inlined/status", json);
+    else
+        cJSON_Delete(json);
+    s->status_told = hash;
+}
+
 void server_tell_status(server *s) {
-    if (s->state == SERVER_RUNNING) rpc_notify(s->rpc, "inlined/status", server_status_json(s));
+    send_status(s, false);
 }
 
 void server_tell_reason(server *s, const char *reason, const char *detail, str uri) {
@@ -138,7 +152,7 @@ void server_tell_reason(server *s, const char *reason, const char *detail, str u
     snprintf(s->why.uri, sizeof s->why.uri, "%.*s", (int)MIN(uri.len, sizeof s->why.uri - 1),
              reason[0] && uri.ptr ? uri.ptr : "");
     s->why.uri[utf8_complete_prefix(str_of(s->why.uri))] = '\0';
-    if (news) server_tell_status(s);
+    if (news) send_status(s, reason[0] != 0);
 }
 
 void server_tell_user(server *s, lsp_message_type type, const char *sentence) {

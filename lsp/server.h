@@ -49,6 +49,7 @@ struct server {
     inline_completions inlines;
     work_progress progress;
     status_reason why;
+    uint64_t status_told; /* hash of the inlined/status that was sent last */
     bool model_failure_told;
     VEC(char *) roots;   /* decoded paths of the workspace folders */
     VEC(char *) unknown; /* URIs of didChange without didOpen that the log has named */
@@ -69,10 +70,10 @@ void server_tick(server *s);
 
 /* ---- for the files of this module ------------------------------------------------------------ */
 
-/* Remembers the reason and sends inlined/status when it differs from the last one sent, or always
- * when nothing was suggested. */
+/* Remembers the reason and sends inlined/status whenever nothing was suggested, and once when that
+ * is over. */
 void server_tell_reason(server *s, const char *reason, const char *detail, str uri);
-void server_tell_status(server *s);
+void server_tell_status(server *s); /* unless that would repeat the last one word for word */
 struct cJSON *server_status_json(server *s);
 void server_tell_user(server *s, lsp_message_type type, const char *sentence);
 /* Asks the daemon for the settings' model unless completion is off. */

@@ -88,6 +88,11 @@ static void complain(const apply *a, const char *path, const cJSON *value, const
     a->complain(a->ud, sentence.text);
 }
 
+/* Lua has one kind of table, so Neovim may send [] for {} and {} for []. */
+static bool is_empty(const cJSON *value) {
+    return (cJSON_IsArray(value) || cJSON_IsObject(value)) && !value->child;
+}
+
 /* ---- one value ------------------------------------------------------------------------------- */
 
 static void apply_int(const apply *a, const leaf *l, const cJSON *schema, const cJSON *value) {
@@ -129,7 +134,8 @@ static void apply_text(const apply *a, const leaf *l, const cJSON *value) {
 
 static void apply_list(const apply *a, const leaf *l, const cJSON *value) {
     const size_t item_bytes = sizeof a->to->completion.disabled_languages[0];
-    bool good = cJSON_IsArray(value) && cJSON_GetArraySize(value) <= SETTINGS_LIST_COUNT;
+    bool good = is_empty(value) || cJSON_IsArray(value);
+    good = good && cJSON_GetArraySize(value) <= SETTINGS_LIST_COUNT;
     const cJSON *item;
     if (good) {
         cJSON_ArrayForEach(item, value) {
@@ -198,6 +204,8 @@ static void apply_object(const apply *a, const char *prefix, const cJSON *schema
             continue; /* editors send null for what is not set */
         } else if (l) {
             apply_leaf(a, l, rule, value);
+        } else if (is_empty(value)) {
+            continue;
         } else if (!cJSON_IsObject(value)) {
             complain(a, path, value, "an object");
         } else {
@@ -233,7 +241,7 @@ void settings_default(settings *s) {
 
 void settings_apply(settings *s, const cJSON *section, settings_complain report, void *ud) {
     apply a = {s, report, ud};
-    if (!section || cJSON_IsNull(section)) return;
+    if (!section || cJSON_IsNull(section) || is_empty(section)) return;
     if (!cJSON_IsObject(section)) {
         if (report) report(ud, "the settings of inlined must be an object; they are ignored");
         return;

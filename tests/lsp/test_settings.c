@@ -69,6 +69,9 @@ static void test_values(void **state) {
     apply(&s, "{\"model\":null,\"completion\":{\"maxTokens\":null}}", 0, NULL);
     assert_string_equal(s.model, "m");
     assert_int_equal(s.completion.max_tokens, 3);
+    apply(&s, "{\"completion\":[],\"context\":{}}", 0, NULL); /* Lua's empty tables */
+    apply(&s, "{\"completion\":{\"disabledLanguages\":{}}}", 0, NULL);
+    assert_true(settings_language_enabled(&s, "b"));
 }
 
 static void test_wrong(void **state) {

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* lsp/text_sync: thousands of random didChange events, in each encoding, against a reference that
+ * keeps the text as code points and knows nothing of ours. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "engine/base/mem.h"
+#include "engine/base/utf8.h"
+#include "tests/lsp/lsp_peer.h"
+
+#define URI "file:///w/a.txt"
+#define POINTS_MAX 4096
+#define EDITS 1500
+
+static const uint32_t alphabet[] = {'a', 'b', ' ', '\n', 0xE9, 0x20AC, 0x1F600, '\t', '"', '\\'};
+
+typedef struct {
+    uint32_t at[POINTS_MAX];
+    size_t count;
+} points;
+
+static uint64_t random_below(uint64_t *seed, uint64_t n) {
+    *seed ^= *seed << 13;
+    *seed ^= *seed >> 7;
+    *seed ^= *seed << 17;
+    return *seed % n;
+}
+
+static uint32_t units(uint32_t cp, position_encoding enc) {
+    if (enc == ENCODING_UTF32) return 1;
+    if (enc == ENCODING_UTF16) return cp > 0xFFFF ? 2 : 1;
+    char bytes[4];
+    return (uint32_t)utf8_encode(cp, bytes);
+}
+
+static lsp_position position_at(const points *p, size_t index, position_encoding enc) {
+    lsp_position at = {0, 0};
+    for (size_t i = 0; i < index; i++) {
+        if (p->at[i] == '\n')
+            at = (lsp_position){at.line + 1, 0};
+        else
+            at.character += units(p->at[i], enc);
+    }
+    return at;
+}
+
+static void replace(points *p, size_t from, size_t to, const points *with) {
+    memmove(p->at + from + with->count, p->at + to, (p->count - to) * sizeof p->at[0]);
+    memcpy(p->at + from, with->at, with->count * sizeof p->at[0]);
+    p->count = p->count - (to - from) + with->count;
+}
+
+static char *text_of(const points *p) {
+    strbuf b;
+    strbuf_init(&b, POINTS_MAX * 4 + 1);
+    for (size_t i = 0; i < p->count; i++) {
+        char bytes[4];
+        strbuf_add(&b, bytes, (size_t)utf8_encode(p->at[i], bytes));
+    }
+    return strbuf_take(&b);
+}
+
+static cJSON *range_json(lsp_position from, lsp_position to) {
+    char json[160];
+    snprintf(json, sizeof json,
+             "{\"start\":{\"line\":%u,\"character\":%u},\"end\":{\"line\":%u,\"character\":%u}}",
+             from.line, from.character, to.line, to.character);
+    return cJSON_Parse(json);
+}
+
+static void send_change(lsp_peer *peer, int version, cJSON *changes) {
+    cJSON *m = cJSON_Parse("{\"method\":\"textDocument/didChange\",\"params\":{\"textDocument\":{"
+                           "\"uri\":\"" URI "\"}}}");
+    cJSON *params = cJSON_GetObjectItemCaseSensitive(m, "params");
+    cJSON_AddNumberToObject(cJSON_GetObjectItemCaseSensitive(params, "textDocument"), "version",
+                            version);
+    cJSON_AddItemToObject(params, "contentChanges", changes);
+    char *json = cJSON_PrintUnformatted(m);
+    lsp_peer_send(peer, json);
+    cJSON_free(json);
+    cJSON_Delete(m);
+}
+
+/* One or two changes in one message: the second is relative to the text after the first. */
+static void random_edit(lsp_peer *peer, points *p, int version, uint64_t *seed) {
+    position_encoding enc = peer->server->encoding;
+    cJSON *changes = cJSON_CreateArray();
+    for (uint64_t n = 1 + random_below(seed, 2); n; n--) {
+        points with = {.count = 0};
+        size_t most = p->count > POINTS_MAX / 2 ? 2 : 12;
+        with.count = (size_t)random_below(seed, most);
+        for (size_t i = 0; i < with.count; i++)
+            with.at[i] = alphabet[random_below(seed, COUNTOF(alphabet))];
+        size_t from = (size_t)random_below(seed, p->count + 1);
+        size_t to = MIN(from + (size_t)random_below(seed, 10), p->count);
+        cJSON *change = cJSON_CreateObject();
+        cJSON_AddItemToObject(change, "range",
+                              range_json(position_at(p, from, enc), position_at(p, to, enc)));
+        char *text = text_of(&with);
+        cJSON_AddStringToObject(change, "text", text);
+        xfree(text);
+        cJSON_AddItemToArray(changes, change);
+        replace(p, from, to, &with);
+    }
+    send_change(peer, version, changes);
+}
+
+static void run(const char *encoding, position_encoding expected) {
+    lsp_peer peer;
+    lsp_peer_open(&peer);
+    char json[256];
+    snprintf(json, sizeof json,
+             "{\"id\":0,\"method\":\"initialize\",\"params\":{\"capabilities\":{\"general\":{"
+             "\"positionEncodings\":[\"%s\"]}}}}",
+             encoding);
+    lsp_peer_send(&peer, json);
+    lsp_peer_send(&peer, "{\"method\":\"initialized\",\"params\":{}}");
+    assert_int_equal(peer.server->encoding, expected);
+    lsp_peer_open_document(&peer, URI, "");
+    points *p = xcalloc(1, sizeof *p);
+    uint64_t seed = 0x9E3779B97F4A7C15u + (uint64_t)expected;
+    for (int i = 0; i < EDITS; i++) {
+        random_edit(&peer, p, i + 2, &seed);
+        document *d = context_find(peer.server->context, STR(URI));
+        char *want = text_of(p);
+        str got = document_text(d);
+        if (got.len != strlen(want) || (got.len && memcmp(got.ptr, want, got.len)))
+            fail_msg("edit %d (%s): the texts differ", i, encoding);
+        assert_int_equal(document_version(d), i + 2);
+        xfree(want);
+    }
+    xfree(p);
+    lsp_peer_close(&peer);
+}
+
+static void test_utf8(void **state) {
+    UNUSED(state);
+    run("utf-8", ENCODING_UTF8);
+}
+
+static void test_utf16(void **state) {
+    UNUSED(state);
+    run("utf-16", ENCODING_UTF16);
+}
+
+static void test_utf32(void **state) {
+    UNUSED(state);
+    run("utf-32", ENCODING_UTF32);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_utf8),
+        cmocka_unit_test(test_utf16),
+        cmocka_unit_test(test_utf32),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
