@@ -96,7 +96,8 @@ static void random_edit(lsp_peer *peer, points *p, int version, uint64_t *seed) 
         for (size_t i = 0; i < with.count; i++)
             with.at[i] = alphabet[random_below(seed, COUNTOF(alphabet))];
         size_t from = (size_t)random_below(seed, p->count + 1);
-        size_t to = MIN(from + (size_t)random_below(seed, 10), p->count);
+        size_t to = from + (size_t)random_below(seed, 10); /* not in MIN, which reads it twice */
+        to = MIN(to, p->count);
         cJSON *change = cJSON_CreateObject();
         cJSON_AddItemToObject(change, "range",
                               range_json(position_at(p, from, enc), position_at(p, to, enc)));
