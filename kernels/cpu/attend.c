@@ -36,7 +36,7 @@ static cpu_span span_of(const job *j, int seq, int kv_head) {
     const cpu_model *m = j->m;
     return (cpu_span){.pages = j->batch->pages[seq],
                       .kv = attend_kv(m, 0, j->op->kv_layer, kv_head),
-                      .page_stride = m->page_halves,
+                      .page_stride = m->head_halves,
                       .head_dim = j->op->head_dim,
                       .value_dim = m->value_dim,
                       .scale = j->op->scale,

@@ -12,6 +12,7 @@
 
 #include "engine/base/limits.h"
 #include "engine/base/mem.h"
+#include "kernels/cpu/attend.h"
 #include "kernels/cpu/machine.h"
 #include "kernels/cpu/model.h"
 
@@ -62,28 +63,40 @@ static void cpu_top(k_model *base, int i, int count, int32_t *ids, float *logpro
 
 /* ---- KV pages ---------------------------------------------------------------------------------- */
 
-static k_half *page_at(k_model *base, int page) {
-    cpu_model *m = (cpu_model *)base;
-    return m->kv + (size_t)page * m->page_halves;
+/* A page lies in as many pieces as there are layers and KV heads; outside, they stand in that order. */
+static int page_pieces(const cpu_model *m) {
+    return m->plan.n_kv_layers * m->plan.n_head_kv;
+}
+
+static k_half *piece_at(const cpu_model *m, int page, int piece) {
+    return attend_kv(m, page, piece / m->plan.n_head_kv, piece % m->plan.n_head_kv);
 }
 
 static size_t cpu_kv_page_bytes(const k_model *base) {
     return ((const cpu_model *)base)->page_halves * sizeof(k_half);
 }
 
-static void cpu_kv_copy_page(k_model *m, int dst, int src) {
-    memmove(page_at(m, dst), page_at(m, src), cpu_kv_page_bytes(m));
+static void cpu_kv_copy_page(k_model *base, int dst, int src) {
+    const cpu_model *m = (const cpu_model *)base;
+    for (int i = 0; i < page_pieces(m); i++)
+        memmove(piece_at(m, dst, i), piece_at(m, src, i), m->head_halves * sizeof(k_half));
 }
 
-static status cpu_kv_read_page(k_model *m, int page, void *host, err *e) {
+static status cpu_kv_read_page(k_model *base, int page, void *host, err *e) {
     UNUSED(e);
-    memcpy(host, page_at(m, page), cpu_kv_page_bytes(m));
+    const cpu_model *m = (const cpu_model *)base;
+    k_half *to = host;
+    for (int i = 0; i < page_pieces(m); i++, to += m->head_halves)
+        memcpy(to, piece_at(m, page, i), m->head_halves * sizeof(k_half));
     return OK;
 }
 
-static status cpu_kv_write_page(k_model *m, int page, const void *host, err *e) {
+static status cpu_kv_write_page(k_model *base, int page, const void *host, err *e) {
     UNUSED(e);
-    memcpy(page_at(m, page), host, cpu_kv_page_bytes(m));
+    const cpu_model *m = (const cpu_model *)base;
+    const k_half *from = host;
+    for (int i = 0; i < page_pieces(m); i++, from += m->head_halves)
+        memcpy(piece_at(m, page, i), from, m->head_halves * sizeof(k_half));
     return OK;
 }
 

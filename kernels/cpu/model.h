@@ -43,10 +43,11 @@ typedef struct {
     int n_matrices, n_ropes;
     void *weights, *work; /* mapped memory; the pointers below go into it */
     size_t weights_mapped, work_mapped, kv_mapped;
-    /* KV: [page][layer][kv head]{K transposed [head_dim][32]; V [32][value_dim]} */
+    /* KV: [layer][kv head][page]{K transposed [head_dim][32]; V [32][value_dim]}: a head's pages
+     * follow each other, because attention reads them in a row. */
     k_half *kv;
     int value_dim;                   /* head_dim rounded up to 32                           */
-    size_t head_halves, page_halves; /* of one head in one layer, of a whole page           */
+    size_t head_halves, page_halves; /* of a page: one head and layer, all          */
     /* Rows of f32, `ld_` floats apart. */
     float *x, *h, *y, *q, *att, *k, *v, *u, *gate, *logits;
     size_t ld_x, ld_q, ld_kv, ld_u, ld_logits;

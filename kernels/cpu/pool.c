@@ -3,7 +3,10 @@
  *
  * No barrier: a loop is over when its units are done, not when every worker has arrived.  A worker
  * that the OS has taken off its core delays the leader only while it holds a stretch; otherwise it
- * finds a later loop, or none.  Idle workers spin for SPIN_US and then sleep.
+ * finds a later loop, or none.  Idle workers spin for SPIN_US and then sleep.  When the leader had to
+ * sleep for a worker, the cores are wanted by somebody else: it goes on alone for ALONE_FACTOR times
+ * as long as it slept before it shares again, so a busy machine costs little more than the second
+ * thread's help.
  *
  *     `loop` packs {sequence number : 24, units : 20, next unit : 20}
  *
@@ -30,6 +33,8 @@
 #include "engine/base/mem.h"
 
 #define SPIN_US 40
+#define ALONE_FACTOR 8
+#define ALONE_US_MAX 100000
 #define UNIT_BITS 20
 #define UNIT_MASK ((UINT64_C(1) << UNIT_BITS) - 1)
 
@@ -44,6 +49,7 @@ struct pool {
     pool_fn fn;
     void *arg;
     int64_t grain;
+    uint64_t alone_until; /* clock_us; the leader's own */
     _Alignas(64) atomic_uint_fast64_t loop;
     _Alignas(64) atomic_int_fast64_t done;
     _Alignas(64) atomic_int sleepers;
@@ -129,7 +135,7 @@ static void *worker_main(void *arg) {
 }
 
 static void wait_until_done(pool *p, int64_t units) {
-    uint64_t until = clock_us() + SPIN_US;
+    uint64_t until = clock_us() + SPIN_US, slept = until;
     do {
         for (int i = 0; i < 16; i++) {
             if (atomic_load(&p->done) == units) return;
@@ -142,11 +148,13 @@ static void wait_until_done(pool *p, int64_t units) {
         pthread_cond_wait(&p->finished, &p->lock);
     atomic_store(&p->leader_sleeps, false);
     pthread_mutex_unlock(&p->lock);
+    uint64_t now = clock_us();
+    p->alone_until = now + MIN((now - slept) * ALONE_FACTOR, ALONE_US_MAX);
 }
 
 void pool_run(pool *p, pool_fn fn, void *arg, int64_t units, int64_t grain) {
     if (units <= 0) return;
-    if (p->threads == 1 || units <= grain) {
+    if (p->threads == 1 || units <= grain || clock_us() < p->alone_until) {
         fn(arg, 0, units, 0);
         return;
     }
