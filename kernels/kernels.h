@@ -14,7 +14,11 @@
  * Conventions: matrices W [rows, cols] are row-major as in GGUF (ne0 = cols = input, ne1 = rows =
  * output): y[rows] = W x[cols].  x is the residual stream, one f32 row of `dim` per token.
  */
-#include <stdatomic.h>
+#ifdef __cplusplus
+typedef volatile bool atomic_bool; /* CUDA host code only looks at the flag */
+#else
+# include <stdatomic.h>
+#endif
 
 #include "engine/base/status.h"
 #include "kernels/blocks.h"

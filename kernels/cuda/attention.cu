@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Attention over paged KV, for decode (one or a few positions, pages split over CTAs and warps) and
+ * prefill (every warp its own tile of rows), by one warp-level routine on tensor cores.
+ *
+ * A tile is 16 rows: row r is query position t = r / group, head g = r % group of the KV head's group,
+ * packed over a run of batch rows of one sequence, so that each K and V element is read once for all
+ * heads that share it.
+ *
+ * Page layout of a KV head: K [32 tokens][hd], V transposed [hd][32 tokens].  Both are read as 16-byte
+ * pieces straight into mma.m16n8k16 fragments, without shared memory: a dot product does not care in
+ * which order its terms come, so the k index of the mma is permuted to fit 8 neighbouring halves of a
+ * lane, in K over dimensions and in V over tokens (the columns of the score tiles are the tokens
+ * 8c .. 8c+7 of lane c for the same reason).
+ *
+ * Online softmax after Milakov and Gimelshein (2018); split-KV merge after Flash-Decoding.
+ */
+#include "kernels/cuda/cuda.cuh"
+
+enum { WARPS = 4, TILE = 16 };
+
+#define LOG2E 1.4426950408889634f
+
+typedef struct {
+    int seq, row0; /* batch row of the tile's first position */
+    int first;     /* packed row (within the run) of the tile's row 0 */
+    int left;      /* packed rows from there to the end of the run */
+} tile_info;
+
+static __device__ __forceinline__ void mma(float c[4], const uint32_t a[4], uint32_t b0,
+                                           uint32_t b1) {
+    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 "
+                 "{%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+                 : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+}
+
+static __device__ __forceinline__ uint32_t pack_half2(float x, float y) {
+    __half2 h = __floats2half2_rn(x, y);
+    return *(uint32_t *)&h;
+}
+
+/* What a warp carries through the pages; every lane has rows g = lane / 4 and g + 8. */
+template <int HD> struct attend_state {
+    uint32_t q[HD / 32][2][4];
+    float o[HD / 8][4];
+    float m[2], l[2];
+    int pos[2]; /* query position of the two rows; -1: no such row */
+};
+
+template <int HD>
+static __device__ __forceinline__ void load_q(attend_state<HD> &s, const attend_args &a,
+                                              const tile_info &t, int kv_head) {
+    int lane = threadIdx.x & 31, group = a.kv.n_head / a.kv.n_head_kv;
+#pragma unroll
+    for (int half = 0; half < 2; half++) {
+        int r = lane / 4 + 8 * half;
+        bool there = r < t.left;
+        int packed = t.first + (there ? r : 0);
+        int row = t.row0 + packed / group, head = kv_head * group + packed % group;
+        s.pos[half] = there ? a.step.pos[row] : -1;
+        const __half *q = a.q + ((size_t)row * a.kv.n_head + head) * HD + 8 * (lane & 3);
+#pragma unroll
+        for (int j = 0; j < HD / 32; j++) {
+            uint4 v = there ? *(const uint4 *)(q + 32 * j) : make_uint4(0, 0, 0, 0);
+            s.q[j][0][half] = v.x;
+            s.q[j][0][half + 2] = v.y;
+            s.q[j][1][half] = v.z;
+            s.q[j][1][half + 2] = v.w;
+        }
+        s.m[half] = -INFINITY;
+        s.l[half] = 0;
+    }
+#pragma unroll
+    for (int d = 0; d < HD / 8; d++)
+        s.o[d][0] = s.o[d][1] = s.o[d][2] = s.o[d][3] = 0;
+}
+
+/* Scores of the page's 32 tokens in base-2 units: sc[j] columns 2c, 2c+1 are tokens 8c + 2j + {0, 1}. */
+template <int HD>
+static __device__ __forceinline__ void page_scores(float sc[4][4], const attend_state<HD> &s,
+                                                   const attend_args &a, const __half *k, int pos0) {
+    int lane = threadIdx.x & 31, n = lane / 4, c = lane & 3;
+#pragma unroll
+    for (int j = 0; j < 4; j++) {
+        sc[j][0] = sc[j][1] = sc[j][2] = sc[j][3] = 0;
+        const __half *row = k + (size_t)(8 * (n >> 1) + 2 * j + (n & 1)) * HD + 8 * c;
+#pragma unroll
+        for (int d = 0; d < HD / 32; d++) {
+            uint4 v = *(const uint4 *)(row + 32 * d);
+            mma(sc[j], s.q[d][0], v.x, v.y);
+            mma(sc[j], s.q[d][1], v.z, v.w);
+        }
+    }
+#pragma unroll
+    for (int j = 0; j < 4; j++) {
+#pragma unroll
+        for (int i = 0; i < 4; i++) {
+            int pos = pos0 + 8 * c + 2 * j + (i & 1), limit = s.pos[i >> 1];
+            float v = sc[j][i] * a.scale;
+            if (a.softcap > 0) v = a.softcap * tanhf(v / a.softcap);
+            bool seen = pos <= limit && (a.window <= 0 || pos > limit - a.window);
+            sc[j][i] = seen ? v * LOG2E : -INFINITY;
+        }
+    }
+}
+
+/* Turns scores into weights, rescales what was gathered, and adds this page's values. */
+template <int HD>
+static __device__ __forceinline__ void page_values(float sc[4][4], attend_state<HD> &s,
+                                                   const __half *v) {
+    int lane = threadIdx.x & 31, n = lane / 4, c = lane & 3;
+    float keep[2];
+#pragma unroll
+    for (int half = 0; half < 2; half++) {
+        float top = -INFINITY;
+#pragma unroll
+        for (int j = 0; j < 4; j++)
+            top = fmaxf(top, fmaxf(sc[j][2 * half], sc[j][2 * half + 1]));
+        top = fmaxf(top, __shfl_xor_sync(0xffffffffu, top, 1));
+        top = fmaxf(top, __shfl_xor_sync(0xffffffffu, top, 2));
+        float m = fmaxf(s.m[half], top);
+        float base = m == -INFINITY ? 0 : m; /* a row that sees nothing yet */
+        keep[half] = exp2f(s.m[half] - base);
+        float sum = 0;
+#pragma unroll
+        for (int j = 0; j < 4; j++) {
+#pragma unroll
+            for (int e = 0; e < 2; e++) {
+                float p = exp2f(sc[j][2 * half + e] - base);
+                sc[j][2 * half + e] = p;
+                sum += p;
+            }
+        }
+        s.m[half] = m;
+        s.l[half] = s.l[half] * keep[half] + sum; /* per lane; lanes are added at the end */
+    }
+    uint32_t p[2][4];
+#pragma unroll
+    for (int step = 0; step < 2; step++) {
+        p[step][0] = pack_half2(sc[2 * step][0], sc[2 * step][1]);
+        p[step][1] = pack_half2(sc[2 * step][2], sc[2 * step][3]);
+        p[step][2] = pack_half2(sc[2 * step + 1][0], sc[2 * step + 1][1]);
+        p[step][3] = pack_half2(sc[2 * step + 1][2], sc[2 * step + 1][3]);
+    }
+#pragma unroll
+    for (int d = 0; d < HD / 8; d++) {
+        s.o[d][0] *= keep[0];
+        s.o[d][1] *= keep[0];
+        s.o[d][2] *= keep[1];
+        s.o[d][3] *= keep[1];
+        uint4 b = *(const uint4 *)(v + (size_t)(8 * d + n) * K_PAGE_TOKENS + 8 * c);
+        mma(s.o[d], p[0], b.x, b.y);
+        mma(s.o[d], p[1], b.z, b.w);
+    }
+}
+
+static __device__ __forceinline__ tile_info read_tile(const attend_args &a, int tile) {
+    const int *t = a.step.tiles + 3 * tile;
+    tile_info info;
+    info.row0 = t[0];
+    info.first = t[1];
+    info.left = t[2];
+    info.seq = a.step.seq[info.row0];
+    return info;
+}
+
+/* First and last page that any row of the tile can see. */
+static __device__ __forceinline__ int2 page_range(const attend_args &a, const tile_info &t) {
+    int group = a.kv.n_head / a.kv.n_head_kv;
+    int low = a.step.pos[t.row0 + t.first / group];
+    int high = a.step.pos[t.row0 + (t.first + min(t.left, (int)TILE) - 1) / group];
+    int from = a.window > 0 ? max(0, low - a.window + 1) : 0;
+    return make_int2(from / K_PAGE_TOKENS, high / K_PAGE_TOKENS);
+}
+
+template <int HD>
+static __device__ __forceinline__ void attend_pages(attend_state<HD> &s, const attend_args &a,
+                                                    const tile_info &t, int kv_head, int from,
+                                                    int to, int step) {
+    const int *pages = a.step.pages + (size_t)t.seq * a.step.pages_stride;
+    for (int p = from; p <= to; p += step) {
+        size_t slab = ((size_t)pages[p] * a.kv.n_head_kv + kv_head) * HD * K_PAGE_TOKENS;
+        float sc[4][4];
+        page_scores<HD>(sc, s, a, a.kv.k + slab, p * K_PAGE_TOKENS);
+        page_values<HD>(sc, s, a.kv.v + slab);
+    }
+#pragma unroll
+    for (int half = 0; half < 2; half++) {
+        s.l[half] += __shfl_xor_sync(0xffffffffu, s.l[half], 1);
+        s.l[half] += __shfl_xor_sync(0xffffffffu, s.l[half], 2);
+    }
+}
+
+/* ---- prefill: a warp per tile ------------------------------------------------------------------ */
+
+template <int HD>
+static __global__ void __launch_bounds__(WARPS * 32) attend_prefill(attend_args a) {
+    pdl_trigger();
+    pdl_wait();
+    int tile = blockIdx.x * WARPS + (threadIdx.x >> 5), kv_head = blockIdx.y;
+    if (tile >= a.n_tiles) return;
+    tile = a.n_tiles - 1 - tile; /* the longest first: a shorter tail */
+    tile_info t = read_tile(a, tile);
+    attend_state<HD> s;
+    load_q<HD>(s, a, t, kv_head);
+    int2 range = page_range(a, t);
+    attend_pages<HD>(s, a, t, kv_head, range.x, range.y, 1);
+    int lane = threadIdx.x & 31, group = a.kv.n_head / a.kv.n_head_kv, hd = a.kv.head_dim;
+#pragma unroll
+    for (int half = 0; half < 2; half++) {
+        int r = lane / 4 + 8 * half;
+        if (r >= t.left) continue;
+        int packed = t.first + r, row = t.row0 + packed / group;
+        int head = kv_head * group + packed % group;
+        __half *out = a.att + ((size_t)row * a.kv.n_head + head) * hd;
+        float scale = 1.0f / s.l[half];
+#pragma unroll
+        for (int d = 0; d < HD / 8; d++) {
+            int col = 8 * d + 2 * (lane & 3);
+            if (col < hd) out[col] = __float2half(s.o[d][2 * half] * scale);
+            if (col + 1 < hd) out[col + 1] = __float2half(s.o[d][2 * half + 1] * scale);
+        }
+    }
+}
+
+/* ---- decode: pages split over the warps of a CTA and over CTAs -------------------------------------- */
+
+/* Partial result of one warp: o [16][HD], then m [16], l [16]. */
+template <int HD> static __device__ __forceinline__ constexpr int part_floats() {
+    return TILE * (HD + 2);
+}
+
+template <int HD>
+static __device__ __forceinline__ void write_part(const attend_state<HD> &s, float *part) {
+    int lane = threadIdx.x & 31;
+#pragma unroll
+    for (int half = 0; half < 2; half++) {
+        int r = lane / 4 + 8 * half;
+#pragma unroll
+        for (int d = 0; d < HD / 8; d++) {
+            float2 *out = (float2 *)(part + r * HD + 8 * d + 2 * (lane & 3));
+            *out = make_float2(s.o[d][2 * half], s.o[d][2 * half + 1]);
+        }
+        if ((lane & 3) == 0) {
+            part[TILE * HD + r] = s.m[half];
+            part[TILE * HD + TILE + r] = s.l[half];
+        }
+    }
+}
+
+/* Merges `count` partial results of row r; 32 lanes hold HD / 32 neighbouring dimensions each. */
+template <int HD>
+static __device__ __forceinline__ void merge_row(const float *parts, int count, int r, float *o,
+                                                 float *m_out, float *l_out) {
+    int lane = threadIdx.x & 31;
+    float m = -INFINITY, l = 0;
+    for (int i = 0; i < count; i++)
+        m = fmaxf(m, parts[i * part_floats<HD>() + TILE * HD + r]);
+#pragma unroll
+    for (int k = 0; k < HD / 32; k++)
+        o[k] = 0;
+    for (int i = 0; i < count; i++) {
+        const float *p = parts + i * part_floats<HD>();
+        float mi = p[TILE * HD + r];
+        float scale = mi == -INFINITY ? 0 : exp2f(mi - m);
+        l += scale * p[TILE * HD + TILE + r];
+#pragma unroll
+        for (int k = 0; k < HD / 32; k++)
+            o[k] += scale * p[r * HD + lane * (HD / 32) + k];
+    }
+    *m_out = m;
+    *l_out = l;
+}
+
+/* Writes the finished row of one head as int8 chunks (and, for the float formats' sake, that is all
+ * that is written: they turn it back). */
+template <int HD>
+static __device__ __forceinline__ void emit_row(const attend_args &a, int row, int head,
+                                                const float *o, float *stage) {
+    int lane = threadIdx.x & 31, hd = a.kv.head_dim;
+#pragma unroll
+    for (int k = 0; k < HD / 32; k++)
+        stage[lane * (HD / 32) + k] = o[k];
+    __syncwarp();
+    int chunks = (a.kv.n_head * hd + CHUNK - 1) / CHUNK;
+    uint8_t *base = a.act_q + (size_t)row * a.act_stride;
+    int8_t *lo = (int8_t *)base, *hi = lo + (size_t)chunks * 16;
+    float2 *meta = (float2 *)(base + (size_t)chunks * 32);
+    for (int at = 0; at < hd; at += CHUNK) { /* heads are whole chunks: cuda_head_dim_padded checks */
+        float v = stage[at + lane];
+        float top = warp_max(fabsf(v));
+        float scale = top / 127.0f, inverse = top > 0 ? 127.0f / top : 0;
+        int q = __float2int_rn(v * inverse), sum = q;
+#pragma unroll
+        for (int s = 8; s > 0; s >>= 1)
+            sum += __shfl_xor_sync(0xffffffffu, sum, s);
+        int other = __shfl_xor_sync(0xffffffffu, sum, 16);
+        int c = (head * hd + at) / CHUNK;
+        (lane < 16 ? lo : hi)[16 * c + (lane & 15)] = (int8_t)q;
+        if (lane == 0) meta[c] = make_float2(scale, __int_as_float((sum & 0xffff) | other << 16));
+    }
+    __syncwarp();
+}
+
+template <int HD>
+static __device__ void finish_rows(const attend_args &a, const tile_info &t, int kv_head,
+                                   const float *parts, int count, float *stage) {
+    int warp = threadIdx.x >> 5, group = a.kv.n_head / a.kv.n_head_kv;
+    for (int r = warp; r < min(t.left, (int)TILE); r += WARPS) {
+        float o[HD / 32], m, l;
+        merge_row<HD>(parts, count, r, o, &m, &l);
+#pragma unroll
+        for (int k = 0; k < HD / 32; k++)
+            o[k] /= l;
+        int packed = t.first + r;
+        emit_row<HD>(a, t.row0 + packed / group, kv_head * group + packed % group, o,
+                     stage + warp * HD);
+    }
+}
+
+template <int HD>
+static __global__ void __launch_bounds__(WARPS * 32) attend_decode(attend_args a) {
+    extern __shared__ __align__(16) float parts[]; /* [WARPS] partial results */
+    __shared__ float stage[WARPS * HD];
+    __shared__ int last;
+    pdl_trigger();
+    pdl_wait();
+    int split = blockIdx.x, kv_head = blockIdx.y, tile = blockIdx.z, warp = threadIdx.x >> 5;
+    tile_info t = read_tile(a, tile);
+    int2 range = page_range(a, t);
+    int pages = range.y - range.x + 1;
+    int active = min(a.splits, (pages + WARPS - 1) / WARPS); /* CTAs that have any page */
+    if (split >= active) return;
+
+    attend_state<HD> s;
+    load_q<HD>(s, a, t, kv_head);
+    attend_pages<HD>(s, a, t, kv_head, range.x + split * WARPS + warp, range.y, active * WARPS);
+    write_part<HD>(s, parts + warp * part_floats<HD>());
+    __syncthreads();
+    if (active == 1) {
+        finish_rows<HD>(a, t, kv_head, parts, WARPS, stage);
+        return;
+    }
+    size_t cell = (size_t)tile * a.kv.n_head_kv + kv_head;
+    float *mine = a.part + (cell * a.splits + split) * part_floats<HD>();
+    for (int r = warp; r < min(t.left, (int)TILE); r += WARPS) {
+        float o[HD / 32], m, l;
+        int lane = threadIdx.x & 31;
+        merge_row<HD>(parts, WARPS, r, o, &m, &l);
+#pragma unroll
+        for (int k = 0; k < HD / 32; k++)
+            mine[r * HD + lane * (HD / 32) + k] = o[k];
+        if (lane == 0) {
+            mine[TILE * HD + r] = m;
+            mine[TILE * HD + TILE + r] = l;
+        }
+    }
+    __threadfence();
+    __syncthreads();
+    if (threadIdx.x == 0) last = atomicAdd(&a.ticket[cell], 1) == active - 1;
+    __syncthreads();
+    if (!last) return;
+    __threadfence();
+    if (threadIdx.x == 0) a.ticket[cell] = 0;
+    finish_rows<HD>(a, t, kv_head, a.part + cell * a.splits * part_floats<HD>(), active, stage);
+}
+
+/* ---- launches -------------------------------------------------------------------------------------- */
+
+/* Heads are handled as 64, 96, 128 or 256 dimensions; the rest of a head is zeros. */
+int cuda_head_dim_padded(int head_dim) {
+    if (head_dim % CHUNK != 0) return 0;
+    if (head_dim <= 64) return 64;
+    if (head_dim <= 96) return 96;
+    if (head_dim <= 128) return 128;
+    return head_dim <= 256 ? 256 : 0;
+}
+
+template <int HD> static cudaError_t attend(const launch_ctx *l, const attend_args *a) {
+    cudaLaunchConfig_t config = {};
+    config.blockDim = dim3(WARPS * 32);
+    config.stream = l->stream;
+    cudaLaunchAttribute attr[1];
+    attr[0].id = cudaLaunchAttributeProgrammaticStreamSerialization;
+    attr[0].val.programmaticStreamSerializationAllowed = 1;
+    config.attrs = attr;
+    config.numAttrs = l->pdl ? 1 : 0;
+    if (a->att) {
+        config.gridDim = dim3((unsigned)((a->n_tiles + WARPS - 1) / WARPS),
+                              (unsigned)a->kv.n_head_kv);
+        return cudaLaunchKernelEx(&config, attend_prefill<HD>, *a);
+    }
+    size_t smem = WARPS * part_floats<HD>() * sizeof(float);
+    cudaError_t code = cudaFuncSetAttribute(
+        attend_decode<HD>, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)smem);
+    if (code != cudaSuccess) return code;
+    config.dynamicSmemBytes = smem;
+    config.gridDim = dim3((unsigned)a->splits, (unsigned)a->kv.n_head_kv, (unsigned)a->n_tiles);
+    return cudaLaunchKernelEx(&config, attend_decode<HD>, *a);
+}
+
+cudaError_t cuda_attend(const launch_ctx *l, const attend_args *a) {
+    switch (a->kv.hd) {
+    case 64: return attend<64>(l, a);
+    case 96: return attend<96>(l, a);
+    case 128: return attend<128>(l, a);
+    default: return attend<256>(l, a);
+    }
+}

@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Decode: final norm and logits (decode.cuh). */
+#include "kernels/cuda/decode.cuh"
+
+cudaError_t cuda_decode_head(const launch_ctx *l, const decode_args *a) {
+    int pairs = (a->w[0].rows + 1) / 2;
+    return decode<MODE_HEAD>(l, a, pairs, 1, 4);
+}

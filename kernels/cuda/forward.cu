@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One step through the plan: up to 8 rows on the int8 decode path (captured once per row count into a
+ * CUDA graph that reads tokens, positions and page tables from device memory), more rows on the
+ * float16 path through tensor cores.
+ *
+ * A batch of 3, 5, 6 or 7 rows runs as 4 or 8: the last row is repeated, which writes the same K and V
+ * twice.  In the decode path every row has its own attention tiles and the splits are fixed, so a row's
+ * bits do not depend on its batch.
+ */
+#include "kernels/cuda/model.cuh"
+
+#include <cmath>
+
+static step_dev step_of(const cuda_model *m) {
+    const int *s = m->w.step;
+    step_dev d = {s + m->at.token, s + m->at.pos,   s + m->at.seq,
+                  s + m->at.pages, s + m->at.tiles, s + m->at.want, m->s.kv_pages};
+    return d;
+}
+
+/* ---- decode ------------------------------------------------------------------------------------------ */
+
+static decode_args decode_base(cuda_model *m, const dev_op *op, int n) {
+    decode_args a;
+    memset(&a, 0, sizeof a);
+    a.n = n;
+    a.x = m->w.x;
+    a.dim = m->s.dim;
+    a.norm = op->norm;
+    for (int i = 0; i < 3; i++) {
+        a.w[i] = op->w[i];
+        a.bias[i] = op->bias[i];
+    }
+    a.step = step_of(m);
+    a.rope = op->rope;
+    a.kv = op->kv;
+    a.act = op->act;
+    a.act_q = m->w.act_q;
+    a.act_stride = m->w.act_stride;
+    a.scale = op->scale;
+    a.softcap = op->softcap;
+    return a;
+}
+
+static rope_args rope_base(cuda_model *m, const dev_op *op, int n) {
+    rope_args r;
+    memset(&r, 0, sizeof r);
+    r.qkv = m->w.qkv;
+    r.stride = op->w[0].rows + op->w[1].rows + op->w[2].rows;
+    r.n = n;
+    for (int i = 0; i < 3; i++)
+        r.bias[i] = op->bias[i];
+    r.q_norm = op->q_norm;
+    r.k_norm = op->k_norm;
+    r.rope = op->rope;
+    r.step = step_of(m);
+    r.kv = op->kv;
+    r.q = m->w.q;
+    return r;
+}
+
+static attend_args attend_base(cuda_model *m, const dev_op *op, int n_tiles) {
+    attend_args a;
+    memset(&a, 0, sizeof a);
+    a.kv = op->kv;
+    a.step = step_of(m);
+    a.q = m->w.q;
+    a.n_tiles = n_tiles;
+    a.splits = m->s.splits;
+    a.scale = op->scale;
+    a.softcap = op->softcap;
+    a.window = op->window;
+    a.part = m->w.part;
+    a.ticket = m->w.tickets;
+    a.act_q = m->w.act_q;
+    a.act_stride = m->w.act_stride;
+    return a;
+}
+
+static cudaError_t decode_proj(cuda_model *m, const launch_ctx *l, const dev_op *op, int n) {
+    decode_args a = decode_base(m, op, n);
+    bool post = op->norm.kind >= 0;
+    a.out = post ? m->w.y : m->w.x;
+    a.out_stride = m->s.dim;
+    a.add = !post;
+    if (post) a.bias[0] = NULL, a.scale = 1;
+    cudaError_t code = cuda_decode_proj(l, &a);
+    if (code == cudaSuccess && post)
+        code = cuda_norm_add(l, m->w.x, m->w.y, n, m->s.dim, op->norm, op->bias[0], op->scale);
+    return code;
+}
+
+static cudaError_t decode_qkv(cuda_model *m, const launch_ctx *l, const dev_op *op, int n) {
+    decode_args a = decode_base(m, op, n);
+    a.q = m->w.q;
+    a.q_raw = m->w.qkv;
+    a.raw = op->q_norm.kind >= 0 || op->k_norm.kind >= 0; /* a norm needs the whole head */
+    cudaError_t code = cuda_decode_qkv(l, &a);
+    if (code != cudaSuccess || !a.raw) return code;
+    rope_args r = rope_base(m, op, n);
+    return cuda_rope_kv(l, &r);
+}
+
+static cudaError_t head_rows(cuda_model *m, const launch_ctx *l, const dev_op *op, int n) {
+    decode_args a = decode_base(m, op, n);
+    a.out = m->w.logits;
+    a.out_stride = m->s.vocab;
+    a.gather = step_of(m).want;
+    cudaError_t code = cuda_decode_head(l, &a);
+    if (code != cudaSuccess) return code;
+    int *ticket = m->w.tickets + DECODE_ROWS_MAX * m->s.tiles_row * m->s.n_head_kv;
+    return cuda_top_one(l, m->w.logits, n, m->s.vocab, m->s.vocab, m->w.top_cells, ticket,
+                        m->top_dev);
+}
+
+static cudaError_t decode_op(cuda_model *m, const launch_ctx *l, const dev_op *op, int n) {
+    decode_args a;
+    attend_args t;
+    switch (op->kind) {
+    case OP_EMBED:
+        return cuda_embed(l, &op->w[0], step_of(m).token, n, op->scale, m->w.x, m->s.dim);
+    case OP_QKV: return decode_qkv(m, l, op, n);
+    case OP_ATTEND:
+        t = attend_base(m, op, n * m->s.tiles_row);
+        return cuda_attend(l, &t);
+    case OP_ATTN_OUT:
+    case OP_FFN_DOWN: return decode_proj(m, l, op, n);
+    case OP_GATE_UP:
+        a = decode_base(m, op, n);
+        return cuda_decode_gate_up(l, &a);
+    case OP_HEAD: return head_rows(m, l, op, n);
+    }
+    return cudaErrorInvalidValue;
+}
+
+static cudaError_t decode_all(cuda_model *m, const launch_ctx *l, int n) {
+    for (int i = 0; i < m->n_ops; i++) {
+        cudaError_t code = decode_op(m, l, &m->ops[i], n);
+        if (code != cudaSuccess) return code;
+    }
+    return cudaSuccess;
+}
+
+static status capture(cuda_model *m, int slot, int n, err *e) {
+    cudaGraph_t graph;
+    launch_ctx l = {m->b->stream, m->b->cc >= 90};
+    CU_TRY(e, cudaStreamBeginCapture(l.stream, cudaStreamCaptureModeThreadLocal));
+    cudaError_t code = decode_all(m, &l, n);
+    cudaError_t ended = cudaStreamEndCapture(l.stream, &graph);
+    CU_TRY(e, code);
+    CU_TRY(e, ended);
+    code = cudaGraphInstantiate(&m->graph[slot], graph, 0);
+    cudaGraphDestroy(graph);
+    CU_TRY(e, code);
+    return OK;
+}
+
+/* ---- prefill ------------------------------------------------------------------------------------------ */
+
+/* The op's matrices as float16 rows, resident or made now. */
+static const __half *mirror_of(cuda_model *m, const dev_op *op) {
+    if (op->mirror) return op->mirror;
+    __half *to = m->w.scratch;
+    for (int i = 0; i < 3; i++) {
+        if (op->w[i].rows == 0) continue;
+        cuda_to_f16(m->b->stream, &op->w[i], to, op->cols);
+        to += (size_t)op->w[i].rows * (size_t)op->cols;
+    }
+    return m->w.scratch;
+}
+
+static status prefill_proj(cuda_model *m, const launch_ctx *l, const dev_op *op, const __half *in,
+                           int n, err *e) {
+    bool direct = op->norm.kind < 0 && !op->bias[0] && op->scale == 1.0f;
+    status s = cuda_gemm_run(m->b->products, mirror_of(m, op), op->w[0].rows, op->cols, in, n,
+                             direct ? m->w.x : m->w.y, false, direct ? 1.0f : 0.0f, e);
+    if (s != OK || direct) return s;
+    CU_TRY(e, cuda_norm_add(l, m->w.x, m->w.y, n, m->s.dim, op->norm, op->bias[0], op->scale));
+    return OK;
+}
+
+static status prefill_op(cuda_model *m, const launch_ctx *l, const dev_op *op, int n, int n_tiles,
+                         err *e) {
+    attend_args t;
+    rope_args r;
+    bool gated;
+    status s;
+    switch (op->kind) {
+    case OP_EMBED:
+        CU_TRY(e, cuda_embed(l, &op->w[0], step_of(m).token, n, op->scale, m->w.x, m->s.dim));
+        return OK;
+    case OP_QKV:
+        CU_TRY(e, cuda_norm_f16(l, m->w.x, n, m->s.dim, op->norm, m->w.h, op->cols));
+        s = cuda_gemm_run(m->b->products, mirror_of(m, op), op->mirror_rows, op->cols, m->w.h, n,
+                          m->w.qkv, false, 0, e);
+        if (s != OK) return s;
+        r = rope_base(m, op, n);
+        CU_TRY(e, cuda_rope_kv(l, &r));
+        return OK;
+    case OP_ATTEND:
+        t = attend_base(m, op, n_tiles);
+        t.att = m->w.att;
+        CU_TRY(e, cuda_attend(l, &t));
+        return OK;
+    case OP_ATTN_OUT: return prefill_proj(m, l, op, m->w.att, n, e);
+    case OP_GATE_UP:
+        CU_TRY(e, cuda_norm_f16(l, m->w.x, n, m->s.dim, op->norm, m->w.h, op->cols));
+        s = cuda_gemm_run(m->b->products, mirror_of(m, op), op->mirror_rows, op->cols, m->w.h, n,
+                          m->w.gu, true, 0, e);
+        if (s != OK) return s;
+        gated = op->w[0].rows != 0;
+        CU_TRY(e, cuda_act_f16(l, m->w.gu, op->bias[0], op->bias[1], n, op->w[1].rows, gated,
+                               op->act, m->w.u));
+        return OK;
+    case OP_FFN_DOWN: return prefill_proj(m, l, op, m->w.u, n, e);
+    case OP_HEAD: return OK; /* per group of wanted rows, later */
+    }
+    return err_set(e, ERR_DEVICE, "unknown operation in the plan");
+}
+
+/* ---- the step block ------------------------------------------------------------------------------------- */
+
+/* Tiles of the attention: a run of rows of one sequence is cut into 16 packed rows; in the decode path
+ * every row is a run of its own. */
+static int fill_tiles(cuda_model *m, const k_batch *b, int n, bool alone, int *tiles) {
+    int count = 0;
+    for (int from = 0, to; from < n; from = to) {
+        to = from + 1;
+        while (!alone && to < n && b->seq[to] == b->seq[from])
+            to++;
+        int packed = (to - from) * m->s.group;
+        for (int first = 0; first < packed; first += 16) {
+            tiles[3 * count] = from;
+            tiles[3 * count + 1] = first;
+            tiles[3 * count + 2] = packed - first;
+            count++;
+        }
+    }
+    return count;
+}
+
+/* Copies the batch to the device; `n` rows of which those behind batch->n repeat the last. */
+static status upload_step(cuda_model *m, const k_batch *b, int n, bool alone, int *n_tiles, err *e) {
+    int *h = m->step_host;
+    m->n_want = 0;
+    for (int i = 0; i < n; i++) {
+        int from = MIN(i, b->n - 1);
+        h[m->at.token + (size_t)i] = b->token[from];
+        h[m->at.pos + (size_t)i] = b->pos[from];
+        h[m->at.seq + (size_t)i] = b->seq[from];
+        if (i < b->n && b->want[i]) m->want_rows[m->n_want++] = i;
+    }
+    k_batch padded = *b;
+    padded.seq = h + m->at.seq;
+    *n_tiles = fill_tiles(m, &padded, n, alone, h + m->at.tiles);
+    for (int i = 0; i < HEAD_ROWS; i++)
+        h[m->at.want + (size_t)i] = m->n_want ? m->want_rows[MIN(i, m->n_want - 1)] : 0;
+    int last[SEQUENCES] = {0}; /* highest position per sequence: how much of its page table matters */
+    for (int i = 0; i < b->n; i++) {
+        if (b->seq[i] < SEQUENCES) last[b->seq[i]] = MAX(last[b->seq[i]], b->pos[i]);
+    }
+    size_t head = m->at.tiles + 3 * (size_t)*n_tiles;
+    CU_TRY(e, cudaMemcpyAsync(m->w.step, h, head * sizeof(int), cudaMemcpyHostToDevice,
+                              m->b->stream));
+    for (int q = 0; q < b->n_seqs; q++) {
+        size_t at = m->at.pages + (size_t)q * (size_t)m->s.kv_pages;
+        int used = last[q] / K_PAGE_TOKENS + 1;
+        if (memcmp(h + at, b->pages[q], (size_t)used * sizeof(int)) == 0) continue; /* there already */
+        memcpy(h + at, b->pages[q], (size_t)used * sizeof(int));
+        CU_TRY(e, cudaMemcpyAsync(m->w.step + at, h + at, (size_t)used * sizeof(int),
+                                  cudaMemcpyHostToDevice, m->b->stream));
+    }
+    return OK;
+}
+
+status cuda_model_forward(cuda_model *m, const k_batch *b, err *e) {
+    int n_tiles, slot = 0, n = 1;
+    bool decode = b->n <= DECODE_ROWS_MAX && !m->gemm_only;
+    while (decode && n < b->n) {
+        n *= 2;
+        slot++;
+    }
+    if (!decode) n = b->n;
+    m->head_group = -1;
+    if (b->n_seqs > SEQUENCES)
+        return err_set(e, ERR_LIMIT, "%d sequences in one step; at most %d", b->n_seqs, SEQUENCES);
+    status s = upload_step(m, b, n, decode, &n_tiles, e);
+    if (s != OK) return s;
+    if (decode) {
+        if (!m->graph[slot]) s = capture(m, slot, n, e);
+        if (s != OK) return s;
+        CU_TRY(e, cudaGraphLaunch(m->graph[slot], m->b->stream));
+        if (m->n_want) m->head_group = 0;
+    } else {
+        launch_ctx l = {m->b->stream, false};
+        for (int i = 0; i < m->n_ops && s == OK; i++)
+            s = prefill_op(m, &l, &m->ops[i], n, n_tiles, e);
+        if (s != OK) return s;
+        if (m->n_want) s = cuda_model_head(m, 0, e);
+        if (s != OK) return s;
+    }
+    CU_TRY(e, cudaStreamSynchronize(m->b->stream));
+    return OK;
+}
+
+/* Logits of wanted rows 8 * group .. + 7, unless they are there.  x of the last step is still in place. */
+status cuda_model_head(cuda_model *m, int group, err *e) {
+    if (m->head_group == group) return OK;
+    int left = MIN(m->n_want - group * HEAD_ROWS, (int)HEAD_ROWS), n = 1;
+    while (n < left)
+        n *= 2;
+    int *h = m->step_host + m->at.want;
+    for (int i = 0; i < HEAD_ROWS; i++)
+        h[i] = m->want_rows[group * HEAD_ROWS + MIN(i, left - 1)];
+    CU_TRY(e, cudaMemcpyAsync(m->w.step + m->at.want, h, HEAD_ROWS * sizeof(int),
+                              cudaMemcpyHostToDevice, m->b->stream));
+    launch_ctx l = {m->b->stream, false};
+    CU_TRY(e, head_rows(m, &l, &m->ops[m->n_ops - 1], n));
+    CU_TRY(e, cudaStreamSynchronize(m->b->stream));
+    m->head_group = group;
+    return OK;
+}
+
+status cuda_model_top(cuda_model *m, int i, int count, int32_t *ids, float *logprobs, err *e) {
+    status s = cuda_model_head(m, i / HEAD_ROWS, e);
+    if (s != OK) return s;
+    const top_one *t = &m->top_host[i % HEAD_ROWS];
+    float base = t->max + logf(t->sum);
+    if (count == 1) {
+        ids[0] = t->id;
+        logprobs[0] = t->logit - base;
+        return OK;
+    }
+    launch_ctx l = {m->b->stream, false};
+    const float *row = m->w.logits + (size_t)(i % HEAD_ROWS) * (size_t)m->s.vocab;
+    CU_TRY(e, cuda_top_many(&l, row, m->s.vocab, count, m->w.many_cells, m->w.many));
+    CU_TRY(e, cudaMemcpyAsync(m->many_host, m->w.many, (size_t)count * sizeof(float2),
+                              cudaMemcpyDeviceToHost, l.stream));
+    CU_TRY(e, cudaStreamSynchronize(l.stream));
+    for (int k = 0; k < count; k++) {
+        memcpy(&ids[k], &m->many_host[k].x, sizeof(int));
+        logprobs[k] = m->many_host[k].y - base;
+    }
+    return OK;
+}

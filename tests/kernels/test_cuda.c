@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The CUDA backend against the scalar reference: whole small models of awkward shapes, every weight
+ * type, decode and prefill, batches, page boundaries, two sequences.  Skips where no device is found,
+ * saying why. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "engine/base/mem.h"
+#include "tests/kernels/random_plan.h"
+
+enum { POSITIONS = 70, PAGES = 16 };
+
+typedef struct {
+    k_backend *cuda, *ref;
+} backends;
+
+static int open_both(void **state) {
+    backends *b = xcalloc(1, sizeof *b);
+    err e;
+    *state = b;
+    if (k_open(&b->ref, &(k_options){.device = K_REF}, &e) != OK) return -1;
+    if (k_open(&b->cuda, &(k_options){.device = K_CUDA}, &e) != OK) {
+        printf("SKIP: the CUDA backend cannot be tested here: %s\n", e.text);
+        b->cuda = NULL;
+    } else {
+        printf("device: %s\n", k_backend_name(b->cuda));
+    }
+    return 0;
+}
+
+static int close_both(void **state) {
+    backends *b = *state;
+    k_close(b->cuda);
+    k_close(b->ref);
+    xfree(b);
+    return 0;
+}
+
+static k_model *model(k_backend *b, const random_plan *p, int rows_max) {
+    k_model *m;
+    err e;
+    k_model_options opt = {.plan = random_plan_get(p), .kv_pages = PAGES, .rows_max = rows_max};
+    if (k_model_new(&m, b, &opt, &e) != OK) fail_msg("%s", e.text);
+    return m;
+}
+
+/* Runs positions [from, from + n) of a sequence whose pages are 1, 3, 5, ...; all logits wanted. */
+static void run(k_model *m, const int32_t *tokens, int from, int n) {
+    int32_t pos[POSITIONS], seq[POSITIONS] = {0}, pages[PAGES];
+    uint8_t want[POSITIONS];
+    const int32_t *tables[1] = {pages};
+    for (int i = 0; i < PAGES; i++)
+        pages[i] = (2 * i + 1) % PAGES;
+    for (int i = 0; i < n; i++) {
+        pos[i] = from + i;
+        want[i] = 1;
+    }
+    k_batch b = {n, tokens + from, pos, seq, tables, 1, want, NULL};
+    err e;
+    if (k_forward(m, &b, &e) != OK) fail_msg("%s", e.text);
+}
+
+/* Normalised mean square error of the logits of n rows. */
+static double nmse(k_model *a, k_model *b, int n, int vocab) {
+    double num = 0, den = 0;
+    for (int i = 0; i < n; i++) {
+        const float *x = k_logits(a, i), *y = k_logits(b, i);
+        for (int k = 0; k < vocab; k++) {
+            double d = (double)x[k] - (double)y[k];
+            if (!isfinite(x[k])) return INFINITY;
+            num += d * d;
+            den += (double)y[k] * (double)y[k];
+        }
+    }
+    return num / den;
+}
+
+static void check_top(k_model *m, int vocab) {
+    int32_t ids[8], one;
+    float lp[8], lp_one;
+    const float *l = k_logits(m, 0);
+    k_top(m, 0, 8, ids, lp);
+    k_top(m, 0, 1, &one, &lp_one);
+    double max = -INFINITY, sum = 0;
+    int best = 0;
+    for (int i = 0; i < vocab; i++) {
+        if ((double)l[i] > max) max = (double)l[i], best = i;
+    }
+    for (int i = 0; i < vocab; i++)
+        sum += exp((double)l[i] - max);
+    assert_int_equal(one, best);
+    assert_int_equal(ids[0], best);
+    assert_true(fabs((double)lp_one + log(sum)) < 1e-3);
+    for (int k = 1; k < 8; k++) {
+        assert_true(lp[k] <= lp[k - 1]);
+        assert_true(fabs((double)lp[k] - ((double)l[ids[k]] - max - log(sum))) < 1e-3);
+    }
+}
+
+static void compare(backends *b, const char *name, const plan_shape *s, double limit) {
+    if (!b->cuda) skip();
+    random_plan *p = random_plan_new(s);
+    k_model *want = model(b->ref, p, POSITIONS), *got = model(b->cuda, p, POSITIONS);
+    int32_t tokens[POSITIONS];
+    uint64_t seed = 42;
+    for (int i = 0; i < POSITIONS; i++)
+        tokens[i] = (int32_t)(random_next(&seed) % (uint64_t)s->vocab);
+
+    run(want, tokens, 0, 40);
+    run(got, tokens, 0, 40);
+    double prefill = nmse(got, want, 40, s->vocab);
+    run(want, tokens, 40, 1);
+    run(got, tokens, 40, 1);
+    double one = nmse(got, want, 1, s->vocab);
+    check_top(got, s->vocab);
+    run(want, tokens, 41, 7);
+    run(got, tokens, 41, 7);
+    double seven = nmse(got, want, 7, s->vocab);
+    run(want, tokens, 48, 22);
+    run(got, tokens, 48, 22);
+    double more = nmse(got, want, 22, s->vocab);
+    printf("%-26s nmse prefill %.1e, 1 row %.1e, 7 rows %.1e, prefill at 48 %.1e\n", name, prefill,
+           one, seven, more);
+    assert_true(prefill < limit && one < limit && seven < limit && more < limit);
+
+    /* A row's bits do not depend on its batch. */
+    float *alone = xmalloc((size_t)s->vocab * sizeof *alone);
+    run(got, tokens, 60, 1);
+    memcpy(alone, k_logits(got, 0), (size_t)s->vocab * sizeof *alone);
+    run(got, tokens, 60, 5);
+    assert_memory_equal(alone, k_logits(got, 0), (size_t)s->vocab * sizeof *alone);
+    xfree(alone);
+    k_model_free(got);
+    k_model_free(want);
+    random_plan_free(p);
+}
+
+static const plan_shape base_shape = {.layers = 3, .dim = 256, .heads = 6, .kv_heads = 2,
+                                      .head_dim = 64, .ff = 512, .vocab = 1000, .low = K_Q8_0,
+                                      .high = K_Q8_0, .rope = ROPE_NORM, .n_rot = 64};
+
+static void test_types(void **state) {
+    static const struct {
+        k_type type;
+        double limit;
+    } cases[] = {
+        {K_F32, 1e-5},    {K_F16, 1e-5},    {K_BF16, 1e-5},   {K_Q8_0, 5e-4},  {K_Q4_0, 5e-4},
+        {K_Q4_1, 5e-4},   {K_Q5_0, 5e-4},   {K_Q5_1, 5e-4},   {K_Q4_K, 5e-4},  {K_Q5_K, 5e-4},
+        {K_Q6_K, 5e-4},   {K_Q2_K, 5e-4},   {K_Q3_K, 5e-4},   {K_IQ4_NL, 5e-4}, {K_IQ4_XS, 5e-4},
+        {K_MXFP4, 5e-4},
+    };
+    for (size_t i = 0; i < COUNTOF(cases); i++) {
+        plan_shape s = base_shape;
+        s.low = s.high = cases[i].type;
+        compare(*state, k_type_name((int)cases[i].type), &s, cases[i].limit);
+    }
+}
+
+static void test_shapes(void **state) {
+    plan_shape s = base_shape;
+    s.dim = 576, s.heads = 9, s.kv_heads = 3, s.ff = 1536, s.low = K_Q4_1;
+    compare(*state, "576 wide, 9/3 heads", &s, 5e-4);
+    s = base_shape;
+    s.dim = 896, s.heads = 14, s.kv_heads = 2, s.ff = 4864, s.bias = true, s.rope = ROPE_NEOX;
+    compare(*state, "896 wide, 14/2, bias", &s, 5e-4);
+    s = base_shape;
+    s.dim = 960, s.heads = 15, s.kv_heads = 5, s.ff = 2560, s.low = K_Q5_0;
+    compare(*state, "960 wide, 15/5", &s, 5e-4);
+    s = base_shape;
+    s.dim = 1536, s.heads = 12, s.kv_heads = 2, s.head_dim = 128, s.n_rot = 128, s.ff = 2048;
+    s.low = K_Q4_K, s.high = K_Q6_K, s.mixed = true, s.rope = ROPE_NEOX, s.bias = true;
+    compare(*state, "1536 wide, Q4_K + Q6_K", &s, 5e-4);
+    s = base_shape;
+    s.dim = 640, s.heads = 4, s.kv_heads = 1, s.head_dim = 256, s.n_rot = 256, s.ff = 2048;
+    s.post_norm = s.qk_norm = true, s.act = ACT_GELU_TANH, s.rope = ROPE_NEOX, s.window = 20;
+    s.attn_cap = 50, s.final_cap = 30;
+    compare(*state, "640 wide, gemma-like", &s, 5e-4);
+    s = base_shape;
+    s.layer_norm = s.bias = s.no_gate = s.out_bias = true, s.act = ACT_GELU_TANH, s.untied = true;
+    s.rope = ROPE_NEOX;
+    compare(*state, "LayerNorm, no gate", &s, 5e-4);
+    s = base_shape;
+    s.head_dim = 96, s.heads = 4, s.kv_heads = 4, s.n_rot = 48, s.rope = ROPE_NEOX, s.dim = 384;
+    compare(*state, "head 96, partial rotary", &s, 5e-4);
+    s = base_shape;
+    s.heads = 24, s.kv_heads = 1, s.rope = ROPE_NONE;
+    compare(*state, "24 heads share one", &s, 5e-4);
+}
+
+/* Two sequences in one batch, one in pages of its own, interleaved with a copied page. */
+static void test_sequences(void **state) {
+    backends *b = *state;
+    if (!b->cuda) skip();
+    random_plan *p = random_plan_new(&base_shape);
+    k_model *want = model(b->ref, p, POSITIONS), *got = model(b->cuda, p, POSITIONS);
+    int32_t tokens[POSITIONS], pages_a[4] = {2, 7, 9, 11}, pages_b[4] = {4, 3, 8, 10};
+    for (int i = 0; i < POSITIONS; i++)
+        tokens[i] = i * 13 % 1000;
+    const int32_t *tables[2] = {pages_a, pages_b};
+    int32_t pos[POSITIONS], seq[POSITIONS];
+    uint8_t wanted[POSITIONS];
+    err e;
+    k_model *both[2] = {want, got};
+    for (int m = 0; m < 2; m++) {
+        for (int i = 0; i < 60; i++) {
+            pos[i] = i < 36 ? i : i - 36;
+            seq[i] = i < 36 ? 0 : 1;
+            wanted[i] = i == 35 || i == 59;
+        }
+        k_batch batch = {60, tokens, pos, seq, tables, 2, wanted, NULL};
+        assert_int_equal(k_forward(both[m], &batch, &e), OK);
+        k_kv_copy_page(both[m], 12, 2); /* sequence a goes on in a copy of its first page */
+        pages_a[0] = 12;
+        pos[0] = 36, pos[1] = 24, seq[0] = 0, seq[1] = 1, wanted[0] = wanted[1] = 1;
+        batch.n = 2;
+        assert_int_equal(k_forward(both[m], &batch, &e), OK);
+        pages_a[0] = 2;
+    }
+    assert_true(nmse(got, want, 2, base_shape.vocab) < 5e-4);
+    uint8_t *page = xmalloc(k_kv_page_bytes(got));
+    assert_int_equal(k_kv_read_page(got, 4, page, &e), OK);
+    assert_int_equal(k_kv_write_page(got, 13, page, &e), OK);
+    xfree(page);
+    k_model_free(got);
+    k_model_free(want);
+    random_plan_free(p);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_types),
+        cmocka_unit_test(test_shapes),
+        cmocka_unit_test(test_sequences),
+    };
+    return cmocka_run_group_tests(tests, open_both, close_both);
+}
