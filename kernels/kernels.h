@@ -106,7 +106,7 @@ typedef enum { K_AUTO, K_CPU, K_CUDA, K_REF } k_device;
 typedef enum { KV_F16, KV_Q8, KV_F32 } k_kv_type; /* K_REF always keeps f32 */
 
 #define K_PAGE_TOKENS 32 /* positions in one KV page */
-#define K_ROWS_MAX 512   /* rows (tokens) in one k_forward */
+#define K_ROWS_MAX 2048 /* rows (tokens) in one k_forward; a model is opened with fewer */
 
 typedef struct k_backend k_backend;
 typedef struct k_model k_model;

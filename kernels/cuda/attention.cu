@@ -16,7 +16,7 @@
  */
 #include "kernels/cuda/cuda.cuh"
 
-enum { WARPS = 4, TILE = 16 };
+enum { WARPS = PREFILL_TILES, TILE = 16 };
 
 #define LOG2E 1.4426950408889634f
 
@@ -55,7 +55,7 @@ static __device__ __forceinline__ void load_q(attend_state<HD> &s, const attend_
     for (int half = 0; half < 2; half++) {
         int r = lane / 4 + 8 * half;
         bool there = r < t.left;
-        int packed = t.first + (there ? r : 0);
+        int packed = there ? t.first + r : 0;
         int row = t.row0 + packed / group, head = kv_head * group + packed % group;
         s.pos[half] = there ? a.step.pos[row] : -1;
         const __half *q = a.q + ((size_t)row * a.kv.n_head + head) * HD + 8 * (lane & 3);
@@ -76,14 +76,14 @@ static __device__ __forceinline__ void load_q(attend_state<HD> &s, const attend_
 }
 
 /* Scores of the page's 32 tokens in base-2 units: sc[j] columns 2c, 2c+1 are tokens 8c + 2j + {0, 1}. */
-template <int HD>
+template <int HD, int STRIDE>
 static __device__ __forceinline__ void page_scores(float sc[4][4], const attend_state<HD> &s,
                                                    const attend_args &a, const __half *k, int pos0) {
     int lane = threadIdx.x & 31, n = lane / 4, c = lane & 3;
 #pragma unroll
     for (int j = 0; j < 4; j++) {
         sc[j][0] = sc[j][1] = sc[j][2] = sc[j][3] = 0;
-        const __half *row = k + (size_t)(8 * (n >> 1) + 2 * j + (n & 1)) * HD + 8 * c;
+        const __half *row = k + (size_t)(8 * (n >> 1) + 2 * j + (n & 1)) * STRIDE + 8 * c;
 #pragma unroll
         for (int d = 0; d < HD / 32; d++) {
             uint4 v = *(const uint4 *)(row + 32 * d);
@@ -181,7 +181,7 @@ static __device__ __forceinline__ void attend_pages(attend_state<HD> &s, const a
     for (int p = from; p <= to; p += step) {
         size_t slab = ((size_t)pages[p] * a.kv.n_head_kv + kv_head) * HD * K_PAGE_TOKENS;
         float sc[4][4];
-        page_scores<HD>(sc, s, a, a.kv.k + slab, p * K_PAGE_TOKENS);
+        page_scores<HD, HD>(sc, s, a, a.kv.k + slab, p * K_PAGE_TOKENS);
         page_values<HD>(sc, s, a.kv.v + slab);
     }
 #pragma unroll
@@ -191,20 +191,35 @@ static __device__ __forceinline__ void attend_pages(attend_state<HD> &s, const a
     }
 }
 
-/* ---- prefill: a warp per tile ------------------------------------------------------------------ */
+/* ---- prefill: four tiles a CTA, pages through shared memory ---------------------------------------- */
+
+/* K rows are padded by 64 bytes: two neighbouring rows then lie in different banks. */
+template <int HD> static __device__ __forceinline__ constexpr int k_stride() { return HD + 32; }
+template <int HD> static __host__ __device__ constexpr int stage_halves() {
+    return K_PAGE_TOKENS * (HD + 32) + K_PAGE_TOKENS * HD;
+}
+
+static __device__ __forceinline__ void copy16(void *smem, const void *global) {
+    uint32_t to = (uint32_t)__cvta_generic_to_shared(smem);
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(to), "l"(global));
+}
 
 template <int HD>
-static __global__ void __launch_bounds__(WARPS * 32) attend_prefill(attend_args a) {
-    pdl_trigger();
-    pdl_wait();
-    int tile = blockIdx.x * WARPS + (threadIdx.x >> 5), kv_head = blockIdx.y;
-    if (tile >= a.n_tiles) return;
-    tile = a.n_tiles - 1 - tile; /* the longest first: a shorter tail */
-    tile_info t = read_tile(a, tile);
-    attend_state<HD> s;
-    load_q<HD>(s, a, t, kv_head);
-    int2 range = page_range(a, t);
-    attend_pages<HD>(s, a, t, kv_head, range.x, range.y, 1);
+static __device__ __forceinline__ void fetch_page(const attend_args &a, const int *pages, int p,
+                                                  int kv_head, __half *stage) {
+    size_t slab = ((size_t)pages[p] * a.kv.n_head_kv + kv_head) * HD * K_PAGE_TOKENS;
+    __half *v = stage + K_PAGE_TOKENS * k_stride<HD>();
+    for (int i = threadIdx.x; i < K_PAGE_TOKENS * HD / 8; i += WARPS * 32) {
+        int row = i / (HD / 8), col = i % (HD / 8) * 8;
+        copy16(stage + row * k_stride<HD>() + col, a.kv.k + slab + 8 * i);
+        copy16(v + 8 * i, a.kv.v + slab + 8 * i);
+    }
+    asm volatile("cp.async.commit_group;");
+}
+
+template <int HD>
+static __device__ __forceinline__ void write_rows(const attend_state<HD> &s, const attend_args &a,
+                                                  const tile_info &t, int kv_head) {
     int lane = threadIdx.x & 31, group = a.kv.n_head / a.kv.n_head_kv, hd = a.kv.head_dim;
 #pragma unroll
     for (int half = 0; half < 2; half++) {
@@ -217,10 +232,53 @@ static __global__ void __launch_bounds__(WARPS * 32) attend_prefill(attend_args 
 #pragma unroll
         for (int d = 0; d < HD / 8; d++) {
             int col = 8 * d + 2 * (lane & 3);
-            if (col < hd) out[col] = __float2half(s.o[d][2 * half] * scale);
-            if (col + 1 < hd) out[col + 1] = __float2half(s.o[d][2 * half + 1] * scale);
+            if (col >= hd) continue; /* head_dim is even */
+            *(__half2 *)(out + col) =
+                __floats2half2_rn(s.o[d][2 * half] * scale, s.o[d][2 * half + 1] * scale);
         }
     }
+}
+
+/* The four tiles of a CTA are neighbours in one run (forward.cu pads runs to that), so they need nearly
+ * the same pages; a tile with left <= 0 has no rows and only helps to copy. */
+template <int HD>
+static __global__ void __launch_bounds__(WARPS * 32) attend_prefill(attend_args a) {
+    extern __shared__ __align__(16) __half stages[]; /* [2][stage_halves] */
+    pdl_trigger();
+    pdl_wait();
+    int kv_head = blockIdx.y, group = a.kv.n_head / a.kv.n_head_kv;
+    int block = gridDim.x - 1 - blockIdx.x; /* the longest first: a shorter tail */
+    tile_info head = read_tile(a, block * WARPS), t = read_tile(a, block * WARPS + (threadIdx.x >> 5));
+    int rows = min(head.left, WARPS * (int)TILE);
+    int low = a.step.pos[head.row0 + head.first / group];
+    int high = a.step.pos[head.row0 + (head.first + rows - 1) / group];
+    int from = (a.window > 0 ? max(0, low - a.window + 1) : 0) / K_PAGE_TOKENS;
+    int to = high / K_PAGE_TOKENS;
+    const int *pages = a.step.pages + (size_t)head.seq * a.step.pages_stride;
+
+    attend_state<HD> s;
+    load_q<HD>(s, a, t, kv_head);
+    fetch_page<HD>(a, pages, from, kv_head, stages);
+    for (int p = from; p <= to; p++) {
+        __half *now = stages + ((p - from) & 1) * stage_halves<HD>();
+        __half *ahead = stages + ((p - from + 1) & 1) * stage_halves<HD>();
+        if (p < to)
+            fetch_page<HD>(a, pages, p + 1, kv_head, ahead);
+        else
+            asm volatile("cp.async.commit_group;");
+        asm volatile("cp.async.wait_group 1;");
+        __syncthreads();
+        float sc[4][4];
+        page_scores<HD, k_stride<HD>()>(sc, s, a, now, p * K_PAGE_TOKENS);
+        page_values<HD>(sc, s, now + K_PAGE_TOKENS * k_stride<HD>());
+        __syncthreads(); /* before `now` is overwritten */
+    }
+#pragma unroll
+    for (int half = 0; half < 2; half++) {
+        s.l[half] += __shfl_xor_sync(0xffffffffu, s.l[half], 1);
+        s.l[half] += __shfl_xor_sync(0xffffffffu, s.l[half], 2);
+    }
+    write_rows<HD>(s, a, t, kv_head);
 }
 
 /* ---- decode: pages split over the warps of a CTA and over CTAs -------------------------------------- */
@@ -248,89 +306,103 @@ static __device__ __forceinline__ void write_part(const attend_state<HD> &s, flo
     }
 }
 
-/* Merges `count` partial results of row r; 32 lanes hold HD / 32 neighbouring dimensions each. */
+/* Merges `count` partial results of row r; lane i holds dimensions 4i .. 4i+3 (+ 128 in the second
+ * part of a head of 256). */
 template <int HD>
-static __device__ __forceinline__ void merge_row(const float *parts, int count, int r, float *o,
-                                                 float *m_out, float *l_out) {
+static __device__ __forceinline__ void merge_row(const float *parts, int count, int r,
+                                                 float4 o[(HD + 127) / 128], float *m_out,
+                                                 float *l_out) {
     int lane = threadIdx.x & 31;
     float m = -INFINITY, l = 0;
     for (int i = 0; i < count; i++)
         m = fmaxf(m, parts[i * part_floats<HD>() + TILE * HD + r]);
 #pragma unroll
-    for (int k = 0; k < HD / 32; k++)
-        o[k] = 0;
+    for (int k = 0; k < (HD + 127) / 128; k++)
+        o[k] = make_float4(0, 0, 0, 0);
+#pragma unroll 4
     for (int i = 0; i < count; i++) {
         const float *p = parts + i * part_floats<HD>();
         float mi = p[TILE * HD + r];
         float scale = mi == -INFINITY ? 0 : exp2f(mi - m);
         l += scale * p[TILE * HD + TILE + r];
 #pragma unroll
-        for (int k = 0; k < HD / 32; k++)
-            o[k] += scale * p[r * HD + lane * (HD / 32) + k];
+        for (int k = 0; k < (HD + 127) / 128; k++) {
+            int at = 128 * k + 4 * lane;
+            if (at >= HD) continue;
+            float4 v = *(const float4 *)(p + r * HD + at);
+            o[k].x += scale * v.x;
+            o[k].y += scale * v.y;
+            o[k].z += scale * v.z;
+            o[k].w += scale * v.w;
+        }
     }
     *m_out = m;
     *l_out = l;
 }
 
-/* Writes the finished row of one head as int8 chunks (and, for the float formats' sake, that is all
- * that is written: they turn it back). */
+/* Writes the finished row of one head as int8 chunks for the next product: 8 lanes a chunk.  Heads
+ * are whole chunks (cuda_head_dim_padded checks). */
 template <int HD>
 static __device__ __forceinline__ void emit_row(const attend_args &a, int row, int head,
-                                                const float *o, float *stage) {
+                                                const float4 o[(HD + 127) / 128], float scale_by) {
     int lane = threadIdx.x & 31, hd = a.kv.head_dim;
-#pragma unroll
-    for (int k = 0; k < HD / 32; k++)
-        stage[lane * (HD / 32) + k] = o[k];
-    __syncwarp();
     int chunks = (a.kv.n_head * hd + CHUNK - 1) / CHUNK;
     uint8_t *base = a.act_q + (size_t)row * a.act_stride;
-    int8_t *lo = (int8_t *)base, *hi = lo + (size_t)chunks * 16;
+    int *lo = (int *)base, *hi = lo + (size_t)chunks * 4;
     float2 *meta = (float2 *)(base + (size_t)chunks * 32);
-    for (int at = 0; at < hd; at += CHUNK) { /* heads are whole chunks: cuda_head_dim_padded checks */
-        float v = stage[at + lane];
-        float top = warp_max(fabsf(v));
-        float scale = top / 127.0f, inverse = top > 0 ? 127.0f / top : 0;
-        int q = __float2int_rn(v * inverse), sum = q;
 #pragma unroll
-        for (int s = 8; s > 0; s >>= 1)
-            sum += __shfl_xor_sync(0xffffffffu, sum, s);
-        int other = __shfl_xor_sync(0xffffffffu, sum, 16);
+    for (int k = 0; k < (HD + 127) / 128; k++) {
+        int at = 128 * k + 4 * lane, part = lane & 7;
+        bool inside = at < hd;
+        float v[4] = {o[k].x * scale_by, o[k].y * scale_by, o[k].z * scale_by, o[k].w * scale_by};
+        float top = fmaxf(fmaxf(fabsf(v[0]), fabsf(v[1])), fmaxf(fabsf(v[2]), fabsf(v[3])));
+#pragma unroll
+        for (int s = 4; s > 0; s >>= 1)
+            top = fmaxf(top, __shfl_xor_sync(0xffffffffu, top, s));
+        float inverse = top > 0 ? 127.0f / top : 0;
+        int packed = 0, sum = 0;
+#pragma unroll
+        for (int i = 0; i < 4; i++) {
+            int q = __float2int_rn(v[i] * inverse);
+            packed |= (q & 0xff) << (8 * i);
+            sum += q;
+        }
+        sum += __shfl_xor_sync(0xffffffffu, sum, 1);
+        sum += __shfl_xor_sync(0xffffffffu, sum, 2);
+        int other = __shfl_xor_sync(0xffffffffu, sum, 4);
+        if (!inside) continue;
         int c = (head * hd + at) / CHUNK;
-        (lane < 16 ? lo : hi)[16 * c + (lane & 15)] = (int8_t)q;
-        if (lane == 0) meta[c] = make_float2(scale, __int_as_float((sum & 0xffff) | other << 16));
+        (part < 4 ? lo : hi)[4 * c + (part & 3)] = packed;
+        if (part == 0)
+            meta[c] = make_float2(top / 127.0f, __int_as_float((sum & 0xffff) | other << 16));
     }
-    __syncwarp();
 }
 
 template <int HD>
 static __device__ void finish_rows(const attend_args &a, const tile_info &t, int kv_head,
-                                   const float *parts, int count, float *stage) {
+                                   const float *parts, int count) {
     int warp = threadIdx.x >> 5, group = a.kv.n_head / a.kv.n_head_kv;
     for (int r = warp; r < min(t.left, (int)TILE); r += WARPS) {
-        float o[HD / 32], m, l;
+        float4 o[(HD + 127) / 128];
+        float m, l;
         merge_row<HD>(parts, count, r, o, &m, &l);
-#pragma unroll
-        for (int k = 0; k < HD / 32; k++)
-            o[k] /= l;
         int packed = t.first + r;
-        emit_row<HD>(a, t.row0 + packed / group, kv_head * group + packed % group, o,
-                     stage + warp * HD);
+        emit_row<HD>(a, t.row0 + packed / group, kv_head * group + packed % group, o, 1.0f / l);
     }
 }
 
 template <int HD>
 static __global__ void __launch_bounds__(WARPS * 32) attend_decode(attend_args a) {
     extern __shared__ __align__(16) float parts[]; /* [WARPS] partial results */
-    __shared__ float stage[WARPS * HD];
     __shared__ int last;
     pdl_trigger();
-    pdl_wait();
     int split = blockIdx.x, kv_head = blockIdx.y, tile = blockIdx.z, warp = threadIdx.x >> 5;
-    tile_info t = read_tile(a, tile);
+    tile_info t = read_tile(a, tile); /* the step block was there before the first kernel */
     int2 range = page_range(a, t);
     int pages = range.y - range.x + 1;
     int active = min(a.splits, (pages + WARPS - 1) / WARPS); /* CTAs that have any page */
     if (split >= active) return;
+    pdl_wait();
 
     attend_state<HD> s;
     load_q<HD>(s, a, t, kv_head);
@@ -338,18 +410,20 @@ static __global__ void __launch_bounds__(WARPS * 32) attend_decode(attend_args a
     write_part<HD>(s, parts + warp * part_floats<HD>());
     __syncthreads();
     if (active == 1) {
-        finish_rows<HD>(a, t, kv_head, parts, WARPS, stage);
+        finish_rows<HD>(a, t, kv_head, parts, WARPS);
         return;
     }
     size_t cell = (size_t)tile * a.kv.n_head_kv + kv_head;
     float *mine = a.part + (cell * a.splits + split) * part_floats<HD>();
     for (int r = warp; r < min(t.left, (int)TILE); r += WARPS) {
-        float o[HD / 32], m, l;
+        float4 o[(HD + 127) / 128];
+        float m, l;
         int lane = threadIdx.x & 31;
         merge_row<HD>(parts, WARPS, r, o, &m, &l);
 #pragma unroll
-        for (int k = 0; k < HD / 32; k++)
-            mine[r * HD + lane * (HD / 32) + k] = o[k];
+        for (int k = 0; k < (HD + 127) / 128; k++) {
+            if (128 * k + 4 * lane < HD) *(float4 *)(mine + r * HD + 128 * k + 4 * lane) = o[k];
+        }
         if (lane == 0) {
             mine[TILE * HD + r] = m;
             mine[TILE * HD + TILE + r] = l;
@@ -362,7 +436,7 @@ static __global__ void __launch_bounds__(WARPS * 32) attend_decode(attend_args a
     if (!last) return;
     __threadfence();
     if (threadIdx.x == 0) a.ticket[cell] = 0;
-    finish_rows<HD>(a, t, kv_head, a.part + cell * a.splits * part_floats<HD>(), active, stage);
+    finish_rows<HD>(a, t, kv_head, a.part + cell * a.splits * part_floats<HD>(), active);
 }
 
 /* ---- launches -------------------------------------------------------------------------------------- */
@@ -386,8 +460,12 @@ template <int HD> static cudaError_t attend(const launch_ctx *l, const attend_ar
     config.attrs = attr;
     config.numAttrs = l->pdl ? 1 : 0;
     if (a->att) {
-        config.gridDim = dim3((unsigned)((a->n_tiles + WARPS - 1) / WARPS),
-                              (unsigned)a->kv.n_head_kv);
+        size_t stages = 2 * stage_halves<HD>() * sizeof(__half);
+        cudaError_t code = cudaFuncSetAttribute(
+            attend_prefill<HD>, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)stages);
+        if (code != cudaSuccess) return code;
+        config.dynamicSmemBytes = stages;
+        config.gridDim = dim3((unsigned)(a->n_tiles / WARPS), (unsigned)a->kv.n_head_kv);
         return cudaLaunchKernelEx(&config, attend_prefill<HD>, *a);
     }
     size_t smem = WARPS * part_floats<HD>() * sizeof(float);

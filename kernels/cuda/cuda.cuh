@@ -177,6 +177,7 @@ cudaError_t cuda_decode_gate_up(const launch_ctx *l, const decode_args *a);
 cudaError_t cuda_decode_head(const launch_ctx *l, const decode_args *a);
 
 /* attention.cu */
+enum { PREFILL_TILES = 4 }; /* neighbouring tiles that one CTA takes */
 typedef struct {
     kv_dev kv;
     step_dev step;

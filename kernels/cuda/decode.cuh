@@ -22,7 +22,7 @@ typedef enum { MODE_QKV, MODE_PROJ, MODE_GATE_UP, MODE_HEAD } mode;
 
 typedef struct {
     int split;    /* warps that share a pair of rows */
-    int rounds;   /* pairs that a warp takes one after the other */
+    int rounds;   /* pairs that a warp takes, some at the same time (pairs_abreast) */
     int pairs;    /* of the whole launch */
     size_t row_bytes; /* shared memory of one activation row */
 } geometry;
@@ -64,42 +64,90 @@ static __device__ __forceinline__ void quantise_chunk(const float v[4], int c, i
     if (part == 0) r.meta[c] = make_float2(scale, __int_as_float((sum & 0xffff) | other << 16));
 }
 
-/* Mean and inverse deviation (or inverse root mean square) of a row. */
-static __device__ float2 norm_statistics(const float *x, int dim, const norm_dev &norm, float *red) {
+/* Row statistics for all N rows at once: 8 / N warps a row, every thread gets its row's {mean, inverse
+ * deviation}.  The row is summed as 8 interleaved strands, whoever takes them, so that the result does
+ * not depend on N.  red: [2][N][8]. */
+template <int N>
+static __device__ __forceinline__ float2 norm_statistics(const float *x, int dim,
+                                                         const norm_dev &norm, float *red) {
+    constexpr int PER_ROW = WARPS / N; /* warps */
+    int warp = threadIdx.x >> 5, lane = threadIdx.x & 31, m = warp / PER_ROW;
     if (norm.kind < 0) return make_float2(0, 1);
-    float sum = 0;
-    for (int i = threadIdx.x; i < dim; i += THREADS)
-        sum += norm.kind == NORM_RMS ? x[i] * x[i] : x[i];
-    sum = block_sum(sum, red) / (float)dim;
-    if (norm.kind == NORM_RMS) return make_float2(0, rsqrtf(sum + norm.eps));
-    float spread = 0;
-    for (int i = threadIdx.x; i < dim; i += THREADS)
-        spread += (x[i] - sum) * (x[i] - sum);
-    return make_float2(sum, rsqrtf(block_sum(spread, red) / (float)dim + norm.eps));
+#pragma unroll
+    for (int strand = warp % PER_ROW; strand < WARPS; strand += PER_ROW) {
+        float sum = 0, squares = 0;
+        for (int i = (strand * 32 + lane) * 4; i < dim; i += WARPS * 128) {
+            float4 v = *(const float4 *)(x + i); /* dim is a multiple of 32 */
+            sum += v.x + v.y + v.z + v.w;
+            squares += v.x * v.x + v.y * v.y + v.z * v.z + v.w * v.w;
+        }
+        squares = warp_sum(squares);
+        if (norm.kind == NORM_LAYER) sum = warp_sum(sum);
+        if (lane == 0) red[m * WARPS + strand] = squares;
+        if (lane == 0) red[(N + m) * WARPS + strand] = sum;
+    }
+    __syncthreads();
+    float all = 0, mean = 0;
+#pragma unroll
+    for (int i = 0; i < WARPS; i++)
+        all += red[m * WARPS + i];
+    all /= (float)dim;
+    if (norm.kind == NORM_LAYER) {
+        for (int i = 0; i < WARPS; i++)
+            mean += red[(N + m) * WARPS + i];
+        mean /= (float)dim;
+        all = fmaxf(all - mean * mean, 0);
+    }
+    return make_float2(mean, rsqrtf(all + norm.eps));
 }
 
-/* One row: x -> norm -> int8 (or float) in shared memory; columns past dim are zero. */
-template <bool FLOAT>
-static __device__ void prologue_norm(const float *x, int dim, int chunks, const norm_dev &norm,
-                                     uint8_t *smem, float *red) {
-    float2 stat = norm_statistics(x, dim, norm, red);
-    act_row r = act_row_at(smem, chunks);
-    int padded = chunks * CHUNK, lane = threadIdx.x & 31;
-    for (int first = (threadIdx.x >> 5) * 128; first < padded; first += THREADS * 4) {
-        int base = first + lane * 4;
-        float v[4];
+/* x -> norm -> int8 (or float) rows in shared memory, N rows side by side.  The norm's weights are
+ * read before the wait for the previous kernel where they fit in registers. */
+template <int N, bool FLOAT>
+static __device__ __forceinline__ void prologue_norm(const decode_args &a, int chunks, uint8_t *smem,
+                                                     size_t row_bytes, float *red) {
+    constexpr int PER_ROW = WARPS / N, KEEP = N == 1 ? 4 : 0;
+    int warp = threadIdx.x >> 5, lane = threadIdx.x & 31;
+    int m = warp / PER_ROW, first = (warp % PER_ROW) * 128 + lane * 4, stride = PER_ROW * 128;
+    const norm_dev &norm = a.norm;
+    float4 kept[KEEP ? KEEP : 1];
 #pragma unroll
-        for (int k = 0; k < 4; k++) {
-            int i = base + k;
-            v[k] = i < dim ? (x[i] - stat.x) * stat.y : 0;
-            if (norm.kind >= 0 && i < dim) v[k] = v[k] * norm.w[i] + (norm.b ? norm.b[i] : 0);
+    for (int k = 0; k < KEEP; k++) {
+        int i = first + k * stride;
+        kept[k] = make_float4(1, 1, 1, 1);
+        if (norm.kind >= 0 && i < a.dim) kept[k] = *(const float4 *)(norm.w + i);
+    }
+    pdl_wait();
+    int row = a.gather ? a.gather[m] : m;
+    const float *x = a.x + (size_t)row * a.dim;
+    float2 stat = norm_statistics<N>(x, a.dim, norm, red);
+    act_row r = act_row_at(smem + m * row_bytes, chunks);
+    float *as_float = (float *)(smem + m * row_bytes);
+    int steps = (chunks * CHUNK + stride - 1) / stride;
+    auto one = [&](int i, float4 w) {
+        float4 v = make_float4(0, 0, 0, 0), b = v;
+        if (i < a.dim) {
+            v = *(const float4 *)(x + i);
+            if (norm.kind >= 0 && norm.b) b = *(const float4 *)(norm.b + i);
+            v.x = (v.x - stat.x) * stat.y * w.x + b.x;
+            v.y = (v.y - stat.x) * stat.y * w.y + b.y;
+            v.z = (v.z - stat.x) * stat.y * w.z + b.z;
+            v.w = (v.w - stat.x) * stat.y * w.w + b.w;
         }
-        if (FLOAT) {
-            if (base < padded)
-                *(float4 *)((float *)smem + base) = make_float4(v[0], v[1], v[2], v[3]);
-        } else {
-            quantise_chunk(v, base / CHUNK, lane & 7, r, base < padded);
-        }
+        const float four[4] = {v.x, v.y, v.z, v.w};
+        if (!FLOAT)
+            quantise_chunk(four, i / CHUNK, lane & 7, r, i < chunks * CHUNK);
+        else if (i < chunks * CHUNK)
+            *(float4 *)(as_float + i) = v;
+    };
+#pragma unroll
+    for (int k = 0; k < KEEP; k++) {
+        if (k < steps) one(first + k * stride, kept[k]);
+    }
+    for (int k = KEEP; k < steps; k++) {
+        int i = first + k * stride;
+        bool weighted = norm.kind >= 0 && i < a.dim;
+        one(i, weighted ? *(const float4 *)(norm.w + i) : make_float4(1, 1, 1, 1));
     }
 }
 
@@ -107,9 +155,9 @@ static __device__ void prologue_norm(const float *x, int dim, int chunks, const 
 template <bool FLOAT>
 static __device__ void prologue_copy(const uint8_t *src, int chunks, uint8_t *smem) {
     if (!FLOAT) {
-        int n = (int)(act_bytes(chunks) / 8);
+        int n = (int)((act_bytes(chunks) + 15) / 16); /* rows are padded to 16 bytes */
         for (int i = threadIdx.x; i < n; i += THREADS)
-            ((int2 *)smem)[i] = ((const int2 *)src)[i];
+            ((int4 *)smem)[i] = ((const int4 *)src)[i];
         return;
     }
     act_row r = act_row_at(src, chunks);
@@ -140,40 +188,54 @@ static __device__ __forceinline__ void load_chunk(wraw &raw, const wrow &r, int 
     wload<FMT>(raw, r.q, r.h, r.s, r.d, at);
 }
 
-template <int FMT, int N>
-static __device__ __forceinline__ void dot_pair(const wrow &p0, const wrow &p1, int chunks, int c0,
-                                                int step, const uint8_t *smem, size_t row_bytes,
-                                                float acc[2][N]) {
-    wraw r0, r1, n0, n1;
+/* R rows at a time: their loads are all in flight together, and those of the next chunk too. */
+template <int FMT, int N, int R>
+static __device__ __forceinline__ void dot_rows(const wrow p[R], int chunks, int c0, int step,
+                                                const uint8_t *smem, size_t row_bytes,
+                                                float acc[R][N]) {
+    wraw now[R], next[R];
     int c = c0;
-    if (c < chunks) {
-        load_chunk<FMT>(r0, p0, c);
-        load_chunk<FMT>(r1, p1, c);
+#pragma unroll
+    for (int r = 0; r < R; r++) {
+        if (c < chunks) load_chunk<FMT>(now[r], p[r], c);
     }
 #pragma unroll 1
     while (c < chunks) {
-        int next = c + step;
-        if (next < chunks) {
-            load_chunk<FMT>(n0, p0, next);
-            load_chunk<FMT>(n1, p1, next);
-        }
-        int v0[8], v1[8];
-        float s0[4], s1[4];
-        wunpack<FMT>(v0, r0);
-        wunpack<FMT>(v1, r1);
-        wscales<FMT>(r0, s0[0], s0[1], s0[2], s0[3]);
-        wscales<FMT>(r1, s1[0], s1[1], s1[2], s1[3]);
+        int ahead = c + step;
 #pragma unroll
-        for (int m = 0; m < N; m++) {
-            act_row a = act_row_at(smem + m * row_bytes, chunks);
-            int4 lo = a.lo[c], hi = a.hi[c];
-            float2 meta = a.meta[c];
-            acc[0][m] += wdot<FMT>(v0, s0[0], s0[1], s0[2], s0[3], lo, hi, meta);
-            acc[1][m] += wdot<FMT>(v1, s1[0], s1[1], s1[2], s1[3], lo, hi, meta);
+        for (int r = 0; r < R; r++) {
+            if (ahead < chunks) load_chunk<FMT>(next[r], p[r], ahead);
         }
-        r0 = n0;
-        r1 = n1;
-        c = next;
+        float sum[R][N];
+        int4 lo, hi;
+        float2 meta;
+        if (N == 1) {
+            act_row a = act_row_at(smem, chunks);
+            lo = a.lo[c], hi = a.hi[c], meta = a.meta[c];
+        }
+#pragma unroll
+        for (int r = 0; r < R; r++) {
+            int v[8];
+            float s[4];
+            wunpack<FMT>(v, now[r]);
+            wscales<FMT>(now[r], s[0], s[1], s[2], s[3]);
+#pragma unroll
+            for (int m = 0; m < N; m++) {
+                if (N > 1) {
+                    act_row a = act_row_at(smem + m * row_bytes, chunks);
+                    lo = a.lo[c], hi = a.hi[c], meta = a.meta[c];
+                }
+                sum[r][m] = wdot<FMT>(v, s[0], s[1], s[2], s[3], lo, hi, meta);
+            }
+        }
+#pragma unroll
+        for (int r = 0; r < R; r++) {
+#pragma unroll
+            for (int m = 0; m < N; m++)
+                acc[r][m] += sum[r][m];
+            now[r] = next[r];
+        }
+        c = ahead;
     }
 }
 
@@ -238,13 +300,41 @@ static __device__ __forceinline__ void pair_rows(const decode_args &a, int pair,
     p1 = which == 0 ? row_of(a.w[0], r1) : which == 1 ? row_of(a.w[1], r1) : row_of(a.w[2], r1);
 }
 
-static __device__ __forceinline__ void store_qkv(const decode_args &a, int which, int r0, int r1,
-                                                 int m, float y0, float y1) {
+/* What the end of a QKV pair needs from memory, fetched by lane m for row m before the products: it
+ * would otherwise be a chain of loads behind them. */
+typedef struct {
+    float b0, b1, sine, cosine;
+    size_t slab; /* of the KV page and head */
+    int d0, d1, t, head;
+} qkv_end;
+
+static __device__ __forceinline__ qkv_end prepare_qkv(const decode_args &a, int which, int r0,
+                                                      int r1, int m) {
+    qkv_end end = {0, 0, 0, 1, 0, 0, 0, 0, 0};
+    if (a.raw) return end; /* the rotation kernel does the rest */
     const float *bias = which == 0 ? a.bias[0] : which == 1 ? a.bias[1] : a.bias[2];
-    if (bias && !a.raw) { /* raw: the rotation kernel adds it */
-        y0 += bias[r0];
-        y1 += bias[r1];
+    const kv_dev &kv = a.kv;
+    int pos = a.step.pos[m], seq = a.step.seq[m];
+    if (bias) end.b0 = bias[r0], end.b1 = bias[r1];
+    end.head = r0 / kv.head_dim;
+    end.d0 = r0 - end.head * kv.head_dim;
+    end.d1 = r1 - end.head * kv.head_dim;
+    int turn = a.rope.kind == ROPE_NEOX ? end.d0 : end.d0 / 2;
+    bool turns = a.rope.kind == ROPE_NEOX ? end.d0 < a.rope.n_rot / 2 : end.d0 < a.rope.n_rot;
+    if (which < 2 && a.rope.kind != ROPE_NONE && turns) {
+        sincosf((float)pos * a.rope.inv_freq[turn], &end.sine, &end.cosine);
+        end.sine *= a.rope.mscale;
+        end.cosine *= a.rope.mscale;
     }
+    if (which == 0) return end;
+    int page = a.step.pages[seq * a.step.pages_stride + pos / K_PAGE_TOKENS];
+    end.slab = ((size_t)page * kv.n_head_kv + end.head) * kv.hd * K_PAGE_TOKENS;
+    end.t = pos % K_PAGE_TOKENS;
+    return end;
+}
+
+static __device__ __forceinline__ void store_qkv(const decode_args &a, int which, int r0, int r1,
+                                                 int m, float y0, float y1, const qkv_end &end) {
     if (a.raw) {
         int base = which == 0 ? 0 : which == 1 ? a.q_rows : a.q_rows + a.k_rows;
         float *row = a.q_raw + (size_t)m * a.raw_stride + base;
@@ -253,34 +343,21 @@ static __device__ __forceinline__ void store_qkv(const decode_args &a, int which
         return;
     }
     const kv_dev &kv = a.kv;
-    int head = r0 / kv.head_dim, d0 = r0 % kv.head_dim, d1 = r1 % kv.head_dim;
-    int pos = a.step.pos[m];
-    int turn = a.rope.kind == ROPE_NEOX ? d0 : d0 / 2;
-    bool turns = a.rope.kind == ROPE_NEOX ? d0 < a.rope.n_rot / 2 : d0 < a.rope.n_rot;
-    if (which < 2 && a.rope.kind != ROPE_NONE && turns) {
-        float sine, cosine;
-        sincosf((float)pos * a.rope.inv_freq[turn], &sine, &cosine);
-        sine *= a.rope.mscale;
-        cosine *= a.rope.mscale;
-        float t = y0 * cosine - y1 * sine;
-        y1 = y0 * sine + y1 * cosine;
-        y0 = t;
-    }
+    y0 += end.b0;
+    y1 += end.b1;
+    float turned = y0 * end.cosine - y1 * end.sine;
+    y1 = y0 * end.sine + y1 * end.cosine;
+    y0 = turned;
     if (which == 0) {
-        __half *q = a.q + ((size_t)m * kv.n_head + head) * kv.hd;
-        q[d0] = __float2half(y0);
-        q[d1] = __float2half(y1);
-        return;
-    }
-    int page = a.step.pages[a.step.seq[m] * a.step.pages_stride + pos / K_PAGE_TOKENS];
-    size_t slab = ((size_t)page * kv.n_head_kv + head) * kv.hd * K_PAGE_TOKENS;
-    int t = pos % K_PAGE_TOKENS;
-    if (which == 1) {
-        kv.k[slab + (size_t)t * kv.hd + d0] = __float2half(y0);
-        kv.k[slab + (size_t)t * kv.hd + d1] = __float2half(y1);
+        __half *q = a.q + ((size_t)m * kv.n_head + end.head) * kv.hd;
+        q[end.d0] = __float2half(y0);
+        q[end.d1] = __float2half(y1);
+    } else if (which == 1) {
+        kv.k[end.slab + (size_t)end.t * kv.hd + end.d0] = __float2half(y0);
+        kv.k[end.slab + (size_t)end.t * kv.hd + end.d1] = __float2half(y1);
     } else {
-        kv.v[slab + (size_t)d0 * K_PAGE_TOKENS + t] = __float2half(y0);
-        kv.v[slab + (size_t)d1 * K_PAGE_TOKENS + t] = __float2half(y1);
+        kv.v[end.slab + (size_t)end.d0 * K_PAGE_TOKENS + end.t] = __float2half(y0);
+        kv.v[end.slab + (size_t)end.d1 * K_PAGE_TOKENS + end.t] = __float2half(y1);
     }
 }
 
@@ -323,18 +400,15 @@ static __device__ __forceinline__ void prefetch_row(const wrow &r, int chunks) {
 }
 
 template <int MODE, int N, bool FLOAT>
-static __device__ __forceinline__ void fill_activations(const decode_args &a, uint8_t *smem,
-                                                        size_t row_bytes, float *red) {
-    int chunks = MODE == MODE_GATE_UP ? a.w[1].chunks : a.w[0].chunks;
-#pragma unroll 1
-    for (int m = 0; m < N; m++) {
-        if (MODE == MODE_PROJ) {
+static __device__ __forceinline__ void fill_activations(const decode_args &a, int chunks,
+                                                        uint8_t *smem, size_t row_bytes,
+                                                        float *red) {
+    if (MODE == MODE_PROJ) {
+        pdl_wait();
+        for (int m = 0; m < N; m++)
             prologue_copy<FLOAT>(a.act_q + m * a.act_stride, chunks, smem + m * row_bytes);
-        } else {
-            int row = a.gather ? a.gather[m] : m;
-            prologue_norm<FLOAT>(a.x + (size_t)row * a.dim, a.dim, chunks, a.norm,
-                                 smem + m * row_bytes, red);
-        }
+    } else {
+        prologue_norm<N, FLOAT>(a, chunks, smem, row_bytes, red);
     }
     __syncthreads();
 }
@@ -363,61 +437,90 @@ static __device__ __forceinline__ void sum_split(float acc[2][N], int split, flo
     }
 }
 
+/* Pairs of rows that a warp multiplies at the same time. */
+template <int MODE, int N> static __host__ __device__ constexpr int pairs_abreast() {
+    return N == 1 && (MODE == MODE_GATE_UP || MODE == MODE_HEAD) ? 2 : 1;
+}
+
+template <int MODE, int N>
+static __device__ __forceinline__ void store_pair(const decode_args &a, int which, int r0, int r1,
+                                                  const float y0[N], const float y1[N], float *u,
+                                                  const qkv_end &end) {
+    int lane = threadIdx.x & 31;
+#pragma unroll
+    for (int m = 0; m < N; m++) { /* lane m writes row m: static indices keep the sums in registers */
+        if (lane != m) continue;
+        if (MODE == MODE_QKV) store_qkv(a, which, r0, r1, m, y0[m], y1[m], end);
+        if (MODE == MODE_GATE_UP) store_u(a, m, r0, r1, y0[m], y1[m], u, blockIdx.x * U_ROWS);
+        if (MODE == MODE_PROJ || MODE == MODE_HEAD) {
+            store_row(a, m, r0, y0[m], MODE == MODE_HEAD);
+            if (r1 != r0) store_row(a, m, r1, y1[m], MODE == MODE_HEAD);
+        }
+    }
+}
+
 template <int MODE, int FMT, int N>
 static __global__ void __launch_bounds__(THREADS, N == 1 ? 3 : 2)
     decode_kernel(const __grid_constant__ decode_args a, geometry g) {
     extern __shared__ __align__(16) uint8_t smem[];
-    __shared__ float red[33];
+    __shared__ float red[2 * N * WARPS];
     __shared__ float sums[WARPS * 2 * N];
     __shared__ float u[MODE == MODE_GATE_UP ? N * U_ROWS : 1];
     constexpr bool FLOAT = FMT >= FMT_F16;
+    constexpr int P = pairs_abreast<MODE, N>();
     int warp = threadIdx.x >> 5, lane = threadIdx.x & 31;
     int abreast = WARPS / g.split, part = warp % g.split;
-    int first = blockIdx.x * abreast * g.rounds; /* first pair of this CTA */
+    int first = blockIdx.x * abreast * g.rounds * P + warp / g.split; /* first pair of this warp */
     int chunks = MODE == MODE_GATE_UP ? a.w[1].chunks : a.w[0].chunks;
-    int which;
-    wrow p0, p1;
+    int which[P];
+    wrow p[2 * P];
 
     pdl_trigger();
-    pair_rows<MODE>(a, min(first + warp / g.split, g.pairs - 1), p0, p1, which);
-    prefetch_row<FMT>(p0, chunks);
-    prefetch_row<FMT>(p1, chunks);
-    pdl_wait();
-    fill_activations<MODE, N, FLOAT>(a, smem, g.row_bytes, red);
+#pragma unroll 1
+    for (int i = 0; i < g.rounds * P; i++) {
+        pair_rows<MODE>(a, min(first + i * abreast, g.pairs - 1), p[0], p[1], which[0]);
+        prefetch_row<FMT>(p[0], chunks);
+        prefetch_row<FMT>(p[1], chunks);
+    }
+    qkv_end end; /* a QKV warp has one pair: rounds is 1 */
+    if (MODE == MODE_QKV && lane < N) {
+        pair_rows<MODE>(a, min(first, g.pairs - 1), p[0], p[1], which[0]);
+        end = prepare_qkv(a, which[0], p[0].row, p[1].row, lane);
+    }
+    fill_activations<MODE, N, FLOAT>(a, chunks, smem, g.row_bytes, red);
 
 #pragma unroll 1
     for (int round = 0; round < g.rounds; round++) {
-        int pair = first + round * abreast + warp / g.split;
-        bool there = pair < g.pairs;
-        pair_rows<MODE>(a, there ? pair : g.pairs - 1, p0, p1, which);
-        float acc[2][N];
+        int pair = first + round * P * abreast;
+        float acc[2 * P][N];
 #pragma unroll
-        for (int m = 0; m < N; m++)
-            acc[0][m] = acc[1][m] = 0;
+        for (int i = 0; i < P; i++) {
+            int at = min(pair + i * abreast, g.pairs - 1);
+            pair_rows<MODE>(a, at, p[2 * i], p[2 * i + 1], which[i]);
+#pragma unroll
+            for (int m = 0; m < N; m++)
+                acc[2 * i][m] = acc[2 * i + 1][m] = 0;
+        }
         int c0 = part * 32 + lane, step = 32 * g.split;
         if constexpr (FLOAT) {
-            dot_float<FMT, N>(p0, chunks, c0, step, smem, g.row_bytes, acc[0]);
-            dot_float<FMT, N>(p1, chunks, c0, step, smem, g.row_bytes, acc[1]);
+#pragma unroll
+            for (int r = 0; r < 2 * P; r++)
+                dot_float<FMT, N>(p[r], chunks, c0, step, smem, g.row_bytes, acc[r]);
         } else {
-            dot_pair<FMT, N>(p0, p1, chunks, c0, step, smem, g.row_bytes, acc);
+            dot_rows<FMT, N, 2 * P>(p, chunks, c0, step, smem, g.row_bytes, acc);
         }
 #pragma unroll
-        for (int m = 0; m < N; m++) {
-            acc[0][m] = warp_sum(acc[0][m]);
-            acc[1][m] = warp_sum(acc[1][m]);
+        for (int r = 0; r < 2 * P; r++) {
+#pragma unroll
+            for (int m = 0; m < N; m++)
+                acc[r][m] = warp_sum(acc[r][m]);
         }
         if (g.split > 1) sum_split<N>(acc, g.split, sums);
-        if (!there || part != 0) continue;
 #pragma unroll
-        for (int m = 0; m < N; m++) { /* lane m writes row m: static indices keep acc in registers */
-            if (lane != m) continue;
-            if (MODE == MODE_QKV) store_qkv(a, which, p0.row, p1.row, m, acc[0][m], acc[1][m]);
-            if (MODE == MODE_GATE_UP)
-                store_u(a, m, p0.row, p1.row, acc[0][m], acc[1][m], u, blockIdx.x * U_ROWS);
-            if (MODE == MODE_PROJ || MODE == MODE_HEAD) {
-                store_row(a, m, p0.row, acc[0][m], MODE == MODE_HEAD);
-                if (p1.row != p0.row) store_row(a, m, p1.row, acc[1][m], MODE == MODE_HEAD);
-            }
+        for (int i = 0; i < P; i++) {
+            if (pair + i * abreast >= g.pairs || part != 0) continue;
+            store_pair<MODE, N>(a, which[i], p[2 * i].row, p[2 * i + 1].row, acc[2 * i],
+                                acc[2 * i + 1], u, end);
         }
     }
     if (MODE == MODE_GATE_UP) { /* 32 neighbouring rows of u are one chunk of the next matrix */
@@ -445,7 +548,8 @@ static cudaError_t launch(const launch_ctx *l, const decode_args *a, geometry g)
                                                 (int)smem);
         if (code != cudaSuccess) return code;
     }
-    int per_cta = WARPS / g.split * g.rounds;
+    g.rounds /= pairs_abreast<MODE, N>();
+    int per_cta = WARPS / g.split * g.rounds * pairs_abreast<MODE, N>();
     cudaLaunchConfig_t config = {};
     config.gridDim = dim3((unsigned)((g.pairs + per_cta - 1) / per_cta));
     config.blockDim = dim3(THREADS);
@@ -471,7 +575,7 @@ static cudaError_t launch_n(const launch_ctx *l, const decode_args *a, geometry 
 
 /* Enough warps to keep the memory busy, as long as every lane of each still has a chunk.  Depends on
  * the matrix alone, so that results do not change with the batch. */
-static int choose_split(int pairs, int chunks) {
+static inline int choose_split(int pairs, int chunks) {
     int split = 1;
     while (split < WARPS && pairs * split < 2048 && chunks >= 64 * split)
         split *= 2;

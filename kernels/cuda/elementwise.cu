@@ -169,24 +169,32 @@ cudaError_t cuda_rope_kv(const launch_ctx *l, const rope_args *a) {
 
 /* ---- activation ------------------------------------------------------------------------------------ */
 
+/* 8 neighbouring columns a thread: 16-byte loads and stores. */
 static __global__ void act_f16_kernel(const __half *gu, const float *b_gate, const float *b_up,
                                       int ff, bool gated, int act, __half *u) {
     pdl_trigger();
     pdl_wait();
-    int i = blockIdx.x * blockDim.x + threadIdx.x;
+    int i = (blockIdx.x * blockDim.x + threadIdx.x) * 8;
     if (i >= ff) return;
     size_t row = blockIdx.y;
     const __half *in = gu + row * (gated ? 2 : 1) * ff;
-    float gate = __half2float(in[i]) + (gated ? (b_gate ? b_gate[i] : 0) : (b_up ? b_up[i] : 0));
-    float v = apply_act(act, gate);
-    if (gated) v *= __half2float(in[ff + i]) + (b_up ? b_up[i] : 0);
-    u[row * ff + i] = to_half(v);
+    uint4 g = *(const uint4 *)(in + i), up = gated ? *(const uint4 *)(in + ff + i) : g;
+    const __half *gh = (const __half *)&g, *uh = (const __half *)&up;
+    __align__(16) __half out[8];
+#pragma unroll
+    for (int k = 0; k < 8; k++) {
+        const float *b = gated ? b_gate : b_up;
+        float v = apply_act(act, __half2float(gh[k]) + (b ? b[i + k] : 0));
+        if (gated) v *= __half2float(uh[k]) + (b_up ? b_up[i + k] : 0);
+        out[k] = to_half(v);
+    }
+    *(uint4 *)(u + row * ff + i) = *(const uint4 *)out;
 }
 
 cudaError_t cuda_act_f16(const launch_ctx *l, const __half *gu, const float *b_gate,
                          const float *b_up, int n, int ff, bool gated, int act, __half *u) {
-    dim3 grid((unsigned)((ff + 255) / 256), (unsigned)n);
-    return run(l, act_f16_kernel, grid, 256, 0, gu, b_gate, b_up, ff, gated, act, u);
+    dim3 grid((unsigned)((ff / 8 + 127) / 128), (unsigned)n);
+    return run(l, act_f16_kernel, grid, 128, 0, gu, b_gate, b_up, ff, gated, act, u);
 }
 
 /* ---- best tokens ------------------------------------------------------------------------------------- */
@@ -223,20 +231,27 @@ static __device__ top_one block_top(top_one t) {
 
 enum { TOP_BLOCKS = 64 };
 
-/* NaN never wins a comparison; a row of NaN ends as id 0 with a NaN logit. */
+/* Two passes over a slice that stays in L1: best value first, then the sum, so that no exponential
+ * stands in the chain of comparisons.  NaN never wins; a row of NaN ends as id 0 with a NaN logit. */
 static __global__ void top_one_kernel(const float *logits, int vocab, int stride, top_one *scratch,
                                       int *ticket, top_one *out) {
     __shared__ int last;
+    __shared__ float red[33];
     pdl_trigger();
     pdl_wait();
     const float *row = logits + (size_t)blockIdx.y * stride;
+    int step = gridDim.x * blockDim.x, first = blockIdx.x * blockDim.x + threadIdx.x;
     top_one t = {-1, -INFINITY, -INFINITY, 0};
-    for (int i = blockIdx.x * blockDim.x + threadIdx.x; i < vocab; i += gridDim.x * blockDim.x) {
+    for (int i = first; i < vocab; i += step) {
         float v = row[i];
-        top_one b = {i, v, v, 1};
-        better(t, b);
+        if (v > t.logit) t.id = i, t.logit = v; /* i grows: ties keep the smaller id */
     }
+    t.max = t.logit;
     t = block_top(t);
+    float sum = 0;
+    for (int i = first; i < vocab; i += step)
+        sum += __expf(row[i] - t.max);
+    t.sum = block_sum(sum, red);
     top_one *cells = scratch + (size_t)blockIdx.y * TOP_BLOCKS;
     if (threadIdx.x == 0) {
         cells[blockIdx.x] = t;

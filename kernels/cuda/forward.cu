@@ -143,7 +143,7 @@ static cudaError_t decode_all(cuda_model *m, const launch_ctx *l, int n) {
 
 static status capture(cuda_model *m, int slot, int n, err *e) {
     cudaGraph_t graph;
-    launch_ctx l = {m->b->stream, m->b->cc >= 90};
+    launch_ctx l = {m->b->stream, m->b->cc >= 90 && !getenv("INLINED_NO_PDL")};
     CU_TRY(e, cudaStreamBeginCapture(l.stream, cudaStreamCaptureModeThreadLocal));
     cudaError_t code = decode_all(m, &l, n);
     cudaError_t ended = cudaStreamEndCapture(l.stream, &graph);
@@ -221,15 +221,17 @@ static status prefill_op(cuda_model *m, const launch_ctx *l, const dev_op *op, i
 /* ---- the step block ------------------------------------------------------------------------------------- */
 
 /* Tiles of the attention: a run of rows of one sequence is cut into 16 packed rows; in the decode path
- * every row is a run of its own. */
+ * every row is a run of its own.  Tiles behind the end of a run have no rows (left <= 0). */
 static int fill_tiles(cuda_model *m, const k_batch *b, int n, bool alone, int *tiles) {
+    const int abreast = alone ? 1 : PREFILL_TILES; /* a run starts with a CTA of its own */
     int count = 0;
     for (int from = 0, to; from < n; from = to) {
         to = from + 1;
         while (!alone && to < n && b->seq[to] == b->seq[from])
             to++;
         int packed = (to - from) * m->s.group;
-        for (int first = 0; first < packed; first += 16) {
+        int padded = (packed + 16 * abreast - 1) / (16 * abreast) * 16 * abreast;
+        for (int first = 0; first < padded; first += 16) {
             tiles[3 * count] = from;
             tiles[3 * count + 1] = first;
             tiles[3 * count + 2] = packed - first;

@@ -55,7 +55,7 @@ static status read_shape(const k_model_options *opt, dev_shape *s, err *e) {
     s->qkv_dim = s->q_dim + 2 * s->n_head_kv * s->head_dim;
     s->chunks_max = MAX(MAX(pad32(s->q_dim), pad32(s->ff)), s->dim_pad) / CHUNK;
     s->tiles_row = (s->group + 15) / 16;
-    s->tiles_max = s->rows_max * s->group / 16 + s->rows_max + 1;
+    s->tiles_max = s->rows_max * s->group / 16 + (PREFILL_TILES + s->tiles_row) * s->rows_max;
     /* Fixed for the model: results must not depend on how many rows a batch has. */
     s->splits = MAX(1, MIN(32, 264 / s->n_head_kv));
     return OK;
