@@ -78,7 +78,8 @@ static __device__ __forceinline__ void load_q(attend_state<HD> &s, const attend_
 /* Scores of the page's 32 tokens in base-2 units: sc[j] columns 2c, 2c+1 are tokens 8c + 2j + {0, 1}. */
 template <int HD, int STRIDE>
 static __device__ __forceinline__ void page_scores(float sc[4][4], const attend_state<HD> &s,
-                                                   const attend_args &a, const __half *k, int pos0) {
+                                                   const attend_args &a, const __half *k,
+                                                   int pos0) {
     int lane = threadIdx.x & 31, n = lane / 4, c = lane & 3;
 #pragma unroll
     for (int j = 0; j < 4; j++) {
@@ -173,28 +174,12 @@ static __device__ __forceinline__ int2 page_range(const attend_args &a, const ti
     return make_int2(from / K_PAGE_TOKENS, high / K_PAGE_TOKENS);
 }
 
-template <int HD>
-static __device__ __forceinline__ void attend_pages(attend_state<HD> &s, const attend_args &a,
-                                                    const tile_info &t, int kv_head, int from,
-                                                    int to, int step) {
-    const int *pages = a.step.pages + (size_t)t.seq * a.step.pages_stride;
-    for (int p = from; p <= to; p += step) {
-        size_t slab = ((size_t)pages[p] * a.kv.n_head_kv + kv_head) * HD * K_PAGE_TOKENS;
-        float sc[4][4];
-        page_scores<HD, HD>(sc, s, a, a.kv.k + slab, p * K_PAGE_TOKENS);
-        page_values<HD>(sc, s, a.kv.v + slab);
-    }
-#pragma unroll
-    for (int half = 0; half < 2; half++) {
-        s.l[half] += __shfl_xor_sync(0xffffffffu, s.l[half], 1);
-        s.l[half] += __shfl_xor_sync(0xffffffffu, s.l[half], 2);
-    }
-}
-
 /* ---- prefill: four tiles a CTA, pages through shared memory ---------------------------------------- */
 
 /* K rows are padded by 64 bytes: two neighbouring rows then lie in different banks. */
-template <int HD> static __device__ __forceinline__ constexpr int k_stride() { return HD + 32; }
+template <int HD> static __device__ __forceinline__ constexpr int k_stride() {
+    return HD + 32;
+}
 template <int HD> static __host__ __device__ constexpr int stage_halves() {
     return K_PAGE_TOKENS * (HD + 32) + K_PAGE_TOKENS * HD;
 }
@@ -248,7 +233,8 @@ static __global__ void __launch_bounds__(WARPS * 32) attend_prefill(attend_args 
     pdl_wait();
     int kv_head = blockIdx.y, group = a.kv.n_head / a.kv.n_head_kv;
     int block = gridDim.x - 1 - blockIdx.x; /* the longest first: a shorter tail */
-    tile_info head = read_tile(a, block * WARPS), t = read_tile(a, block * WARPS + (threadIdx.x >> 5));
+    tile_info head = read_tile(a, block * WARPS),
+              t = read_tile(a, block * WARPS + (threadIdx.x >> 5));
     int rows = min(head.left, WARPS * (int)TILE);
     int low = a.step.pos[head.row0 + head.first / group];
     int high = a.step.pos[head.row0 + (head.first + rows - 1) / group];
@@ -281,119 +267,232 @@ static __global__ void __launch_bounds__(WARPS * 32) attend_prefill(attend_args 
     write_rows<HD>(s, a, t, kv_head);
 }
 
-/* ---- decode: pages split over the warps of a CTA and over CTAs -------------------------------------- */
+/* ---- decode: pages split over CTAs, in three short loops ------------------------------------------- */
 
-/* Partial result of one warp: o [16][HD], then m [16], l [16]. */
-template <int HD> static __device__ __forceinline__ constexpr int part_floats() {
+/* A decode kernel runs its code once a launch, so straight-line code costs its own fetching: the loops
+ * here are small on purpose.  (1) warps take pages and put scores into shared memory; (2) warps take
+ * rows and turn scores into weights; (3) warps take 32 dimensions each, over all pages of the CTA, so
+ * that no warp has to merge with another.
+ *
+ * Partial result of a CTA: o [16][HD], then m [16], l [16]. */
+template <int HD> static __host__ __device__ constexpr int part_floats() {
     return TILE * (HD + 2);
 }
 
+typedef struct {
+    float *score;   /* [16][tokens] base-2 units */
+    __half *weight; /* [16][tokens + 8]: rows in different banks */
+    float *m, *l;   /* [16] */
+    int tokens;     /* of this CTA, whole pages */
+} decode_stage;
+
+static __device__ __forceinline__ int weight_stride(const decode_stage &d) {
+    return d.tokens + 8;
+}
+
 template <int HD>
-static __device__ __forceinline__ void write_part(const attend_state<HD> &s, float *part) {
-    int lane = threadIdx.x & 31;
+static __device__ __forceinline__ void
+decode_scores(const attend_state<HD> &s, const attend_args &a, const tile_info &t, int kv_head,
+              int from, int step, const decode_stage &d) {
+    const int *pages = a.step.pages + (size_t)t.seq * a.step.pages_stride;
+    int warp = threadIdx.x >> 5, lane = threadIdx.x & 31, n = lane / 4, c = lane & 3;
+#pragma unroll 1
+    for (int i = warp; i < d.tokens / K_PAGE_TOKENS; i += WARPS) {
+        int p = from + i * step;
+        const __half *k =
+            a.kv.k + ((size_t)pages[p] * a.kv.n_head_kv + kv_head) * HD * K_PAGE_TOKENS;
+#pragma unroll 2
+        for (int j = 0; j < 4; j++) { /* 8 tokens: rows 8j .. 8j+7 */
+            float sc[4] = {0, 0, 0, 0};
+            const __half *row = k + (size_t)(8 * j + n) * HD + 8 * c;
+#pragma unroll
+            for (int e = 0; e < HD / 32; e++) {
+                uint4 v = *(const uint4 *)(row + 32 * e);
+                mma(sc, s.q[e][0], v.x, v.y);
+                mma(sc, s.q[e][1], v.z, v.w);
+            }
+            int at = 8 * j + 2 * c, pos = p * K_PAGE_TOKENS + at;
+#pragma unroll
+            for (int x = 0; x < 4; x++) {
+                int limit = s.pos[x >> 1], here = pos + (x & 1);
+                float v = sc[x] * a.scale;
+                if (a.softcap > 0) v = a.softcap * tanhf(v / a.softcap);
+                bool seen = here <= limit && (a.window <= 0 || here > limit - a.window);
+                sc[x] = seen ? v * LOG2E : -INFINITY;
+            }
+            float *out = d.score + i * K_PAGE_TOKENS + at;
+            *(float2 *)(out + (size_t)n * d.tokens) = make_float2(sc[0], sc[1]);
+            *(float2 *)(out + (size_t)(n + 8) * d.tokens) = make_float2(sc[2], sc[3]);
+        }
+    }
+}
+
+/* Rows that nobody asked for get weights of zero. */
+static __device__ __forceinline__ void decode_weights(const decode_stage &d, int rows) {
+    int warp = threadIdx.x >> 5, lane = threadIdx.x & 31;
+#pragma unroll 1
+    for (int r = warp; r < TILE; r += WARPS) {
+        const float *score = d.score + (size_t)r * d.tokens;
+        __half *weight = d.weight + (size_t)r * weight_stride(d);
+        float m = -INFINITY, l = 0;
+        if (r < rows) {
+            for (int i = lane; i < d.tokens; i += 32)
+                m = fmaxf(m, score[i]);
+            m = warp_max(m);
+        }
+        for (int i = lane; i < d.tokens; i += 32) {
+            float p = m == -INFINITY ? 0 : exp2f(score[i] - m);
+            l += p;
+            weight[i] = __float2half(p);
+        }
+        l = warp_sum(l);
+        if (lane == 0) d.m[r] = m, d.l[r] = l;
+    }
+}
+
+/* 32 dimensions (one chunk) of the 16 rows: o[e] are the columns 8e + 2c, 8e + 2c + 1. */
+template <int HD>
+static __device__ __forceinline__ void decode_values(float o[4][4], const attend_args &a,
+                                                     const tile_info &t, int kv_head, int chunk,
+                                                     int from, int step, const decode_stage &d) {
+    const int *pages = a.step.pages + (size_t)t.seq * a.step.pages_stride;
+    int lane = threadIdx.x & 31, n = lane / 4, c = lane & 3;
+#pragma unroll
+    for (int e = 0; e < 4; e++)
+        o[e][0] = o[e][1] = o[e][2] = o[e][3] = 0;
+#pragma unroll 2
+    for (int i = 0; i < d.tokens / K_PAGE_TOKENS; i++) {
+        int p = from + i * step;
+        const __half *v =
+            a.kv.v + ((size_t)pages[p] * a.kv.n_head_kv + kv_head) * HD * K_PAGE_TOKENS;
+        const __half *w = d.weight + (size_t)n * weight_stride(d) + i * K_PAGE_TOKENS + 8 * c;
+        uint4 top = *(const uint4 *)w, low = *(const uint4 *)(w + 8 * weight_stride(d));
+        const uint32_t first[4] = {top.x, low.x, top.y, low.y},
+                       second[4] = {top.z, low.z, top.w, low.w};
+#pragma unroll
+        for (int e = 0; e < 4; e++) {
+            const __half *row = v + (size_t)(32 * chunk + 8 * e + n) * K_PAGE_TOKENS + 8 * c;
+            uint4 b = *(const uint4 *)row;
+            mma(o[e], first, b.x, b.y);
+            mma(o[e], second, b.z, b.w);
+        }
+    }
+}
+
+/* One chunk of one row, 8 columns in each of 4 lanes, as int8 for the next product. */
+static __device__ __forceinline__ void emit_chunk(const attend_args &a, int row, int c_out,
+                                                  bool there, const float v[8]) {
+    int c = threadIdx.x & 3, chunks = a.kv.n_head * a.kv.head_dim / CHUNK;
+    float top = 0;
+#pragma unroll
+    for (int i = 0; i < 8; i++)
+        top = fmaxf(top, fabsf(v[i]));
+    top = fmaxf(top, __shfl_xor_sync(0xffffffffu, top, 1));
+    top = fmaxf(top, __shfl_xor_sync(0xffffffffu, top, 2));
+    float inverse = top > 0 ? __fdividef(127.0f, top) : 0.0f, scale = top * (1.0f / 127.0f);
+    int q[8], sums[2];
+#pragma unroll
+    for (int i = 0; i < 8; i++)
+        q[i] = __float2int_rn(v[i] * inverse);
+#pragma unroll
+    for (int h = 0; h < 2; h++) { /* v[0..3] lie in columns 0..15, v[4..7] in 16..31 */
+        sums[h] = q[4 * h] + q[4 * h + 1] + q[4 * h + 2] + q[4 * h + 3];
+        sums[h] += __shfl_xor_sync(0xffffffffu, sums[h], 1);
+        sums[h] += __shfl_xor_sync(0xffffffffu, sums[h], 2);
+    }
+    if (!there) return;
+    uint8_t *base = a.act_q + (size_t)row * a.act_stride;
+#pragma unroll
+    for (int e = 0; e < 4; e++) {
+        uint8_t *plane = base + (size_t)(e >> 1) * chunks * 16 + 16 * c_out + 8 * (e & 1) + 2 * c;
+        *(uint16_t *)plane = (uint16_t)((q[2 * e] & 0xff) | (q[2 * e + 1] & 0xff) << 8);
+    }
+    float s0 = scale * (float)sums[0], s1 = scale * (float)sums[1];
+    if (c == 0)
+        ((float4 *)(base + (size_t)chunks * 32))[c_out] = make_float4(scale, s0, s1, s0 + s1);
+}
+
+static __device__ __forceinline__ void emit_tile_chunk(const attend_args &a, const tile_info &t,
+                                                       int kv_head, int chunk, const float o[4][4],
+                                                       const float *l) {
+    int n = (threadIdx.x & 31) / 4, group = a.kv.n_head / a.kv.n_head_kv;
 #pragma unroll
     for (int half = 0; half < 2; half++) {
-        int r = lane / 4 + 8 * half;
+        int r = n + 8 * half;
+        bool there = r < t.left && 32 * chunk < a.kv.head_dim;
+        int packed = there ? t.first + r : 0;
+        float scale = there ? __fdividef(1.0f, l[r]) : 0, v[8];
 #pragma unroll
-        for (int d = 0; d < HD / 8; d++) {
-            float2 *out = (float2 *)(part + r * HD + 8 * d + 2 * (lane & 3));
-            *out = make_float2(s.o[d][2 * half], s.o[d][2 * half + 1]);
+        for (int e = 0; e < 4; e++) {
+            v[2 * e] = o[e][2 * half] * scale;
+            v[2 * e + 1] = o[e][2 * half + 1] * scale;
         }
-        if ((lane & 3) == 0) {
-            part[TILE * HD + r] = s.m[half];
-            part[TILE * HD + TILE + r] = s.l[half];
-        }
+        int head = kv_head * group + packed % group;
+        emit_chunk(a, t.row0 + packed / group, head * (a.kv.head_dim / CHUNK) + chunk, there, v);
     }
 }
 
-/* Merges `count` partial results of row r; lane i holds dimensions 4i .. 4i+3 (+ 128 in the second
- * part of a head of 256). */
+/* Scale of each CTA's partial result of row r, and the common denominator: for the last CTA. */
 template <int HD>
-static __device__ __forceinline__ void merge_row(const float *parts, int count, int r,
-                                                 float4 o[(HD + 127) / 128], float *m_out,
-                                                 float *l_out) {
-    int lane = threadIdx.x & 31;
-    float m = -INFINITY, l = 0;
-    for (int i = 0; i < count; i++)
-        m = fmaxf(m, parts[i * part_floats<HD>() + TILE * HD + r]);
+static __device__ __forceinline__ void merge_scales(const float *parts, int count, float *scales,
+                                                    float *l) {
+    int warp = threadIdx.x >> 5, lane = threadIdx.x & 31;
+#pragma unroll 1
+    for (int r = warp; r < TILE; r += WARPS) { /* count is at most 32: a lane each */
+        const float *p = parts + (size_t)lane * part_floats<HD>() + TILE * HD + r;
+        float m = lane < count ? p[0] : -INFINITY, part = lane < count ? p[TILE] : 0;
+        float top = warp_max(m);
+        float scale = m == -INFINITY ? 0 : exp2f(m - top);
+        float sum = warp_sum(part * scale);
+        scales[r * 32 + lane] = scale;
+        if (lane == 0) l[r] = sum;
+    }
+}
+
+template <int HD>
+static __device__ __forceinline__ void merge_chunk(const float *parts, int count,
+                                                   const float *scales, int chunk, float o[4][4]) {
+    int lane = threadIdx.x & 31, n = lane / 4, c = lane & 3;
 #pragma unroll
-    for (int k = 0; k < (HD + 127) / 128; k++)
-        o[k] = make_float4(0, 0, 0, 0);
+    for (int e = 0; e < 4; e++)
+        o[e][0] = o[e][1] = o[e][2] = o[e][3] = 0;
 #pragma unroll 4
     for (int i = 0; i < count; i++) {
-        const float *p = parts + i * part_floats<HD>();
-        float mi = p[TILE * HD + r];
-        float scale = mi == -INFINITY ? 0 : exp2f(mi - m);
-        l += scale * p[TILE * HD + TILE + r];
+        const float *p = parts + (size_t)i * part_floats<HD>() + 32 * chunk + 2 * c;
+        float a0 = scales[n * 32 + i], a1 = scales[(n + 8) * 32 + i];
 #pragma unroll
-        for (int k = 0; k < (HD + 127) / 128; k++) {
-            int at = 128 * k + 4 * lane;
-            if (at >= HD) continue;
-            float4 v = *(const float4 *)(p + r * HD + at);
-            o[k].x += scale * v.x;
-            o[k].y += scale * v.y;
-            o[k].z += scale * v.z;
-            o[k].w += scale * v.w;
+        for (int e = 0; e < 4; e++) {
+            float2 x = *(const float2 *)(p + n * HD + 8 * e);
+            float2 y = *(const float2 *)(p + (n + 8) * HD + 8 * e);
+            o[e][0] += a0 * x.x;
+            o[e][1] += a0 * x.y;
+            o[e][2] += a1 * y.x;
+            o[e][3] += a1 * y.y;
         }
-    }
-    *m_out = m;
-    *l_out = l;
-}
-
-/* Writes the finished row of one head as int8 chunks for the next product: 8 lanes a chunk.  Heads
- * are whole chunks (cuda_head_dim_padded checks). */
-template <int HD>
-static __device__ __forceinline__ void emit_row(const attend_args &a, int row, int head,
-                                                const float4 o[(HD + 127) / 128], float scale_by) {
-    int lane = threadIdx.x & 31, hd = a.kv.head_dim;
-    int chunks = (a.kv.n_head * hd + CHUNK - 1) / CHUNK;
-    uint8_t *base = a.act_q + (size_t)row * a.act_stride;
-    int *lo = (int *)base, *hi = lo + (size_t)chunks * 4;
-    float2 *meta = (float2 *)(base + (size_t)chunks * 32);
-#pragma unroll
-    for (int k = 0; k < (HD + 127) / 128; k++) {
-        int at = 128 * k + 4 * lane, part = lane & 7;
-        bool inside = at < hd;
-        float v[4] = {o[k].x * scale_by, o[k].y * scale_by, o[k].z * scale_by, o[k].w * scale_by};
-        float top = fmaxf(fmaxf(fabsf(v[0]), fabsf(v[1])), fmaxf(fabsf(v[2]), fabsf(v[3])));
-#pragma unroll
-        for (int s = 4; s > 0; s >>= 1)
-            top = fmaxf(top, __shfl_xor_sync(0xffffffffu, top, s));
-        float inverse = top > 0 ? 127.0f / top : 0;
-        int packed = 0, sum = 0;
-#pragma unroll
-        for (int i = 0; i < 4; i++) {
-            int q = __float2int_rn(v[i] * inverse);
-            packed |= (q & 0xff) << (8 * i);
-            sum += q;
-        }
-        sum += __shfl_xor_sync(0xffffffffu, sum, 1);
-        sum += __shfl_xor_sync(0xffffffffu, sum, 2);
-        int other = __shfl_xor_sync(0xffffffffu, sum, 4);
-        if (!inside) continue;
-        int c = (head * hd + at) / CHUNK;
-        (part < 4 ? lo : hi)[4 * c + (part & 3)] = packed;
-        if (part == 0)
-            meta[c] = make_float2(top / 127.0f, __int_as_float((sum & 0xffff) | other << 16));
     }
 }
 
 template <int HD>
-static __device__ void finish_rows(const attend_args &a, const tile_info &t, int kv_head,
-                                   const float *parts, int count) {
-    int warp = threadIdx.x >> 5, group = a.kv.n_head / a.kv.n_head_kv;
-    for (int r = warp; r < min(t.left, (int)TILE); r += WARPS) {
-        float4 o[(HD + 127) / 128];
-        float m, l;
-        merge_row<HD>(parts, count, r, o, &m, &l);
-        int packed = t.first + r;
-        emit_row<HD>(a, t.row0 + packed / group, kv_head * group + packed % group, o, 1.0f / l);
+static __device__ __forceinline__ void write_part(float *part, int chunk, const float o[4][4]) {
+    int lane = threadIdx.x & 31, n = lane / 4, c = lane & 3;
+#pragma unroll
+    for (int e = 0; e < 4; e++) {
+        float *out = part + 32 * chunk + 8 * e + 2 * c;
+        *(float2 *)(out + n * HD) = make_float2(o[e][0], o[e][1]);
+        *(float2 *)(out + (n + 8) * HD) = make_float2(o[e][2], o[e][3]);
     }
+}
+
+/* Shared memory for `pages` pages of a CTA. */
+static __host__ __device__ inline size_t decode_smem(int pages) {
+    size_t tokens = (size_t)pages * K_PAGE_TOKENS;
+    return TILE * tokens * sizeof(float) + TILE * (tokens + 8) * sizeof(__half);
 }
 
 template <int HD>
 static __global__ void __launch_bounds__(WARPS * 32) attend_decode(attend_args a) {
-    extern __shared__ __align__(16) float parts[]; /* [WARPS] partial results */
+    extern __shared__ __align__(16) float shared[];
+    __shared__ float m[TILE], l[TILE], scales[TILE * 32];
     __shared__ int last;
     pdl_trigger();
     int split = blockIdx.x, kv_head = blockIdx.y, tile = blockIdx.z, warp = threadIdx.x >> 5;
@@ -402,32 +501,36 @@ static __global__ void __launch_bounds__(WARPS * 32) attend_decode(attend_args a
     int pages = range.y - range.x + 1;
     int active = min(a.splits, (pages + WARPS - 1) / WARPS); /* CTAs that have any page */
     if (split >= active) return;
+    decode_stage d;
+    d.tokens = (pages - split + active - 1) / active * K_PAGE_TOKENS;
+    d.score = shared;
+    d.weight = (__half *)(shared + (size_t)TILE * d.tokens);
+    d.m = m;
+    d.l = l;
     pdl_wait();
 
     attend_state<HD> s;
     load_q<HD>(s, a, t, kv_head);
-    attend_pages<HD>(s, a, t, kv_head, range.x + split * WARPS + warp, range.y, active * WARPS);
-    write_part<HD>(s, parts + warp * part_floats<HD>());
+    decode_scores<HD>(s, a, t, kv_head, range.x + split, active, d);
     __syncthreads();
-    if (active == 1) {
-        finish_rows<HD>(a, t, kv_head, parts, WARPS);
-        return;
-    }
+    decode_weights(d, t.left);
+    __syncthreads();
     size_t cell = (size_t)tile * a.kv.n_head_kv + kv_head;
-    float *mine = a.part + (cell * a.splits + split) * part_floats<HD>();
-    for (int r = warp; r < min(t.left, (int)TILE); r += WARPS) {
-        float4 o[(HD + 127) / 128];
-        float m, l;
-        int lane = threadIdx.x & 31;
-        merge_row<HD>(parts, WARPS, r, o, &m, &l);
-#pragma unroll
-        for (int k = 0; k < (HD + 127) / 128; k++) {
-            if (128 * k + 4 * lane < HD) *(float4 *)(mine + r * HD + 128 * k + 4 * lane) = o[k];
-        }
-        if (lane == 0) {
-            mine[TILE * HD + r] = m;
-            mine[TILE * HD + TILE + r] = l;
-        }
+    float *parts = a.part + cell * a.splits * part_floats<HD>();
+    float *mine = parts + (size_t)split * part_floats<HD>();
+#pragma unroll 1
+    for (int chunk = warp; chunk < HD / 32; chunk += WARPS) {
+        float o[4][4];
+        decode_values<HD>(o, a, t, kv_head, chunk, range.x + split, active, d);
+        if (active == 1)
+            emit_tile_chunk(a, t, kv_head, chunk, o, l);
+        else
+            write_part<HD>(mine, chunk, o);
+    }
+    if (active == 1) return;
+    if (threadIdx.x < TILE) {
+        mine[TILE * HD + threadIdx.x] = m[threadIdx.x];
+        mine[TILE * HD + TILE + threadIdx.x] = l[threadIdx.x];
     }
     __threadfence();
     __syncthreads();
@@ -436,7 +539,14 @@ static __global__ void __launch_bounds__(WARPS * 32) attend_decode(attend_args a
     if (!last) return;
     __threadfence();
     if (threadIdx.x == 0) a.ticket[cell] = 0;
-    finish_rows<HD>(a, t, kv_head, a.part + cell * a.splits * part_floats<HD>(), active);
+    merge_scales<HD>(parts, active, scales, l);
+    __syncthreads();
+#pragma unroll 1
+    for (int chunk = warp; chunk < HD / 32; chunk += WARPS) {
+        float o[4][4];
+        merge_chunk<HD>(parts, active, scales, chunk, o);
+        emit_tile_chunk(a, t, kv_head, chunk, o, l);
+    }
 }
 
 /* ---- launches -------------------------------------------------------------------------------------- */
@@ -468,9 +578,10 @@ template <int HD> static cudaError_t attend(const launch_ctx *l, const attend_ar
         config.gridDim = dim3((unsigned)(a->n_tiles / WARPS), (unsigned)a->kv.n_head_kv);
         return cudaLaunchKernelEx(&config, attend_prefill<HD>, *a);
     }
-    size_t smem = WARPS * part_floats<HD>() * sizeof(float);
-    cudaError_t code = cudaFuncSetAttribute(
-        attend_decode<HD>, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)smem);
+    size_t smem = decode_smem((a->step.pages_stride + a->splits - 1) / a->splits + 1);
+    smem = MAX(smem, decode_smem(WARPS)); /* few pages: up to WARPS of them in one CTA */
+    cudaError_t code = cudaFuncSetAttribute(attend_decode<HD>,
+                                            cudaFuncAttributeMaxDynamicSharedMemorySize, (int)smem);
     if (code != cudaSuccess) return code;
     config.dynamicSmemBytes = smem;
     config.gridDim = dim3((unsigned)a->splits, (unsigned)a->kv.n_head_kv, (unsigned)a->n_tiles);

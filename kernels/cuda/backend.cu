@@ -14,7 +14,9 @@ status cuda_fail(err *e, cudaError_t code, const char *what, const char *file, i
                    slash ? slash + 1 : file, line);
 }
 
-static cuda_backend *backend_of(k_backend *b) { return (cuda_backend *)b; }
+static cuda_backend *backend_of(k_backend *b) {
+    return (cuda_backend *)b;
+}
 
 static status check_alive(const cuda_backend *b, err *e) {
     if (!b->dead) return OK;
@@ -61,7 +63,9 @@ static status backend_model_new(k_model **out, k_backend *base, const k_model_op
     return OK;
 }
 
-static void backend_model_free(k_model *base) { cuda_model_close((cuda_model *)base); }
+static void backend_model_free(k_model *base) {
+    cuda_model_close((cuda_model *)base);
+}
 
 static status backend_forward(k_model *base, const k_batch *batch, err *e) {
     cuda_model *m = (cuda_model *)base;
@@ -96,8 +100,8 @@ static const float *backend_logits(k_model *base, int i) {
     status s = cuda_model_head(m, i / HEAD_ROWS, &e);
     if (s == OK) {
         const float *from = m->w.logits + (size_t)(i % HEAD_ROWS) * (size_t)m->s.vocab;
-        cudaError_t code = cudaMemcpy(row, from, (size_t)m->s.vocab * sizeof(float),
-                                      cudaMemcpyDeviceToHost);
+        cudaError_t code =
+            cudaMemcpy(row, from, (size_t)m->s.vocab * sizeof(float), cudaMemcpyDeviceToHost);
         if (code != cudaSuccess) s = cuda_fail(&e, code, "logits", __FILE__, __LINE__);
     }
     if (remember(m->b, s) != OK) log_error("cuda", "%s", e.text);
@@ -149,8 +153,8 @@ static status backend_kv_write_page(k_model *base, int page, const void *host, e
 }
 
 static const k_backend_table table = {
-    backend_close,   backend_plan_memory, backend_model_new,    backend_model_free,
-    backend_forward, backend_logits,      backend_top,          backend_kv_copy_page,
+    backend_close,         backend_plan_memory,  backend_model_new,     backend_model_free,
+    backend_forward,       backend_logits,       backend_top,           backend_kv_copy_page,
     backend_kv_page_bytes, backend_kv_read_page, backend_kv_write_page,
 };
 
@@ -160,7 +164,8 @@ static status choose_device(cuda_backend *b, cudaDeviceProp *prop, err *e) {
     int count = 0;
     cudaError_t code = cudaGetDeviceCount(&count);
     if (code == cudaErrorInsufficientDriver)
-        return err_set(e, ERR_DEVICE, "no usable NVIDIA driver (580 or newer is needed for CUDA 13)");
+        return err_set(e, ERR_DEVICE,
+                       "no usable NVIDIA driver (580 or newer is needed for CUDA 13)");
     if (code != cudaSuccess || count == 0)
         return err_set(e, ERR_DEVICE, "no NVIDIA device: %s",
                        code == cudaSuccess ? "none is visible" : cudaGetErrorString(code));

@@ -26,19 +26,29 @@ extern "C" {
 status cuda_fail(err *e, cudaError_t code, const char *what, const char *file, int line);
 
 #define CU_TRY(e, call)                                                                            \
-    do {                                                                                           \
-        cudaError_t cu_code_ = (call);                                                             \
-        if (cu_code_ != cudaSuccess) return cuda_fail((e), cu_code_, #call, __FILE__, __LINE__);   \
-    } while (0)
+ do {                                                                                              \
+  cudaError_t cu_code_ = (call);                                                                   \
+  if (cu_code_ != cudaSuccess) return cuda_fail((e), cu_code_, #call, __FILE__, __LINE__);         \
+ } while (0)
 
 /* ---- device structs ------------------------------------------------------------------------------ */
 
 enum { CHUNK = 32 }; /* weights and activations are handled 32 at a time */
 
 typedef enum {
-    FMT_NONE, FMT_Q8_0, FMT_Q4_0, FMT_Q4_1, FMT_Q5_0, FMT_Q5_1, FMT_Q4_K, FMT_Q5_K, FMT_Q6_K,
-    FMT_G,    /* int8 values with float scale and offset per 16: every other quantised type, exact */
-    FMT_F16, FMT_BF16, FMT_F32,
+    FMT_NONE,
+    FMT_Q8_0,
+    FMT_Q4_0,
+    FMT_Q4_1,
+    FMT_Q5_0,
+    FMT_Q5_1,
+    FMT_Q4_K,
+    FMT_Q5_K,
+    FMT_Q6_K,
+    FMT_G, /* int8 values with float scale and offset per 16: every other quantised type, exact */
+    FMT_F16,
+    FMT_BF16,
+    FMT_F32,
 } wfmt;
 
 /* A weight matrix on the device: planes per chunk of 32 columns, rows padded to whole chunks. */
@@ -47,15 +57,18 @@ typedef struct {
     int fmt, rows, cols, chunks;
 } wmat;
 
-/* int8 activations of one row: lo[chunks][16], hi[chunks][16], meta[chunks] {scale, sums}. */
-static __host__ __device__ inline size_t act_bytes(int chunks) { return (size_t)chunks * 40; }
+/* int8 activations of one row: lo[chunks][16], hi[chunks][16], meta[chunks] float4 {scale; sums of the
+ * first half, the second half and both, times the scale}. */
+static __host__ __device__ inline size_t act_bytes(int chunks) {
+    return (size_t)chunks * 48;
+}
 
 /* One step, uploaded as one block of ints; pointers into device memory. */
 typedef struct {
     const int *token, *pos, *seq; /* [n] */
     const int *pages;             /* [n_seqs][pages_stride] */
-    const int *tiles;             /* [n_tiles][3]: first batch row, first packed row, packed rows left */
-    const int *want;              /* [n_want] batch rows whose logits are wanted */
+    const int *tiles; /* [n_tiles][3]: first batch row, first packed row, packed rows left */
+    const int *want;  /* [n_want] batch rows whose logits are wanted */
     int pages_stride;
 } step_dev;
 
@@ -67,13 +80,13 @@ typedef struct {
 } rope_dev;
 
 typedef struct {
-    int kind;          /* k_norm_kind, or -1: none */
-    const float *w, *b;/* device; b may be NULL */
+    int kind;           /* k_norm_kind, or -1: none */
+    const float *w, *b; /* device; b may be NULL */
     float eps;
 } norm_dev;
 
 typedef struct {
-    __half *k, *v;       /* of this layer: k [page][kv_head][32][hd], v [page][kv_head][hd][32] */
+    __half *k, *v; /* of this layer: k [page][kv_head][32][hd], v [page][kv_head][hd][32] */
     int n_head, n_head_kv, head_dim, hd; /* hd: head_dim rounded up to 64, 96, 128 or 256 */
 } kv_dev;
 
@@ -82,14 +95,14 @@ typedef struct {
 /* ---- warp idioms ----------------------------------------------------------------------------------- */
 
 static __device__ __forceinline__ float warp_sum(float v) {
-#pragma unroll
+# pragma unroll
     for (int o = 16; o > 0; o >>= 1)
         v += __shfl_xor_sync(0xffffffffu, v, o);
     return v;
 }
 
 static __device__ __forceinline__ float warp_max(float v) {
-#pragma unroll
+# pragma unroll
     for (int o = 16; o > 0; o >>= 1)
         v = fmaxf(v, __shfl_xor_sync(0xffffffffu, v, o));
     return v;
@@ -108,21 +121,48 @@ static __device__ __forceinline__ float block_sum(float v, float *red) {
     return s;
 }
 
+/* 4 neighbouring values of each of 8 neighbouring lanes are a chunk: symmetric int8, scale = max / 127.
+ * Returns this lane's four bytes; meta is complete in every lane.  All lanes of the warp call it. */
+static __device__ __forceinline__ int act_quantise(const float v[4], float4 &meta) {
+    float top = fmaxf(fmaxf(fabsf(v[0]), fabsf(v[1])), fmaxf(fabsf(v[2]), fabsf(v[3])));
+# pragma unroll
+    for (int o = 4; o > 0; o >>= 1)
+        top = fmaxf(top, __shfl_xor_sync(0xffffffffu, top, o));
+    float inverse = top > 0 ? __fdividef(127.0f, top) : 0.0f;
+    int q[4], packed;
+# pragma unroll
+    for (int k = 0; k < 4; k++)
+        q[k] = __float2int_rn(v[k] * inverse);
+    asm("cvt.pack.sat.s8.s32.b32 %0, %1, %2, 0;" : "=r"(packed) : "r"(q[3]), "r"(q[2]));
+    asm("cvt.pack.sat.s8.s32.b32 %0, %1, %2, %0;" : "+r"(packed) : "r"(q[1]), "r"(q[0]));
+    int sum = q[0] + q[1] + q[2] + q[3];
+    sum += __shfl_xor_sync(0xffffffffu, sum, 1);
+    sum += __shfl_xor_sync(0xffffffffu, sum, 2); /* over 4 lanes: one half of 16 columns */
+    int other = __shfl_xor_sync(0xffffffffu, sum, 4);
+    float scale = top * (1.0f / 127.0f);
+    bool low = !(threadIdx.x & 4);
+    float mine = scale * (float)sum, theirs = scale * (float)other;
+    meta = make_float4(scale, low ? mine : theirs, low ? theirs : mine, mine + theirs);
+    return packed;
+}
+
 /* Programmatic dependent launch: the part before pdl_wait() may run while the predecessor still
  * does; it must not read what the predecessor writes.  No-ops before sm_90 and without the launch
  * attribute. */
 static __device__ __forceinline__ void pdl_wait() {
-#if __CUDA_ARCH__ >= 900
+# if __CUDA_ARCH__ >= 900
     asm volatile("griddepcontrol.wait;" ::: "memory");
-#endif
+# endif
 }
 static __device__ __forceinline__ void pdl_trigger() {
-#if __CUDA_ARCH__ >= 900
+# if __CUDA_ARCH__ >= 900
     asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
-#endif
+# endif
 }
 
-static __device__ __forceinline__ float act_silu(float v) { return v / (1.0f + __expf(-v)); }
+static __device__ __forceinline__ float act_silu(float v) {
+    return v / (1.0f + __expf(-v));
+}
 static __device__ __forceinline__ float act_gelu(float v) {
     float t = 0.7978845608028654f * (v + 0.044715f * v * v * v);
     return 0.5f * v * (1.0f + tanhf(t));
@@ -149,8 +189,8 @@ size_t cuda_plane_bytes(wfmt f, int rows, int chunks, size_t plane[4]);
 /* decode.cu: 1..8 rows of activations against a weight matrix. */
 enum { DECODE_ROWS_MAX = 8 };
 typedef struct {
-    int n;                 /* rows of activations: 1, 2, 4 or 8 */
-    const float *x;        /* [n][dim] residual stream: input of QKV, GATE_UP, HEAD */
+    int n;          /* rows of activations: 1, 2, 4 or 8 */
+    const float *x; /* [n][dim] residual stream: input of QKV, GATE_UP, HEAD */
     int dim;
     norm_dev norm;
     wmat w[3];
@@ -158,18 +198,18 @@ typedef struct {
     step_dev step;
     rope_dev rope;
     kv_dev kv;
-    float *q_raw;          /* [n][q+k+v]: written instead of rope and KV when raw is set */
+    float *q_raw; /* [n][q+k+v]: written instead of rope and KV when raw is set */
     bool raw;
     int q_rows, k_rows, raw_stride; /* set by cuda_decode_qkv */
-    __half *q;             /* [n][n_head][hd] */
-    int act;               /* GATE_UP */
-    uint8_t *act_q;        /* ATTN_OUT, FFN_DOWN: input; GATE_UP: output; act_bytes(chunks) a row */
+    __half *q;                      /* [n][n_head][hd] */
+    int act;                        /* GATE_UP */
+    uint8_t *act_q; /* ATTN_OUT, FFN_DOWN: input; GATE_UP: output; act_bytes(chunks) a row */
     size_t act_stride;
-    float *out;            /* ATTN_OUT, FFN_DOWN: x [n][out_stride], added to; HEAD: logits */
+    float *out; /* ATTN_OUT, FFN_DOWN: x [n][out_stride], added to; HEAD: logits */
     int out_stride;
     float scale, softcap;
-    bool add;              /* ATTN_OUT, FFN_DOWN: add to out; false: overwrite */
-    const int *gather;     /* HEAD: batch rows to read from x; NULL: rows 0..n-1 */
+    bool add;          /* ATTN_OUT, FFN_DOWN: add to out; false: overwrite */
+    const int *gather; /* HEAD: batch rows to read from x; NULL: rows 0..n-1 */
 } decode_args;
 cudaError_t cuda_decode_qkv(const launch_ctx *l, const decode_args *a);
 cudaError_t cuda_decode_proj(const launch_ctx *l, const decode_args *a);
@@ -181,16 +221,16 @@ enum { PREFILL_TILES = 4 }; /* neighbouring tiles that one CTA takes */
 typedef struct {
     kv_dev kv;
     step_dev step;
-    const __half *q;   /* [n][n_head][hd] */
-    int n_tiles;       /* row tiles of 16 packed (position, head of the group) rows */
-    int splits;        /* CTAs that share the pages of one tile and KV head; 1 in prefill */
+    const __half *q; /* [n][n_head][hd] */
+    int n_tiles;     /* row tiles of 16 packed (position, head of the group) rows */
+    int splits;      /* CTAs that share the pages of one tile and KV head; 1 in prefill */
     float scale, softcap;
     int window;
-    float *part;       /* [tile][kv_head][split][16][hd + 2] */
-    int *ticket;       /* [tile][kv_head], zero before and after */
-    uint8_t *act_q;    /* decode output: int8 rows for ATTN_OUT, or NULL */
+    float *part;    /* [tile][kv_head][split][16][hd + 2] */
+    int *ticket;    /* [tile][kv_head], zero before and after */
+    uint8_t *act_q; /* decode output: int8 rows for ATTN_OUT, or NULL */
     size_t act_stride;
-    __half *att;       /* prefill output [n][n_head * head_dim], or NULL */
+    __half *att; /* prefill output [n][n_head * head_dim], or NULL */
 } attend_args;
 cudaError_t cuda_attend(const launch_ctx *l, const attend_args *a);
 int cuda_head_dim_padded(int head_dim); /* 0: not supported */
@@ -203,21 +243,19 @@ cudaError_t cuda_norm_f16(const launch_ctx *l, const float *x, int n, int dim, n
 cudaError_t cuda_norm_add(const launch_ctx *l, float *x, const float *y, int n, int dim,
                           norm_dev norm, const float *bias, float scale);
 typedef struct {
-    const float *qkv;  /* [n][stride]: q rows, then k, then v */
+    const float *qkv; /* [n][stride]: q rows, then k, then v */
     int stride, n;
     const float *bias[3];
     norm_dev q_norm, k_norm;
     rope_dev rope;
     step_dev step;
     kv_dev kv;
-    __half *q;         /* [n][n_head][hd] */
+    __half *q; /* [n][n_head][hd] */
 } rope_args;
 cudaError_t cuda_rope_kv(const launch_ctx *l, const rope_args *a);
 /* u [n][ff] = act(gu[.., gate]) * gu[.., up]; gated: gu [n][2 ff], else [n][ff]. */
 cudaError_t cuda_act_f16(const launch_ctx *l, const __half *gu, const float *b_gate,
                          const float *b_up, int n, int ff, bool gated, int act, __half *u);
-cudaError_t cuda_quantise(const launch_ctx *l, const __half *h, int n, int cols, uint8_t *act_q,
-                          size_t act_stride);
 /* Best token and log-sum-exp per row: out[row] = {id, logit, max, sum of exp(logit - max)}. */
 typedef struct {
     int id;

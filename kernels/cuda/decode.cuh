@@ -11,7 +11,7 @@
  * The order of additions of a row depends on the matrix alone, never on the number of activation
  * rows: a batch of 8 gives the same bits as 8 single steps.
  *
- * Shared memory: [n] rows of lo[chunks][16], hi[chunks][16], meta[chunks][8]; the float formats use
+ * Shared memory: [n] rows of lo[chunks][16], hi[chunks][16], meta[chunks][16]; the float formats use
  * float activations [n][cols] instead.
  */
 #include "kernels/cuda/formats.cuh"
@@ -21,22 +21,22 @@ enum { WARPS = 8, THREADS = WARPS * 32, U_ROWS = 32 };
 typedef enum { MODE_QKV, MODE_PROJ, MODE_GATE_UP, MODE_HEAD } mode;
 
 typedef struct {
-    int split;    /* warps that share a pair of rows */
-    int rounds;   /* pairs that a warp takes, some at the same time (pairs_abreast) */
-    int pairs;    /* of the whole launch */
+    int split;        /* warps that share a pair of rows */
+    int rounds;       /* pairs that a warp takes, some at the same time (pairs_abreast) */
+    int pairs;        /* of the whole launch */
     size_t row_bytes; /* shared memory of one activation row */
 } geometry;
 
 typedef struct {
     int4 *lo, *hi;
-    float2 *meta;
+    float4 *meta; /* scale; sums of half 0, half 1, both, times the scale */
 } act_row;
 
 static __device__ __forceinline__ act_row act_row_at(const uint8_t *base, int chunks) {
     act_row r;
     r.lo = (int4 *)base;
     r.hi = r.lo + chunks;
-    r.meta = (float2 *)(r.hi + chunks);
+    r.meta = (float4 *)(r.hi + chunks);
     return r;
 }
 
@@ -44,24 +44,11 @@ static __device__ __forceinline__ act_row act_row_at(const uint8_t *base, int ch
  * lanes of the warp call it; `inside` says which may write. */
 static __device__ __forceinline__ void quantise_chunk(const float v[4], int c, int part,
                                                       const act_row &r, bool inside) {
-    float top = fmaxf(fmaxf(fabsf(v[0]), fabsf(v[1])), fmaxf(fabsf(v[2]), fabsf(v[3])));
-#pragma unroll
-    for (int o = 4; o > 0; o >>= 1)
-        top = fmaxf(top, __shfl_xor_sync(0xffffffffu, top, o));
-    float scale = top / 127.0f, inverse = top > 0 ? 127.0f / top : 0.0f;
-    int packed = 0, sum = 0;
-#pragma unroll
-    for (int k = 0; k < 4; k++) {
-        int q = __float2int_rn(v[k] * inverse);
-        packed |= (q & 0xff) << (8 * k);
-        sum += q;
-    }
-    sum += __shfl_xor_sync(0xffffffffu, sum, 1);
-    sum += __shfl_xor_sync(0xffffffffu, sum, 2); /* over 4 threads: one half of 16 columns */
-    int other = __shfl_xor_sync(0xffffffffu, sum, 4);
+    float4 meta;
+    int packed = act_quantise(v, meta);
     if (!inside) return;
     ((int *)(part < 4 ? r.lo : r.hi))[4 * c + (part & 3)] = packed;
-    if (part == 0) r.meta[c] = make_float2(scale, __int_as_float((sum & 0xffff) | other << 16));
+    if (part == 0) r.meta[c] = meta;
 }
 
 /* Row statistics for all N rows at once: 8 / N warps a row, every thread gets its row's {mean, inverse
@@ -104,8 +91,8 @@ static __device__ __forceinline__ float2 norm_statistics(const float *x, int dim
 /* x -> norm -> int8 (or float) rows in shared memory, N rows side by side.  The norm's weights are
  * read before the wait for the previous kernel where they fit in registers. */
 template <int N, bool FLOAT>
-static __device__ __forceinline__ void prologue_norm(const decode_args &a, int chunks, uint8_t *smem,
-                                                     size_t row_bytes, float *red) {
+static __device__ __forceinline__ void prologue_norm(const decode_args &a, int chunks,
+                                                     uint8_t *smem, size_t row_bytes, float *red) {
     constexpr int PER_ROW = WARPS / N, KEEP = N == 1 ? 4 : 0;
     int warp = threadIdx.x >> 5, lane = threadIdx.x & 31;
     int m = warp / PER_ROW, first = (warp % PER_ROW) * 128 + lane * 4, stride = PER_ROW * 128;
@@ -208,7 +195,7 @@ static __device__ __forceinline__ void dot_rows(const wrow p[R], int chunks, int
         }
         float sum[R][N];
         int4 lo, hi;
-        float2 meta;
+        float4 meta;
         if (N == 1) {
             act_row a = act_row_at(smem, chunks);
             lo = a.lo[c], hi = a.hi[c], meta = a.meta[c];
@@ -225,7 +212,7 @@ static __device__ __forceinline__ void dot_rows(const wrow p[R], int chunks, int
                     act_row a = act_row_at(smem + m * row_bytes, chunks);
                     lo = a.lo[c], hi = a.hi[c], meta = a.meta[c];
                 }
-                sum[r][m] = wdot<FMT>(v, s[0], s[1], s[2], s[3], lo, hi, meta);
+                sum[r][m] = wdot<FMT>(v, s, lo, hi, meta);
             }
         }
 #pragma unroll
@@ -252,8 +239,8 @@ static __device__ __forceinline__ void dot_float(const wrow &p, int chunks, int 
 #pragma unroll
             for (int k = 0; k < 8; k++) {
                 float4 f = a[k];
-                acc[m] += v[4 * k] * f.x + v[4 * k + 1] * f.y + v[4 * k + 2] * f.z +
-                          v[4 * k + 3] * f.w;
+                acc[m] +=
+                    v[4 * k] * f.x + v[4 * k + 1] * f.y + v[4 * k + 2] * f.z + v[4 * k + 3] * f.w;
             }
         }
     }
@@ -371,8 +358,8 @@ static __device__ __forceinline__ void store_row(const decode_args &a, int m, in
 }
 
 /* Puts act(gate) * up of one pair into u[m][..]. */
-static __device__ __forceinline__ void store_u(const decode_args &a, int m, int r0, int r1, float y0,
-                                               float y1, float *u, int first) {
+static __device__ __forceinline__ void store_u(const decode_args &a, int m, int r0, int r1,
+                                               float y0, float y1, float *u, int first) {
     if (a.w[0].rows) {
         if (a.bias[0]) y0 += a.bias[0][r0];
         if (a.bias[1]) y1 += a.bias[1][r1];
@@ -389,8 +376,8 @@ static __device__ __forceinline__ void store_u(const decode_args &a, int m, int 
 
 /* ---- the kernel ------------------------------------------------------------------------------------ */
 
-template <int FMT>
-static __device__ __forceinline__ void prefetch_row(const wrow &r, int chunks) {
+/* Asks for `chunks` chunks from the start of a row on (at most 4 KB of each plane) to come to L2. */
+template <int FMT> static __device__ __forceinline__ void prefetch_rows(const wrow &r, int chunks) {
     const int piece = FMT == FMT_F32 ? 128 : FMT >= FMT_F16 ? 64 : 16;
     size_t at = (size_t)(threadIdx.x & 31) * 128, bytes = (size_t)chunks * piece;
     if (at >= bytes) return;
@@ -400,9 +387,8 @@ static __device__ __forceinline__ void prefetch_row(const wrow &r, int chunks) {
 }
 
 template <int MODE, int N, bool FLOAT>
-static __device__ __forceinline__ void fill_activations(const decode_args &a, int chunks,
-                                                        uint8_t *smem, size_t row_bytes,
-                                                        float *red) {
+static __device__ __forceinline__ void
+fill_activations(const decode_args &a, int chunks, uint8_t *smem, size_t row_bytes, float *red) {
     if (MODE == MODE_PROJ) {
         pdl_wait();
         for (int m = 0; m < N; m++)
@@ -448,7 +434,8 @@ static __device__ __forceinline__ void store_pair(const decode_args &a, int whic
                                                   const qkv_end &end) {
     int lane = threadIdx.x & 31;
 #pragma unroll
-    for (int m = 0; m < N; m++) { /* lane m writes row m: static indices keep the sums in registers */
+    for (int m = 0; m < N;
+         m++) { /* lane m writes row m: static indices keep the sums in registers */
         if (lane != m) continue;
         if (MODE == MODE_QKV) store_qkv(a, which, r0, r1, m, y0[m], y1[m], end);
         if (MODE == MODE_GATE_UP) store_u(a, m, r0, r1, y0[m], y1[m], u, blockIdx.x * U_ROWS);
@@ -470,32 +457,30 @@ static __global__ void __launch_bounds__(THREADS, N == 1 ? 3 : 2)
     constexpr int P = pairs_abreast<MODE, N>();
     int warp = threadIdx.x >> 5, lane = threadIdx.x & 31;
     int abreast = WARPS / g.split, part = warp % g.split;
-    int first = blockIdx.x * abreast * g.rounds * P + warp / g.split; /* first pair of this warp */
+    /* A warp's pairs are neighbours: its rows are one piece of memory. */
+    int first = (blockIdx.x * abreast + warp / g.split) * g.rounds * P;
     int chunks = MODE == MODE_GATE_UP ? a.w[1].chunks : a.w[0].chunks;
     int which[P];
     wrow p[2 * P];
 
     pdl_trigger();
-#pragma unroll 1
-    for (int i = 0; i < g.rounds * P; i++) {
-        pair_rows<MODE>(a, min(first + i * abreast, g.pairs - 1), p[0], p[1], which[0]);
-        prefetch_row<FMT>(p[0], chunks);
-        prefetch_row<FMT>(p[1], chunks);
-    }
+    pair_rows<MODE>(a, min(first, g.pairs - 1), p[0], p[1], which[0]);
+    prefetch_rows<FMT>(p[0], chunks * (MODE == MODE_GATE_UP ? g.rounds * P : 2 * g.rounds * P));
+    if (MODE == MODE_GATE_UP || MODE == MODE_QKV)
+        prefetch_rows<FMT>(p[1], chunks * (MODE == MODE_GATE_UP ? g.rounds * P : 1));
     qkv_end end; /* a QKV warp has one pair: rounds is 1 */
     if (MODE == MODE_QKV && lane < N) {
-        pair_rows<MODE>(a, min(first, g.pairs - 1), p[0], p[1], which[0]);
         end = prepare_qkv(a, which[0], p[0].row, p[1].row, lane);
     }
     fill_activations<MODE, N, FLOAT>(a, chunks, smem, g.row_bytes, red);
 
 #pragma unroll 1
     for (int round = 0; round < g.rounds; round++) {
-        int pair = first + round * P * abreast;
+        int pair = first + round * P;
         float acc[2 * P][N];
 #pragma unroll
         for (int i = 0; i < P; i++) {
-            int at = min(pair + i * abreast, g.pairs - 1);
+            int at = min(pair + i, g.pairs - 1);
             pair_rows<MODE>(a, at, p[2 * i], p[2 * i + 1], which[i]);
 #pragma unroll
             for (int m = 0; m < N; m++)
@@ -518,7 +503,7 @@ static __global__ void __launch_bounds__(THREADS, N == 1 ? 3 : 2)
         if (g.split > 1) sum_split<N>(acc, g.split, sums);
 #pragma unroll
         for (int i = 0; i < P; i++) {
-            if (pair + i * abreast >= g.pairs || part != 0) continue;
+            if (pair + i >= g.pairs || part != 0) continue;
             store_pair<MODE, N>(a, which[i], p[2 * i].row, p[2 * i + 1].row, acc[2 * i],
                                 acc[2 * i + 1], u, end);
         }
@@ -543,9 +528,8 @@ template <int MODE, int FMT, int N>
 static cudaError_t launch(const launch_ctx *l, const decode_args *a, geometry g) {
     size_t smem = g.row_bytes * N;
     if (smem > 40 * 1024) { /* the rest of the 48 KB default is taken by the static arrays */
-        cudaError_t code = cudaFuncSetAttribute(decode_kernel<MODE, FMT, N>,
-                                                cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                                (int)smem);
+        cudaError_t code = cudaFuncSetAttribute(
+            decode_kernel<MODE, FMT, N>, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)smem);
         if (code != cudaSuccess) return code;
     }
     g.rounds /= pairs_abreast<MODE, N>();
@@ -587,8 +571,8 @@ static cudaError_t decode(const launch_ctx *l, const decode_args *a, int pairs, 
                           int rounds) {
     const wmat *w = MODE == MODE_GATE_UP ? &a->w[1] : &a->w[0];
     geometry g = {split, rounds, pairs, 0};
-    g.row_bytes = w->fmt >= FMT_F16 ? (size_t)w->chunks * 128
-                                    : (act_bytes(w->chunks) + 15) / 16 * 16;
+    g.row_bytes =
+        w->fmt >= FMT_F16 ? (size_t)w->chunks * 128 : (act_bytes(w->chunks) + 15) / 16 * 16;
     switch (w->fmt) {
     case FMT_Q8_0: return launch_n<MODE, FMT_Q8_0>(l, a, g);
     case FMT_Q4_0: return launch_n<MODE, FMT_Q4_0>(l, a, g);

@@ -311,31 +311,3 @@ cudaError_t cuda_top_many(const launch_ctx *l, const float *logits, int vocab, i
     return run(&plain, top_slice_kernel, dim3(1), 256, 0, (const float *)NULL,
                (const float2 *)scratch, TOP_BLOCKS * count, count, out);
 }
-
-/* ---- float16 rows to int8 rows (the decode kernels' input after a float16 product) ----------------- */
-
-static __global__ void quantise_kernel(const __half *h, int cols, uint8_t *act_q,
-                                       size_t act_stride) {
-    int lane = threadIdx.x & 31, row = blockIdx.y;
-    int c = blockIdx.x * (blockDim.x / 32) + (threadIdx.x >> 5), chunks = (cols + 31) / 32;
-    if (c >= chunks) return;
-    int i = 32 * c + lane;
-    float v = i < cols ? __half2float(h[(size_t)row * cols + i]) : 0;
-    float top = warp_max(fabsf(v));
-    int q = __float2int_rn(top > 0 ? v * (127.0f / top) : 0), sum = q;
-    for (int s = 8; s > 0; s >>= 1)
-        sum += __shfl_xor_sync(0xffffffffu, sum, s);
-    int other = __shfl_xor_sync(0xffffffffu, sum, 16);
-    int8_t *lo = (int8_t *)act_q + row * act_stride, *hi = lo + (size_t)chunks * 16;
-    (lane < 16 ? lo : hi)[16 * c + (lane & 15)] = (int8_t)q;
-    float2 *meta = (float2 *)(lo + (size_t)chunks * 32);
-    if (lane == 0)
-        meta[c] = make_float2(top / 127.0f, __int_as_float((sum & 0xffff) | other << 16));
-}
-
-cudaError_t cuda_quantise(const launch_ctx *l, const __half *h, int n, int cols, uint8_t *act_q,
-                          size_t act_stride) {
-    launch_ctx plain = {l->stream, false};
-    dim3 grid((unsigned)((cols + 255) / 256), (unsigned)n);
-    return run(&plain, quantise_kernel, grid, 256, 0, h, cols, act_q, act_stride);
-}

@@ -22,7 +22,7 @@
 /* Registers of one chunk. */
 typedef struct {
     int4 q;
-    int4 h; /* x only, x and y, or all, as the format needs */
+    int4 h;               /* x only, x and y, or all, as the format needs */
     float a0, a1, b0, b1; /* value = a * q + b for each half of 16 */
 } wchunk;
 
@@ -34,8 +34,8 @@ template <int FMT> static __device__ __forceinline__ bool fmt_is_nibble() {
 /* Raw bits of a chunk: everything that has to travel from memory. */
 typedef struct {
     int4 q, h;
-    float4 d;      /* FMT_G */
-    uint32_t d2;   /* f16 pair or single */
+    float4 d;    /* FMT_G */
+    uint32_t d2; /* f16 pair or single */
     uint16_t s;
 } wraw;
 
@@ -44,8 +44,7 @@ static __device__ __forceinline__ void wload(wraw &r, const uint8_t *wq, const u
                                              const uint8_t *ws, const uint8_t *wd, size_t at) {
     r.q = __ldcs((const int4 *)wq + at);
     if (FMT == FMT_Q8_0 || FMT == FMT_G) r.h = __ldcs((const int4 *)wh + at);
-    if (FMT == FMT_Q5_0 || FMT == FMT_Q5_1 || FMT == FMT_Q5_K)
-        r.h.x = __ldcs((const int *)wh + at);
+    if (FMT == FMT_Q5_0 || FMT == FMT_Q5_1 || FMT == FMT_Q5_K) r.h.x = __ldcs((const int *)wh + at);
     if (FMT == FMT_Q6_K) {
         int2 h = __ldcs((const int2 *)wh + at);
         r.h.x = h.x;
@@ -65,7 +64,18 @@ static __device__ __forceinline__ float half_bits(uint32_t bits) {
     return __half2float(__ushort_as_half((unsigned short)bits));
 }
 
-/* The 8 packed ints (4 int8 each, columns 4k..4k+3) of a chunk. */
+static __device__ __forceinline__ int dp4a_us(int a, int b, int c) { /* unsigned by signed bytes */
+    int d;
+    asm("dp4a.u32.s32 %0, %1, %2, %3;" : "=r"(d) : "r"(a), "r"(b), "r"(c));
+    return d;
+}
+
+/* True where the upper nibbles are multiplied in place, as 16 times their value: saves the shifts. */
+template <int FMT> static __device__ __forceinline__ constexpr bool fmt_high_by_16() {
+    return FMT == FMT_Q4_0 || FMT == FMT_Q4_1 || FMT == FMT_Q4_K;
+}
+
+/* The 8 packed ints (4 bytes each, columns 4k..4k+3) of a chunk. */
 template <int FMT> static __device__ __forceinline__ void wunpack(int v[8], const wraw &r) {
     const int q[4] = {r.q.x, r.q.y, r.q.z, r.q.w};
     if constexpr (FMT == FMT_Q8_0 || FMT == FMT_G) {
@@ -79,7 +89,7 @@ template <int FMT> static __device__ __forceinline__ void wunpack(int v[8], cons
 #pragma unroll
         for (int k = 0; k < 4; k++) {
             v[k] = q[k] & 0x0f0f0f0f;
-            v[k + 4] = (q[k] >> 4) & 0x0f0f0f0f;
+            v[k + 4] = fmt_high_by_16<FMT>() ? q[k] & 0xf0f0f0f0 : (q[k] >> 4) & 0x0f0f0f0f;
         }
     }
     if (FMT == FMT_Q5_0 || FMT == FMT_Q5_1 || FMT == FMT_Q5_K) {
@@ -129,30 +139,24 @@ template <int FMT> static __device__ __forceinline__ constexpr bool fmt_has_halv
     return FMT == FMT_Q6_K || FMT == FMT_G;
 }
 
-/* One chunk times the int8 activations lo (columns 0..15), hi (16..31): meta.x is their scale, meta.y
- * holds the sums of both halves as int16. */
+/* One chunk times the int8 activations lo (columns 0..15), hi (16..31).  meta: their scale, and the sums
+ * of the first half, the second half and both, times the scale. */
 template <int FMT>
-static __device__ __forceinline__ float wdot(const int v[8], float a0, float a1, float b0, float b1,
-                                             const int4 &lo, const int4 &hi, const float2 &meta) {
+static __device__ __forceinline__ float wdot(const int v[8], const float s[4], const int4 &lo,
+                                             const int4 &hi, const float4 &meta) {
     int s0 = 0, s1 = 0;
-    s0 = __dp4a(v[0], lo.x, s0);
-    s0 = __dp4a(v[1], lo.y, s0);
-    s0 = __dp4a(v[2], lo.z, s0);
-    s0 = __dp4a(v[3], lo.w, s0);
-    s1 = __dp4a(v[4], hi.x, s1);
-    s1 = __dp4a(v[5], hi.y, s1);
-    s1 = __dp4a(v[6], hi.z, s1);
-    s1 = __dp4a(v[7], hi.w, s1);
-    int sums = __float_as_int(meta.y);
-    float t0 = (float)(short)(sums & 0xffff), t1 = (float)(short)(sums >> 16);
-    float sum;
+    if (FMT == FMT_Q8_0 || FMT == FMT_G) {
+        s0 = __dp4a(v[0], lo.x, __dp4a(v[1], lo.y, __dp4a(v[2], lo.z, __dp4a(v[3], lo.w, 0))));
+        s1 = __dp4a(v[4], hi.x, __dp4a(v[5], hi.y, __dp4a(v[6], hi.z, __dp4a(v[7], hi.w, 0))));
+    } else {
+        s0 = dp4a_us(v[0], lo.x, dp4a_us(v[1], lo.y, dp4a_us(v[2], lo.z, dp4a_us(v[3], lo.w, 0))));
+        s1 = dp4a_us(v[4], hi.x, dp4a_us(v[5], hi.y, dp4a_us(v[6], hi.z, dp4a_us(v[7], hi.w, 0))));
+        if (fmt_high_by_16<FMT>()) s1 >>= 4; /* exact: every term is a multiple of 16 */
+    }
     if (fmt_has_halves<FMT>())
-        sum = a0 * (float)s0 + b0 * t0 + (a1 * (float)s1 + b1 * t1);
-    else if (fmt_has_offset<FMT>())
-        sum = a0 * (float)(s0 + s1) + b0 * (t0 + t1);
-    else
-        sum = a0 * (float)(s0 + s1);
-    return meta.x * sum;
+        return (s[0] * (float)s0 + s[1] * (float)s1) * meta.x + (s[2] * meta.y + s[3] * meta.z);
+    float sum = s[0] * (float)(s0 + s1) * meta.x;
+    return fmt_has_offset<FMT>() ? sum + s[2] * meta.w : sum;
 }
 
 /* 32 floats of a chunk of a float format. */
@@ -198,6 +202,7 @@ static __device__ __forceinline__ void wvalues(float out[32], const wmat &w, int
 #pragma unroll
             for (int b = 0; b < 4; b++) {
                 float q = (float)(int8_t)(v[k] >> (8 * b));
+                if (fmt_high_by_16<FMT>() && k >= 4) q = (float)((v[k] >> (8 * b + 4)) & 15);
                 out[4 * k + b] = k < 4 ? a0 * q + b0 : a1 * q + b1;
             }
         }

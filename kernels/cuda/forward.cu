@@ -7,14 +7,14 @@
  * twice.  In the decode path every row has its own attention tiles and the splits are fixed, so a row's
  * bits do not depend on its batch.
  */
-#include "kernels/cuda/model.cuh"
-
 #include <cmath>
+
+#include "kernels/cuda/model.cuh"
 
 static step_dev step_of(const cuda_model *m) {
     const int *s = m->w.step;
-    step_dev d = {s + m->at.token, s + m->at.pos,   s + m->at.seq,
-                  s + m->at.pages, s + m->at.tiles, s + m->at.want, m->s.kv_pages};
+    step_dev d = {s + m->at.token, s + m->at.pos,  s + m->at.seq, s + m->at.pages,
+                  s + m->at.tiles, s + m->at.want, m->s.kv_pages};
     return d;
 }
 
@@ -120,14 +120,10 @@ static cudaError_t decode_op(cuda_model *m, const launch_ctx *l, const dev_op *o
     case OP_EMBED:
         return cuda_embed(l, &op->w[0], step_of(m).token, n, op->scale, m->w.x, m->s.dim);
     case OP_QKV: return decode_qkv(m, l, op, n);
-    case OP_ATTEND:
-        t = attend_base(m, op, n * m->s.tiles_row);
-        return cuda_attend(l, &t);
+    case OP_ATTEND: t = attend_base(m, op, n * m->s.tiles_row); return cuda_attend(l, &t);
     case OP_ATTN_OUT:
     case OP_FFN_DOWN: return decode_proj(m, l, op, n);
-    case OP_GATE_UP:
-        a = decode_base(m, op, n);
-        return cuda_decode_gate_up(l, &a);
+    case OP_GATE_UP: a = decode_base(m, op, n); return cuda_decode_gate_up(l, &a);
     case OP_HEAD: return head_rows(m, l, op, n);
     }
     return cudaErrorInvalidValue;
@@ -242,7 +238,8 @@ static int fill_tiles(cuda_model *m, const k_batch *b, int n, bool alone, int *t
 }
 
 /* Copies the batch to the device; `n` rows of which those behind batch->n repeat the last. */
-static status upload_step(cuda_model *m, const k_batch *b, int n, bool alone, int *n_tiles, err *e) {
+static status upload_step(cuda_model *m, const k_batch *b, int n, bool alone, int *n_tiles,
+                          err *e) {
     int *h = m->step_host;
     m->n_want = 0;
     for (int i = 0; i < n; i++) {
@@ -257,17 +254,19 @@ static status upload_step(cuda_model *m, const k_batch *b, int n, bool alone, in
     *n_tiles = fill_tiles(m, &padded, n, alone, h + m->at.tiles);
     for (int i = 0; i < HEAD_ROWS; i++)
         h[m->at.want + (size_t)i] = m->n_want ? m->want_rows[MIN(i, m->n_want - 1)] : 0;
-    int last[SEQUENCES] = {0}; /* highest position per sequence: how much of its page table matters */
+    int last[SEQUENCES] = {
+        0}; /* highest position per sequence: how much of its page table matters */
     for (int i = 0; i < b->n; i++) {
         if (b->seq[i] < SEQUENCES) last[b->seq[i]] = MAX(last[b->seq[i]], b->pos[i]);
     }
     size_t head = m->at.tiles + 3 * (size_t)*n_tiles;
-    CU_TRY(e, cudaMemcpyAsync(m->w.step, h, head * sizeof(int), cudaMemcpyHostToDevice,
-                              m->b->stream));
+    CU_TRY(e,
+           cudaMemcpyAsync(m->w.step, h, head * sizeof(int), cudaMemcpyHostToDevice, m->b->stream));
     for (int q = 0; q < b->n_seqs; q++) {
         size_t at = m->at.pages + (size_t)q * (size_t)m->s.kv_pages;
         int used = last[q] / K_PAGE_TOKENS + 1;
-        if (memcmp(h + at, b->pages[q], (size_t)used * sizeof(int)) == 0) continue; /* there already */
+        if (memcmp(h + at, b->pages[q], (size_t)used * sizeof(int)) == 0)
+            continue; /* there already */
         memcpy(h + at, b->pages[q], (size_t)used * sizeof(int));
         CU_TRY(e, cudaMemcpyAsync(m->w.step + at, h + at, (size_t)used * sizeof(int),
                                   cudaMemcpyHostToDevice, m->b->stream));

@@ -17,8 +17,14 @@ typedef int (*cublas_gemm_ex_fn)(void *, int, int, int, int, int, const void *, 
                                  int, const void *, int, int, const void *, void *, int, int, int,
                                  int);
 
-enum { CUBLAS_OP_N = 0, CUBLAS_OP_T = 1, CUDA_R_16F_ = 2, CUDA_R_32F_ = 0, COMPUTE_32F = 68,
-       ALGO_DEFAULT = -1 };
+enum {
+    CUBLAS_OP_N = 0,
+    CUBLAS_OP_T = 1,
+    CUDA_R_16F_ = 2,
+    CUDA_R_32F_ = 0,
+    COMPUTE_32F = 68,
+    ALGO_DEFAULT = -1
+};
 
 struct gemm {
     cudaStream_t stream;
@@ -63,9 +69,13 @@ void cuda_gemm_close(gemm *g) {
     free(g);
 }
 
-const char *cuda_gemm_name(const gemm *g) { return g->handle && !g->own ? "cuBLAS" : "own mma"; }
+const char *cuda_gemm_name(const gemm *g) {
+    return g->handle && !g->own ? "cuBLAS" : "own mma";
+}
 
-void cuda_gemm_use_own(gemm *g, bool own) { g->own = own; }
+void cuda_gemm_use_own(gemm *g, bool own) {
+    g->own = own;
+}
 
 /* ---- our own kernel ---------------------------------------------------------------------------------- */
 
@@ -74,7 +84,8 @@ enum { BM = 128, BN = 128, BK = 32, STAGES = 3, PAD = 8, LD = BK + PAD, GEMM_THR
 static __device__ __forceinline__ void copy16(void *smem, const void *global, bool there) {
     uint32_t to = (uint32_t)__cvta_generic_to_shared(smem);
     int bytes = there ? 16 : 0; /* the rest is filled with zeros */
-    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(global), "r"(bytes));
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(global),
+                 "r"(bytes));
 }
 
 static __device__ __forceinline__ void ldmatrix4(uint32_t r[4], const __half *p) {
@@ -159,7 +170,8 @@ static __global__ void __launch_bounds__(GEMM_THREADS)
         __syncthreads();
         int ahead = s + STAGES - 1, slot = ahead % STAGES;
         if (ahead < steps)
-            fetch(a, n, w, rows, cols, a0, w0, ahead * BK, sa + slot * BM * LD, sw + slot * BN * LD);
+            fetch(a, n, w, rows, cols, a0, w0, ahead * BK, sa + slot * BM * LD,
+                  sw + slot * BN * LD);
         else
             asm volatile("cp.async.commit_group;");
         multiply(sa + s % STAGES * BM * LD, sw + s % STAGES * BN * LD, wm, wn, acc);
@@ -196,11 +208,11 @@ status cuda_gemm_run(gemm *g, const __half *w, int rows, int cols, const __half 
                      bool c_is_f16, float beta, err *e) {
     if (!g->handle || g->own) return run_own(g, w, rows, cols, a, n, c, c_is_f16, beta, e);
     float alpha = 1;
-    int code = g->gemm_ex(g->handle, CUBLAS_OP_T, CUBLAS_OP_N, rows, n, cols, &alpha, w, CUDA_R_16F_,
-                          cols, a, CUDA_R_16F_, cols, &beta, c,
+    int code = g->gemm_ex(g->handle, CUBLAS_OP_T, CUBLAS_OP_N, rows, n, cols, &alpha, w,
+                          CUDA_R_16F_, cols, a, CUDA_R_16F_, cols, &beta, c,
                           c_is_f16 ? CUDA_R_16F_ : CUDA_R_32F_, rows, COMPUTE_32F, ALGO_DEFAULT);
     if (code != 0)
-        return err_set(e, ERR_DEVICE, "cuBLAS failed with status %d in a %d x %d x %d product", code,
-                       rows, n, cols);
+        return err_set(e, ERR_DEVICE, "cuBLAS failed with status %d in a %d x %d x %d product",
+                       code, rows, n, cols);
     return OK;
 }

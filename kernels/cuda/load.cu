@@ -19,7 +19,9 @@ void *arena_take(arena_dev *a, size_t bytes) {
 
 /* ---- shape --------------------------------------------------------------------------------------- */
 
-static int pad32(int n) { return (n + CHUNK - 1) / CHUNK * CHUNK; }
+static int pad32(int n) {
+    return (n + CHUNK - 1) / CHUNK * CHUNK;
+}
 
 static status read_shape(const k_model_options *opt, dev_shape *s, err *e) {
     const k_plan *p = opt->plan;
@@ -39,10 +41,11 @@ static status read_shape(const k_model_options *opt, dev_shape *s, err *e) {
     }
     bool whole = s->dim % CHUNK == 0 && s->ff % CHUNK == 0 && p->q_dim_max % CHUNK == 0;
     if (!whole) {
-        return err_set(e, ERR_UNSUPPORTED,
-                       "the CUDA backend needs widths that are multiples of 32 and the model has %d, "
-                       "%d and %d; it runs on the CPU",
-                       s->dim, p->q_dim_max, s->ff);
+        return err_set(
+            e, ERR_UNSUPPORTED,
+            "the CUDA backend needs widths that are multiples of 32 and the model has %d, "
+            "%d and %d; it runs on the CPU",
+            s->dim, p->q_dim_max, s->ff);
     }
     if (s->hd == 0 || s->n_head == 0 || s->n_head % s->n_head_kv != 0) {
         return err_set(e, ERR_UNSUPPORTED,
@@ -64,12 +67,12 @@ static status read_shape(const k_model_options *opt, dev_shape *s, err *e) {
 /* ---- the walk -------------------------------------------------------------------------------------- */
 
 typedef struct {
-    cuda_model *m;          /* NULL: only measuring */
+    cuda_model *m; /* NULL: only measuring */
     const k_model_options *opt;
     arena_dev weights;
     const dev_shape *s;
     size_t mirror_bytes, mirror_largest; /* halves of the largest op */
-    bool mirrors;           /* resident */
+    bool mirrors;                        /* resident */
     uint64_t file_bytes, file_done;
     uint8_t *pinned[2], *stage[2];
     cudaEvent_t free_again[2];
@@ -77,7 +80,9 @@ typedef struct {
     err *e;
 } walk;
 
-static bool is_float_type(k_type t) { return t == K_F32 || t == K_F16 || t == K_BF16; }
+static bool is_float_type(k_type t) {
+    return t == K_F32 || t == K_F16 || t == K_BF16;
+}
 
 static status upload_bytes(walk *w, void *to, const void *from, size_t n) {
     CU_TRY(w->e, cudaMemcpyAsync(to, from, n, cudaMemcpyHostToDevice, w->m->b->stream));
@@ -117,8 +122,8 @@ static status upload_matrix(walk *w, const k_tensor *t, const wmat *to) {
         size_t bytes = row_bytes * (size_t)n;
         CU_TRY(w->e, cudaEventSynchronize(w->free_again[slot]));
         memcpy(w->pinned[slot], (const uint8_t *)t->data + row_bytes * (size_t)row, bytes);
-        CU_TRY(w->e, cudaMemcpyAsync(w->stage[slot], w->pinned[slot], bytes, cudaMemcpyHostToDevice,
-                                     st));
+        CU_TRY(w->e,
+               cudaMemcpyAsync(w->stage[slot], w->pinned[slot], bytes, cudaMemcpyHostToDevice, st));
         cuda_repack(st, t->type, w->stage[slot], row_bytes, to, row, n);
         CU_TRY(w->e, cudaGetLastError());
         CU_TRY(w->e, cudaEventRecord(w->free_again[slot], st));
@@ -182,7 +187,8 @@ static bool same_tensor(const k_tensor *a, const k_tensor *b) {
     return a->data == b->data && a->type == b->type && a->rows == b->rows;
 }
 
-static status take_op(walk *w, const k_op *in, dev_op *op, const k_op *embed, const dev_op *embed_dev) {
+static status take_op(walk *w, const k_op *in, dev_op *op, const k_op *embed,
+                      const dev_op *embed_dev) {
     op->kind = in->kind;
     op->scale = in->scale;
     op->softcap = in->softcap;
@@ -266,8 +272,8 @@ static void take_work(arena_dev *a, const dev_shape *s, const step_layout *at, d
     w->att = (__half *)arena_take(a, r * pad32(s->q_dim) * sizeof(__half));
     w->gu = (__half *)arena_take(a, r * 2 * s->ff * sizeof(__half));
     w->u = (__half *)arena_take(a, r * pad32(s->ff) * sizeof(__half));
-    w->scratch = s->scratch_halves
-                     ? (__half *)arena_take(a, s->scratch_halves * sizeof(__half)) : NULL;
+    w->scratch =
+        s->scratch_halves ? (__half *)arena_take(a, s->scratch_halves * sizeof(__half)) : NULL;
     w->act_stride = (act_bytes(s->chunks_max) + 15) / 16 * 16;
     w->act_q = (uint8_t *)arena_take(a, w->act_stride * DECODE_ROWS_MAX);
     w->logits = (float *)arena_take(a, (size_t)HEAD_ROWS * s->vocab * sizeof(float));
@@ -333,11 +339,12 @@ static status allocate(cuda_model *m, size_t free_bytes, err *e) {
     log_info("cuda", "memory plan weights_mb=%zu kv_mb=%zu work_mb=%zu free_mb=%zu",
              m->weight_bytes >> 20, m->kv_bytes >> 20, m->work_bytes >> 20, free_bytes >> 20);
     if (need + HEADROOM > free_bytes) {
-        return err_set(e, ERR_LIMIT,
-                       "the model needs %zu MB on the GPU (weights %zu, KV %zu, work %zu) and %zu MB "
-                       "are free; use a smaller model or a shorter context",
-                       need >> 20, m->weight_bytes >> 20, m->kv_bytes >> 20, m->work_bytes >> 20,
-                       free_bytes >> 20);
+        return err_set(
+            e, ERR_LIMIT,
+            "the model needs %zu MB on the GPU (weights %zu, KV %zu, work %zu) and %zu MB "
+            "are free; use a smaller model or a shorter context",
+            need >> 20, m->weight_bytes >> 20, m->kv_bytes >> 20, m->work_bytes >> 20,
+            free_bytes >> 20);
     }
     CU_TRY(e, cudaMalloc(&m->weights, m->weight_bytes));
     CU_TRY(e, cudaMalloc(&m->kv, m->kv_bytes));

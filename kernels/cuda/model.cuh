@@ -29,17 +29,17 @@ typedef struct {
     rope_dev rope;
     kv_dev kv;
     int act, window;
-    __half *mirror;        /* float16 rows of w[0] | w[1] | w[2] one after the other; NULL: made per use */
+    __half *mirror; /* float16 rows of w[0] | w[1] | w[2] one after the other; NULL: made per use */
     int mirror_rows, cols; /* cols: padded */
 } dev_op;
 
 /* Sizes of the plan that the workspace depends on. */
 typedef struct {
     int dim, dim_pad, vocab, rows_max, q_dim, qkv_dim, ff, n_head, n_head_kv, head_dim, hd, group;
-    int chunks_max;          /* widest decode input */
-    int tiles_max, tiles_row;/* tiles of a whole prefill batch; of one row */
+    int chunks_max;           /* widest decode input */
+    int tiles_max, tiles_row; /* tiles of a whole prefill batch; of one row */
     int splits, kv_pages, n_kv_layers;
-    size_t scratch_halves;   /* largest mirror that is made per use; 0: all resident */
+    size_t scratch_halves; /* largest mirror that is made per use; 0: all resident */
 } dev_shape;
 
 typedef struct {
@@ -47,10 +47,10 @@ typedef struct {
     __half *h, *q, *att, *gu, *u, *scratch;
     uint8_t *act_q;
     size_t act_stride;
-    int *tickets;            /* attention cells, then one per row for top_one */
+    int *tickets; /* attention cells, then one per row for top_one */
     top_one *top_cells;
     float2 *many_cells, *many;
-    int *step;               /* device copy of the step block */
+    int *step; /* device copy of the step block */
 } dev_work;
 
 /* Offsets (ints) in the step block. */
@@ -68,15 +68,15 @@ typedef struct {
     size_t weight_bytes, kv_bytes, work_bytes;
     dev_work w;
     step_layout at;
-    int *step_host;          /* pinned */
-    top_one *top_host;       /* pinned, mapped: the decode graph writes it */
+    int *step_host;    /* pinned */
+    top_one *top_host; /* pinned, mapped: the decode graph writes it */
     top_one *top_dev;
-    float *logits_host;      /* [rows_max][vocab], lazily touched */
-    float2 *many_host;       /* pinned */
+    float *logits_host;            /* [rows_max][vocab], lazily touched */
+    float2 *many_host;             /* pinned */
     cudaGraphExec_t graph[GRAPHS]; /* 1, 2, 4, 8 rows */
-    int *want_rows;          /* host: batch row of each wanted row */
-    int n_want, head_group;  /* head_group: which 8 wanted rows w.logits holds; -1: none */
-    bool gemm_only;          /* float weights: no int8 path */
+    int *want_rows;                /* host: batch row of each wanted row */
+    int n_want, head_group;        /* head_group: which 8 wanted rows w.logits holds; -1: none */
+    bool gemm_only;                /* float weights: no int8 path */
     int last_n;
 } cuda_model;
 

@@ -276,7 +276,7 @@ void cuda_repack(cudaStream_t st, int type, const void *raw, size_t raw_row_byte
                  int row0, int n_rows) {
     size_t n = (size_t)n_rows * w->chunks;
     repack_kernel<<<(unsigned)((n + 255) / 256), 256, 0, st>>>(type, (const uint8_t *)raw,
-                                                              raw_row_bytes, *w, row0, n_rows);
+                                                               raw_row_bytes, *w, row0, n_rows);
 }
 
 static __global__ void to_f16_kernel(wmat w, __half *dst, int dst_stride) {

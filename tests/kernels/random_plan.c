@@ -179,7 +179,8 @@ random_plan *random_plan_new(const plan_shape *s) {
     for (int i = 0; i < s->layers; i++)
         add_layer(p, s, &k->ops[1 + 5 * i], i);
     k_op *head = &k->ops[k->n_ops - 1];
-    *head = (k_op){.kind = OP_HEAD, .scale = 1, .softcap = s->final_cap, .norm = norm(p, s, s->dim)};
+    *head =
+        (k_op){.kind = OP_HEAD, .scale = 1, .softcap = s->final_cap, .norm = norm(p, s, s->dim)};
     head->w[0] = s->untied ? tensor(p, s->high, s->vocab, s->dim, "output") : k->ops[0].w[0];
     return p;
 }
@@ -194,6 +195,10 @@ void random_plan_free(random_plan *p) {
     xfree(p);
 }
 
-const k_plan *random_plan_get(const random_plan *p) { return &p->plan; }
+const k_plan *random_plan_get(const random_plan *p) {
+    return &p->plan;
+}
 
-uint64_t random_plan_weight_bytes(const random_plan *p) { return p->weight_bytes; }
+uint64_t random_plan_weight_bytes(const random_plan *p) {
+    return p->weight_bytes;
+}

@@ -7,8 +7,8 @@
 
 typedef struct {
     int layers, dim, heads, kv_heads, head_dim, ff, vocab;
-    k_type low, high;    /* most matrices; attn_v, ffn_down and the head where they are finer */
-    bool mixed;          /* every third layer (and the ends) takes `high`, as Q4_K_M files do */
+    k_type low, high; /* most matrices; attn_v, ffn_down and the head where they are finer */
+    bool mixed;       /* every third layer (and the ends) takes `high`, as Q4_K_M files do */
     bool bias, qk_norm, post_norm, no_gate, layer_norm, untied, out_bias;
     k_rope_kind rope;
     int n_rot, window;

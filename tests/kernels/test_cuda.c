@@ -142,19 +142,27 @@ static void compare(backends *b, const char *name, const plan_shape *s, double l
     random_plan_free(p);
 }
 
-static const plan_shape base_shape = {.layers = 3, .dim = 256, .heads = 8, .kv_heads = 2,
-                                      .head_dim = 64, .ff = 512, .vocab = 1000, .low = K_Q8_0,
-                                      .high = K_Q8_0, .rope = ROPE_NORM, .n_rot = 64};
+static const plan_shape base_shape = {.layers = 3,
+                                      .dim = 256,
+                                      .heads = 8,
+                                      .kv_heads = 2,
+                                      .head_dim = 64,
+                                      .ff = 512,
+                                      .vocab = 1000,
+                                      .low = K_Q8_0,
+                                      .high = K_Q8_0,
+                                      .rope = ROPE_NORM,
+                                      .n_rot = 64};
 
 static void test_types(void **state) {
     static const struct {
         k_type type;
         double limit;
     } cases[] = {
-        {K_F32, 1e-5},    {K_F16, 1e-5},    {K_BF16, 1e-5},   {K_Q8_0, 5e-4},  {K_Q4_0, 5e-4},
-        {K_Q4_1, 5e-4},   {K_Q5_0, 5e-4},   {K_Q5_1, 5e-4},   {K_Q4_K, 5e-4},  {K_Q5_K, 5e-4},
-        {K_Q6_K, 5e-4},   {K_Q2_K, 5e-4},   {K_Q3_K, 5e-4},   {K_IQ4_NL, 5e-4}, {K_IQ4_XS, 5e-4},
-        {K_MXFP4, 5e-4},
+        {K_F32, 1e-5},  {K_F16, 1e-5},    {K_BF16, 1e-5},   {K_Q8_0, 5e-4},
+        {K_Q4_0, 5e-4}, {K_Q4_1, 5e-4},   {K_Q5_0, 5e-4},   {K_Q5_1, 5e-4},
+        {K_Q4_K, 5e-4}, {K_Q5_K, 5e-4},   {K_Q6_K, 5e-4},   {K_Q2_K, 5e-4},
+        {K_Q3_K, 5e-4}, {K_IQ4_NL, 5e-4}, {K_IQ4_XS, 5e-4}, {K_MXFP4, 5e-4},
     };
     for (size_t i = 0; i < COUNTOF(cases); i++) {
         plan_shape s = base_shape;

@@ -17,9 +17,11 @@ typedef struct {
 } preset;
 
 #define QWEN(L, D, H, KV, HD, FF, LOW, HIGH, MIXED, UNTIED)                                        \
-    {.layers = L, .dim = D, .heads = H, .kv_heads = KV, .head_dim = HD, .ff = FF, .vocab = 151936, \
-     .low = LOW, .high = HIGH, .mixed = MIXED, .bias = true, .rope = ROPE_NEOX, .n_rot = HD,       \
-     .untied = UNTIED}
+ {                                                                                                 \
+  .layers = L, .dim = D, .heads = H, .kv_heads = KV, .head_dim = HD, .ff = FF, .vocab = 151936,    \
+  .low = LOW, .high = HIGH, .mixed = MIXED, .bias = true, .rope = ROPE_NEOX, .n_rot = HD,          \
+  .untied = UNTIED                                                                                 \
+ }
 
 static const preset presets[] = {
     {"0.5b-q8_0", QWEN(24, 896, 14, 2, 64, 4864, K_Q8_0, K_Q8_0, false, false)},
@@ -109,8 +111,8 @@ static void measure(const preset *p, k_backend *backend, double bandwidth, bool 
             b.pages[s][i] = s * PAGES + i;
         b.tables[s] = b.pages[s];
     }
-    k_model_options opt = {.plan = random_plan_get(plan), .kv_pages = 8 * PAGES,
-                           .rows_max = K_ROWS_MAX};
+    k_model_options opt = {
+        .plan = random_plan_get(plan), .kv_pages = 8 * PAGES, .rows_max = K_ROWS_MAX};
     double start = clock_ms();
     if (k_model_new(&b.m, backend, &opt, &e) != OK) die(&e);
     line(p->name, "load", 0, 0, 0, clock_ms() - start, 0);
