@@ -93,20 +93,13 @@ static bool is_gone(int64_t pid) {
     return pid > 0 && kill((pid_t)pid, 0) != 0 && errno == ESRCH;
 }
 
-static void watch(connection *c, int which, int64_t pid) {
-    /* A client in another process namespace gives a number that means nothing here. */
-    if (is_gone(pid))
-        log_info("lsp", "cannot watch the client's process pid=%lld", (long long)pid);
-    else
-        c->pids[which] = pid;
-}
-
 static void on_watch(void *ud, int64_t pid) {
-    watch(ud, 0, pid);
+    connection *c = ud;
+    c->pids[0] = pid;
 }
 
 void connection_watch(connection *c, int64_t pid) {
-    watch(c, 1, pid);
+    c->pids[1] = pid;
 }
 
 static void on_exited(void *ud, int exit_code) {

@@ -50,9 +50,18 @@ static size_t headers_end(str in, size_t from) {
     return 0;
 }
 
+static bool is_header_name(str name) {
+    for (size_t i = 0; i < name.len; i++) {
+        char c = name.ptr[i];
+        bool good = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-';
+        if (!good && !(c >= '0' && c <= '9') && c != '_') return false;
+    }
+    return name.len > 0;
+}
+
 static status header_line(str line, int64_t *length, err *e) {
     ptrdiff_t colon = str_find(line, STR(":"));
-    if (colon < 1)
+    if (colon < 1 || !is_header_name(str_trim(str_sub(line, 0, (size_t)colon))))
         return err_set(e, ERR_FORMAT, "the stream has no LSP frame: \"%.*s\" is not a header",
                        (int)MIN(line.len, 60), line.ptr);
     str name = str_trim(str_sub(line, 0, (size_t)colon));
@@ -68,15 +77,33 @@ static status header_line(str line, int64_t *length, err *e) {
     return OK;
 }
 
-static status headers_read(frame_reader *r, str block, err *e) {
-    int64_t length = -1;
-    str rest = block, line;
+/* Reads lines that end inside `block`; *length stays as it is without a Content-Length. */
+static status header_lines(frame_reader *r, str block, int64_t *length, err *e) {
+    str rest = str_sub(block, 0, (size_t)(str_rfind_char(block, '\n') + 1)), line;
     while (str_split(&rest, '\n', &line)) {
         line = str_trim(line);
-        if (!line.len) continue;
-        status s = header_line(line, &length, e);
+        status s = line.len ? header_line(line, length, e) : OK;
         if (s) return broken(r, s);
     }
+    return OK;
+}
+
+/* What can never become headers is refused at once: a peer that sends JSON without a frame waits
+ * for an answer and will not send the blank line that would end the block. */
+static status headers_begin(frame_reader *r, str in, err *e) {
+    int64_t length = -1;
+    str text = str_trim(in);
+    if (text.len && !is_header_name(str_sub(text, 0, 1)))
+        return broken(r,
+                      err_set(e, ERR_FORMAT, "the stream has no LSP frame: it begins with \"%.*s\"",
+                              (int)MIN(in.len, 30), in.ptr));
+    return header_lines(r, in, &length, e);
+}
+
+static status headers_read(frame_reader *r, str block, err *e) {
+    int64_t length = -1;
+    status s = header_lines(r, block, &length, e);
+    if (s) return s;
     if (length < 0)
         return broken(r, err_set(e, ERR_FORMAT, "the frame has no Content-Length header"));
     if ((uint64_t)length > r->message_max)
@@ -96,7 +123,7 @@ static status next_by_headers(frame_reader *r, str in, char **message, size_t *l
                           err_set(e, ERR_FORMAT, "the frame's headers do not end within %d bytes",
                                   LIMIT_HEADER_BYTES));
         r->scanned = in.len;
-        if (!end) return OK;
+        if (!end) return headers_begin(r, in, e);
         status s = headers_read(r, str_sub(in, 0, end), e);
         if (s) return s;
     }

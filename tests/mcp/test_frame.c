@@ -68,6 +68,9 @@ static void test_broken_headers(void **state) {
     expect(FRAME_HEADERS, STR("Content-Length: 1x\r\n\r\n"), ERR_FORMAT, "");
     expect(FRAME_HEADERS, STR("Content-Length: 99999999999999999999\r\n\r\n"), ERR_FORMAT, "");
     expect(FRAME_HEADERS, STR("X: y\r\n\r\n"), ERR_FORMAT, "");
+    expect(FRAME_HEADERS, STR("{\"jsonrpc\":\"2.0\"}"), ERR_FORMAT, "");
+    expect(FRAME_HEADERS, STR("\n{\"jsonrpc\":\"2.0\"}\n"), ERR_FORMAT, "");
+    expect(FRAME_HEADERS, STR("hello\n"), ERR_FORMAT, "");
     expect(FRAME_HEADERS, STR("Content-Length: 1\r\nContent-Length: 2\r\n\r\n"), ERR_FORMAT, "");
     expect(FRAME_HEADERS, STR("Content-Length: 65\r\n\r\n"), ERR_LIMIT, "");
     expect(FRAME_HEADERS, STR("Content-Length: 2\r\n\r\n{}{}\r\n\r\n"), ERR_FORMAT, "{}|");
