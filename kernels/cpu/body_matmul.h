@@ -17,6 +17,13 @@ typedef struct {
     bool table; /* codes index a table of 8-bit values                                            */
 } v_form;
 
+/* Where a tile's results go. */
+typedef struct {
+    float *to;
+    size_t ld;
+    int used, planes;
+} v_out;
+
 #define V_SHIFT8 (V_SIGNED8 ? -1 : 7)
 #define V_INLINE static inline __attribute__((always_inline))
 
@@ -70,9 +77,9 @@ V_INLINE vf group_scale(v_form f, const cpu_matrix *w, const uint8_t *panel, int
     return v_mul(d, v_codes((const int8_t *)(panel + plane) + at));
 }
 
-/* out[t * ld + row] for t < used of T tokens. */
+/* out[t * ld + row] for t < used of T places; with two planes, pairs of places are added. */
 V_INLINE void tile_dot(k_type type, const int T, const cpu_matrix *w, const uint8_t *panel,
-                       const uint8_t *act, float *out, size_t ld, int used) {
+                       const uint8_t *act, const v_out *out) {
     const v_form f = form_of(type);
     const int groups = 32 / f.group, steps = f.group / 4;
     const int code_bytes = 4 * V_ROWS * f.bits;
@@ -114,18 +121,20 @@ V_INLINE void tile_dot(k_type type, const int T, const cpu_matrix *w, const uint
         act += T * CPU_ACT_BLOCK_BYTES;
     }
     V_UNROLL
-    for (int t = 0; t < T; t++)
-        if (t < used) v_store(out + (size_t)t * ld, acc[t]);
+    for (int t = 0; t < T; t++) {
+        if (out->planes == 1 && t < out->used) v_store(out->to + (size_t)t * out->ld, acc[t]);
+        if (out->planes == 2 && t < out->used && t % 2 == 1)
+            v_store(out->to + (size_t)(t / 2) * out->ld, v_add(acc[t - 1], acc[t]));
+    }
 }
 
-typedef void (*tile_fn)(const cpu_matrix *w, const uint8_t *panel, const uint8_t *act, float *out,
-                        size_t ld, int used);
+typedef void (*tile_fn)(const cpu_matrix *w, const uint8_t *panel, const uint8_t *act,
+                        const v_out *out);
 
 #define V_TILE_FN(type, T)                                                                         \
- static __attribute__((noinline)) void tile_##type##_##T(const cpu_matrix *w,                      \
-                                                         const uint8_t *panel, const uint8_t *act, \
-                                                         float *out, size_t ld, int used) {        \
-  tile_dot(type, T, w, panel, act, out, ld, used);                                                 \
+ static __attribute__((noinline)) void tile_##type##_##T(                                          \
+     const cpu_matrix *w, const uint8_t *panel, const uint8_t *act, const v_out *out) {            \
+  tile_dot(type, T, w, panel, act, out);                                                           \
  }
 #if V_TILE == 12
 # define V_TILE_FNS(type)                                                                          \
@@ -219,9 +228,11 @@ V_FLOAT_FN(K_BF16)
 static void panel_codes(const cpu_matrix *w, const uint8_t *panel, const cpu_act *a, float *out,
                         size_t ld) {
     const uint8_t *act = a->tiles;
-    for (int t = 0; t < a->n;) {
-        int width = cpu_tile_width(V_TILE, a->n - t);
-        tiles[w->type][width](w, panel, act, out + (size_t)t * ld, ld, MIN(width, a->n - t));
+    int places = a->n * a->planes;
+    for (int t = 0; t < places;) {
+        int width = cpu_tile_width(V_TILE, places - t);
+        v_out to = {out + (size_t)(t / a->planes) * ld, ld, MIN(width, places - t), a->planes};
+        tiles[w->type][width](w, panel, act, &to);
         act += (size_t)width * (size_t)w->blocks * CPU_ACT_BLOCK_BYTES;
         t += width;
     }

@@ -84,11 +84,9 @@ static void v_activate(k_act act, float *u, const float *gate, int n) {
             v_store(u + i, v_act(act, v_load(u + i)));
 }
 
-static void v_finish_logits(float *y, const float *bias, float scale, float softcap, int n) {
+static void v_finish_logits(float *y, float scale, float softcap, int n) {
     for (int i = 0; i < n; i += V_ROWS) {
-        vf v = v_load(y + i);
-        if (bias) v = v_add(v, v_load(bias + i));
-        v = v_mul(v, v_set1(scale));
+        vf v = v_mul(v_load(y + i), v_set1(scale));
         v_store(y + i, softcap > 0 ? v_softcap(v, softcap) : v);
     }
 }

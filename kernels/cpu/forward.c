@@ -7,6 +7,11 @@
  *     attention   few rows: row x head x span of positions, merged   by those
  *                 by the leader; many rows: KV head x block of rows
  *
+ * Activations are int8 per 32 columns.  The inputs of q, k, v and of the head are coded twice, the
+ * second time what the first left over: against the f32 reference, |delta log p| of the default
+ * model falls from 0.095 to 0.069 in the mean and from 0.86 to 0.51 at most, for a seventh more
+ * multiplications in prefill and none that count in decoding, which waits for memory.
+ *
  * With few rows the leader prepares alone: the work is smaller than a hand-over.  No result depends
  * on how a loop is cut, so the number of threads changes no bit.  Allocates nothing.
  * Thread: engine, with the pool's workers.
@@ -44,35 +49,42 @@ static void run_rows(cpu_model *m, pool_fn fn, void *arg, int64_t units, int row
 
 /* ---- prepare ---------------------------------------------------------------------------------- */
 
-/* Units are tiles of tokens: all but the last have the ISA's width. */
+/* Where place `at` of all places stands: the byte where its tile begins, the tile's width, and the
+ * place within it. */
+static uint8_t *tile_of(const step *s, int at, int *width, int *within) {
+    int wide = s->m->isa->tile, places = s->n * s->act.planes, first = at / wide * wide;
+    *width = cpu_tile_width(wide, places - first);
+    while (at >= first + *width) { /* behind the last full tile come narrower ones */
+        first += *width;
+        *width = cpu_tile_width(wide, places - first);
+    }
+    *within = at - first;
+    return s->m->tiles + (size_t)first * (size_t)(s->cols / CPU_BLOCK) * CPU_ACT_BLOCK_BYTES;
+}
+
 static void prepare_stretch(void *arg, int64_t from, int64_t to, int worker) {
     const step *s = arg;
     const cpu_model *m = s->m;
-    UNUSED(worker);
-    int wide = m->isa->tile, end = MIN((int)to * wide, s->n);
-    for (int t = (int)from * wide; t < end; t++) {
+    float *rest = m->scratch[worker].residual;
+    for (int t = (int)from; t < (int)to; t++) {
         const float *row = s->in + (size_t)t * s->ld_in;
         if (s->norm) {
             float *h = m->h + (size_t)t * m->ld_x;
             m->isa->norm(s->norm, h, row, s->cols);
             row = h;
         }
-        if (!s->codes) continue;
-        int first = t / wide * wide, left = s->n - first;
-        int width = cpu_tile_width(wide, left), at = t - first;
-        while (at >= width) { /* the rest after the last full tile is cut into narrower ones */
-            first += width;
-            left -= width;
-            at -= width;
-            width = cpu_tile_width(wide, left);
+        for (int p = 0; s->codes && p < s->act.planes; p++) {
+            int width, within;
+            uint8_t *tile = tile_of(s, t * s->act.planes + p, &width, &within);
+            bool more = p + 1 < s->act.planes;
+            m->isa->quantise(row, s->cols, tile, width, within, more ? rest : NULL);
+            row = rest;
         }
-        size_t token_bytes = (size_t)(s->cols / CPU_BLOCK) * CPU_ACT_BLOCK_BYTES;
-        m->isa->quantise(row, s->cols, m->tiles + (size_t)first * token_bytes, width, at, NULL);
     }
 }
 
 /* The input of an operation's matrices, as f32 rows and, where needed, as tiles. */
-static void prepare(step *s, const float *in, size_t ld, const k_norm *norm) {
+static void prepare(step *s, const float *in, size_t ld, const k_norm *norm, int planes) {
     cpu_model *m = s->m;
     s->in = in;
     s->ld_in = ld;
@@ -87,9 +99,9 @@ static void prepare(step *s, const float *in, size_t ld, const k_norm *norm) {
                        .rows = s->norm ? m->h : in,
                        .ld = s->norm ? m->ld_x : ld,
                        .n = s->n,
+                       .planes = planes,
                        .cols = s->cols};
-    int tile = m->isa->tile;
-    if (s->norm || s->codes) run_rows(m, prepare_stretch, s, (s->n + tile - 1) / tile, s->n);
+    if (s->norm || s->codes) run_rows(m, prepare_stretch, s, s->n, s->n);
 }
 
 /* ---- matrices --------------------------------------------------------------------------------- */
@@ -164,7 +176,7 @@ static void turn_stretch(void *arg, int64_t from, int64_t to, int worker) {
 
 static void run_qkv(step *s) {
     cpu_model *m = s->m;
-    prepare(s, m->x, m->ld_x, &s->op->op.norm);
+    prepare(s, m->x, m->ld_x, &s->op->op.norm, 2);
     int64_t panels = 0;
     for (int i = 0; i < 3; i++)
         panels += s->op->w[i]->panels;
@@ -198,7 +210,7 @@ static void post_norm_stretch(void *arg, int64_t from, int64_t to, int worker) {
 }
 
 static void run_residual(step *s, const float *in, size_t ld) {
-    prepare(s, in, ld, NULL);
+    prepare(s, in, ld, NULL, 1);
     pool_run(s->m->pool, residual_stretch, s, s->op->w[0]->panels, 1);
     if (s->op->op.norm.weight.rows) run_rows(s->m, post_norm_stretch, s, s->n, s->n);
 }
@@ -219,7 +231,7 @@ static void gate_up_stretch(void *arg, int64_t from, int64_t to, int worker) {
 }
 
 static void run_gate_up(step *s) {
-    prepare(s, s->m->x, s->m->ld_x, &s->op->op.norm);
+    prepare(s, s->m->x, s->m->ld_x, &s->op->op.norm, 1);
     pool_run(s->m->pool, gate_up_stretch, s, s->op->w[1]->panels, 1);
 }
 
@@ -237,71 +249,17 @@ static void embed_stretch(void *arg, int64_t from, int64_t to, int worker) {
     }
 }
 
-/* The head's input goes in as two int8 planes, the second one what the first left over: logits are
- * what everything else is for, and in decoding the second plane is free (the weights are what
- * costs). `batch` holds wanted rows only; they stand in groups that fill a tile. */
-#define HEAD_ROWS (CPU_HEAD_TOKENS / 2)
-
-static uint8_t *head_tiles(const cpu_model *m, int group) {
-    size_t token_bytes = (size_t)(m->plan.dim / CPU_BLOCK) * CPU_ACT_BLOCK_BYTES;
-    return m->tiles + (size_t)group * CPU_HEAD_TOKENS * token_bytes;
-}
-
-/* Units are wanted rows, which stand in m->y. */
-static void head_rows_stretch(void *arg, int64_t from, int64_t to, int worker) {
-    const step *s = arg;
-    cpu_model *m = s->m;
-    float *rest = m->scratch[worker].residual;
-    for (int i = (int)from; i < (int)to; i++) {
-        float *h = m->h + (size_t)i * m->ld_x;
-        m->isa->norm(&s->op->op.norm, h, m->y + (size_t)i * m->ld_x, m->plan.dim);
-        if (is_float(s->op->w[0]->type)) continue;
-        int group = i / HEAD_ROWS, rows = MIN(HEAD_ROWS, s->n - group * HEAD_ROWS);
-        int tokens = 2 * rows, plane[2] = {2 * (i % HEAD_ROWS), 2 * (i % HEAD_ROWS) + 1};
-        const float *src = h;
-        for (int p = 0; p < 2; p++) {
-            int first = 0, width = cpu_tile_width(m->isa->tile, tokens);
-            while (plane[p] >= first + width) {
-                first += width;
-                width = cpu_tile_width(m->isa->tile, tokens - first);
-            }
-            size_t token_bytes = (size_t)(m->plan.dim / CPU_BLOCK) * CPU_ACT_BLOCK_BYTES;
-            uint8_t *tile = head_tiles(m, group) + (size_t)first * token_bytes;
-            m->isa->quantise(src, m->plan.dim, tile, width, plane[p] - first, p ? NULL : rest);
-            src = rest;
-        }
-    }
-}
-
-/* Logits of the rows of one group for a few panels. */
-static void head_group(const step *s, int group, int64_t p0, int64_t p1, float *out) {
-    cpu_model *m = s->m;
-    const cpu_matrix *w = s->op->w[0];
-    int rows = MIN(HEAD_ROWS, s->n - group * HEAD_ROWS), planes = is_float(w->type) ? 1 : 2;
-    size_t ld = (size_t)CPU_HEAD_PANELS * (size_t)w->panel_rows;
-    size_t first = (size_t)p0 * (size_t)w->panel_rows;
-    int count = (int)(p1 - p0) * w->panel_rows;
-    cpu_act act = {.tiles = head_tiles(m, group),
-                   .rows = m->h + (size_t)(group * HEAD_ROWS) * m->ld_x,
-                   .ld = m->ld_x,
-                   .n = rows * planes,
-                   .cols = m->plan.dim};
-    m->isa->matmul(w, p0, p1, &act, out, ld);
-    for (int i = 0; i < rows; i++) {
-        float *logits = m->logits + (size_t)(group * HEAD_ROWS + i) * m->ld_logits + first;
-        const float *a = out + (size_t)(i * planes) * ld, *b = a + ld;
-        for (int j = 0; j < count; j++)
-            logits[j] = planes == 2 ? a[j] + b[j] : a[j];
-        m->isa->finish_logits(logits, s->op->bias[0] ? s->op->bias[0] + first : NULL,
-                              s->op->op.scale, s->op->op.softcap, count);
-    }
-}
-
+/* Units are panels of the head; s->n counts the wanted rows. */
 static void head_stretch(void *arg, int64_t from, int64_t to, int worker) {
     const step *s = arg;
-    for (int64_t p = from; p < to; p += CPU_HEAD_PANELS)
-        for (int g = 0; g * HEAD_ROWS < s->n; g++)
-            head_group(s, g, p, MIN(p + CPU_HEAD_PANELS, to), s->m->scratch[worker].logits);
+    cpu_model *m = s->m;
+    UNUSED(worker);
+    multiply(s, 0, from, to, m->logits, m->ld_logits);
+    size_t first = (size_t)(from * m->isa->panel_rows);
+    int count = (int)(to - from) * m->isa->panel_rows;
+    for (size_t i = 0; i < (size_t)s->n; i++)
+        m->isa->finish_logits(m->logits + i * m->ld_logits + first, s->op->op.scale,
+                              s->op->op.softcap, count);
 }
 
 static void run_head(step *s) {
@@ -313,8 +271,8 @@ static void run_head(step *s) {
                    (size_t)m->plan.dim * sizeof *m->x);
     m->base.n_wanted = s->n = n;
     if (n == 0) return;
-    run_rows(m, head_rows_stretch, s, n, n);
-    pool_run(m->pool, head_stretch, s, s->op->w[0]->panels, CPU_HEAD_PANELS);
+    prepare(s, m->y, m->ld_x, &s->op->op.norm, 2);
+    pool_run(m->pool, head_stretch, s, s->op->w[0]->panels, 4);
 }
 
 /* ---- step ------------------------------------------------------------------------------------- */

@@ -32,12 +32,13 @@ typedef struct {
     uint8_t *data; /* owned, 64-byte aligned */
 } cpu_matrix;
 
-/* Quantised activations of n tokens, `cols` wide. */
+/* Activations of n tokens, `cols` wide.  With two planes a token takes two neighbouring places of a
+ * tile: its codes, and the codes of what they left over (16 bits in all); their products are added. */
 typedef struct {
-    uint8_t *tiles;    /* int8 tiles; see above                    */
-    const float *rows; /* the same as f32, for float weights       */
-    size_t ld;         /* floats from row to row of `rows`         */
-    int n, cols;
+    uint8_t *tiles;    /* int8 tiles of n * planes places; see above */
+    const float *rows; /* the same as f32, for float weights         */
+    size_t ld;         /* floats from row to row of `rows`           */
+    int n, planes, cols;
 } cpu_act;
 
 /* One span of positions for a few queries that read the same KV head. */
@@ -76,8 +77,8 @@ typedef struct {
     /* Adds the span (acc, max, sum) to the running total of the same shape. */
     void (*merge)(float *total, float *total_max, float *total_sum, const float *acc, float max,
                   float sum, int n);
-    /* y = softcap(scale * (y + bias)); bias may be NULL. */
-    void (*finish_logits)(float *y, const float *bias, float scale, float softcap, int n);
+    /* y = softcap(scale * y) */
+    void (*finish_logits)(float *y, float scale, float softcap, int n);
     /* x += scale * y */
     void (*add_scaled)(float *x, const float *y, float scale, int n);
     /* n floats as halves, each `stride` halves after the one before. */
@@ -91,8 +92,8 @@ const cpu_isa *cpu_isa_avx512(void);
 const cpu_isa *cpu_isa_avx2(void);
 const cpu_isa *cpu_isa_portable(void);
 
-/* The widest tile that n tokens still fill sensibly: what token t0 of n stands in.  The classes are
- * 1, 2, 4, 8, ... up to the ISA's widest. */
+/* The width of the next tile when `left` places are still to be filled: the classes are 1, 2, 4, 8,
+ * ... up to the ISA's widest. */
 static inline int cpu_tile_width(int tile, int left) {
     if (left >= tile) return tile;
     int width = 1;

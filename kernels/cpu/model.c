@@ -153,23 +153,23 @@ static size_t kv_bytes(const cpu_model *m, int pages) {
     return m->page_halves * sizeof(k_half) * (size_t)pages;
 }
 
-/* Blocks of the widest quantised input times tokens, with the last tile's padding. */
-static size_t tile_bytes(const k_plan *p, int rows, int tile) {
-    size_t widest = MAX(row_pad(p->dim), MAX(row_pad(p->q_dim_max), row_pad(p->ffn_dim_max)));
-    size_t body = widest * (size_t)(rows + tile), groups = (size_t)rows / (CPU_HEAD_TOKENS / 2) + 1;
-    size_t head = row_pad(p->dim) * groups * CPU_HEAD_TOKENS;
-    return MAX(body, head) / CPU_BLOCK * CPU_ACT_BLOCK_BYTES + CPU_ACT_BLOCK_BYTES;
+static size_t widest_input(const k_plan *p) {
+    return MAX(row_pad(p->dim), MAX(row_pad(p->q_dim_max), row_pad(p->ffn_dim_max)));
 }
 
-static void carve_scratch(cpu_model *m, carver *c, int threads, int panel_rows) {
+/* Tiles of the widest input in two planes, with the last tile's padding. */
+static size_t tile_bytes(const k_plan *p, int rows, int tile) {
+    size_t blocks = widest_input(p) / CPU_BLOCK + 1;
+    return blocks * CPU_ACT_BLOCK_BYTES * (size_t)(2 * rows + tile);
+}
+
+static void carve_scratch(cpu_model *m, carver *c, int threads) {
     size_t queries = (size_t)CPU_QUERIES_MAX * (size_t)m->value_dim;
     m->scratch = carve(c, (size_t)threads * sizeof *m->scratch);
     for (int i = 0; i < threads; i++) {
-        cpu_scratch s = {
-            .acc = carve_floats(c, queries),
-            .total = carve_floats(c, queries),
-            .residual = carve_floats(c, row_pad(m->plan.dim)),
-            .logits = carve_floats(c, CPU_HEAD_TOKENS * CPU_HEAD_PANELS * (size_t)panel_rows)};
+        cpu_scratch s = {.acc = carve_floats(c, queries),
+                         .total = carve_floats(c, queries),
+                         .residual = carve_floats(c, widest_input(&m->plan))};
         if (c->base) m->scratch[i] = s;
     }
 }
@@ -201,7 +201,7 @@ static size_t carve_work(cpu_model *m, const cpu_isa *isa, int threads, const k_
     m->partial = carve_floats(&c, CPU_FEW_ROWS * (size_t)m->heads_max * (size_t)m->spans_max *
                                       m->partial_ld);
     m->tiles = carve(&c, tile_bytes(p, opt->rows_max, isa->tile));
-    carve_scratch(m, &c, threads, isa->panel_rows);
+    carve_scratch(m, &c, threads);
     for (int i = 0; i < m->n_ropes; i++) {
         size_t half = (size_t)(m->ropes[i].rope.n_rot / 2);
         float *freq = carve_floats(&c, half);

@@ -28,8 +28,7 @@ typedef struct {
 /* What one worker needs for itself. */
 typedef struct {
     float *acc, *total; /* [CPU_QUERIES_MAX][value_dim]: attention            */
-    float *residual;    /* [dim]: second plane of the head's input            */
-    float *logits;      /* [CPU_HEAD_TOKENS][CPU_HEAD_PANELS * panel_rows]    */
+    float *residual;    /* [widest input]: what the first plane left over */
 } cpu_scratch;
 
 typedef struct {
@@ -60,10 +59,6 @@ typedef struct {
 
 /* Up to this number of rows, the leader prepares them alone and attention is split over spans. */
 #define CPU_FEW_ROWS 4
-
-/* The head takes this many tokens (two planes for each wanted row) and panels at a time. */
-#define CPU_HEAD_TOKENS 12
-#define CPU_HEAD_PANELS 4
 
 /* What a model will take. */
 k_memory cpu_model_plan(const cpu_isa *isa, int threads, const k_model_options *opt);

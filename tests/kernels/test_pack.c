@@ -116,6 +116,7 @@ static void multiply(const product *p, int from, int n, float *out) {
                    .rows = p->x + (size_t)from * (size_t)cols,
                    .ld = (size_t)cols,
                    .n = n,
+                   .planes = 1,
                    .cols = cols};
     for (size_t i = 0; i < ld * (size_t)n; i++)
         out[i] = NAN; /* poison */
