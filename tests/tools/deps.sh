@@ -18,11 +18,11 @@ NODE_MAJOR_MIN=20
 PACKAGES_BUILD=(
     gcc libc6-dev cmake ninja-build pkg-config
     libuv1-dev libcjson-dev libzip-dev zlib1g-dev
-    python3 python3-venv python3-pip
+    python3 python3-venv python3-pip ccache
     ca-certificates
 )
 PACKAGES_TEST=(
-    clang llvm ccache
+    clang llvm
     libcmocka-dev
     git patchelf tmux valgrind binutils
 )
