@@ -156,6 +156,7 @@ def main():
     p.add_argument("--log", default=os.path.join(top, "build", "demo.log"),
                    help="where the server's stderr goes")
     options = p.parse_args()
+    sys.stdout.reconfigure(encoding="utf-8", errors="replace")
     try:
         sys.exit(run(options))
     except EditorError as e:

@@ -7,6 +7,7 @@
 #   $CACHE/peers/KEY/node_modules      llama.cpp as a peer (tests/peers)
 #   $CACHE/llama.cpp/KEY               its vocabularies, out of that package
 #   $CACHE/node/VERSION                Node, only where the system has none that is new enough
+#   $CACHE/cuda/VERSION                CUDA compiler, only where there is an NVIDIA device
 #   $CACHE/nvim/VERSION                Neovim versions of the editor tests
 # KEY is a hash of the file that names the versions; `.ok` inside marks a complete folder.
 
@@ -149,6 +150,41 @@ need_grammars() {
     fetched "$DEPS/grammars" "tree-sitter runtime and grammars" \
         "check the network (npm ping), then run the same command again" npm_fetch "$from"
     ln -sfn "$key/grammars" "$CACHE/deps/grammars"
+}
+
+# The pins of one CUDA release whose PTX its own driver series still takes.  cuBLAS is not among them:
+# the program opens it at run time where it is.
+CUDA_VERSION=13.0.2
+CUDA_PACKAGES=(
+    nvidia-cuda-nvcc==13.0.88 nvidia-nvvm==13.0.88 nvidia-cuda-crt==13.0.88
+    nvidia-cuda-cccl==13.0.85 nvidia-cuda-runtime==13.0.96
+)
+
+# need_cuda: sets NVCC where there is an NVIDIA device (or INLINED_CUDA=1) and sources for it; the
+# system's compiler if it has one.
+need_cuda() {
+    NVCC=
+    [ -e "$TOP/kernels/cuda/toolkit.cmake" ] || return 0
+    [ -e /dev/nvidiactl ] || [ "${INLINED_CUDA:-}" = 1 ] || return 0
+    [ "${INLINED_CUDA:-}" != 0 ] || return 0
+    NVCC=$(command -v nvcc || true)
+    [ -z "$NVCC" ] || return 0
+    need_packages g++
+    fetched "$CACHE/cuda/$CUDA_VERSION" "CUDA compiler $CUDA_VERSION" \
+        "check the network and that pip works, or build for the CPU: INLINED_CUDA=0" cuda_fetch
+    NVCC=$(echo "$CACHE/cuda/$CUDA_VERSION"/lib/python3*/site-packages/nvidia/cu13/bin/nvcc)
+}
+
+cuda_fetch() {
+    set -e
+    local at
+    "$PYTHON" -m venv "$1"
+    "$1/bin/pip" install -q --disable-pip-version-check --no-deps "${CUDA_PACKAGES[@]}"
+    at=$(echo "$1"/lib/python3*/site-packages/nvidia/cu13)
+    # nvcc looks for its libraries in lib64, and the linker for names without a version.
+    [ -e "$at/lib64" ] || ln -s lib "$at/lib64"
+    [ -e "$at/lib/libcudart.so" ] || ln -s libcudart.so.13 "$at/lib/libcudart.so"
+    "$at/bin/nvcc" --version
 }
 
 # venv_fetch REQUIREMENTS... DIR

@@ -20,6 +20,7 @@ cmake_build() {
         export CCACHE_DIR=$CACHE/ccache CCACHE_BASEDIR=$TOP CCACHE_NOHASHDIR=1 CCACHE_MAXSIZE=2G
     fi
     [ -z "${DEPS:-}" ] || launcher+=("-DINLINED_DEPS=$DEPS")
+    [ -z "${NVCC:-}" ] || launcher+=("-DCMAKE_CUDA_COMPILER=$NVCC")
     cmake -S "$TOP" -B "$TOP/$dir" -G Ninja "${launcher[@]}" "$@"
     cmake --build "$TOP/$dir" -j "$JOBS" --target "$target"
 }
