@@ -38,8 +38,9 @@ class Editor:
         self.log = open(log, "wb")
         self.log_seen = open(log, encoding="utf-8", errors="replace")
         try:
-            self.child = subprocess.Popen([program, "--stdio", "--log-level", "info"], stdin=subprocess.PIPE,
-                                          stdout=subprocess.PIPE, stderr=self.log)
+            self.child = subprocess.Popen([program, "--stdio", "--log-level", "info"],
+                                          stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                          stderr=self.log)
         except OSError as e:
             raise EditorError(f"cannot start {program}: {e.strerror}") from e
         self.inbox = queue.Queue()
@@ -92,7 +93,8 @@ class Editor:
             raise EditorError("the server closed its input") from e
 
     def notify(self, method, params):
-        self.send({"method": method, "params": params} if params is not None else {"method": method})
+        message = {"method": method}
+        self.send(message if params is None else {**message, "params": params})
 
     def request(self, method, params, seconds=SECONDS_ANSWER):
         self.next_id += 1
@@ -223,7 +225,7 @@ class Editor:
         return self.status.get("reason", "")
 
     def cost(self):
-        """What the server's log says of the last completion: {"prefill": 81.2, "reused": 120, ...}."""
+        """The server's log line of the last completion: {"prefill": 81.2, "reused": 120, ...}."""
         end = time.monotonic() + 0.5
         text = ""
         while time.monotonic() < end:

@@ -22,7 +22,7 @@ pypi_nvim() {
         "$dir/nvim/share/nvim/runtime" "$dir/nvim/bin/nvim" "$dir/nvim/lib/nvim" >"$dir/bin/nvim"
 }
 
-# newest_source: one line for apt, "deb [...] MIRROR SUITE COMPONENTS", from the system's own sources.
+# newest_source: a line for apt, "deb [...] MIRROR SUITE COMPONENTS", from the system's own sources.
 newest_source() {
     id=$(. /etc/os-release && echo "$ID")
     case $id in

@@ -102,10 +102,12 @@ fetched() {
 
 # need_node: sets NODE_BIN, the folder of node and npm.  The system's if new enough, else our own.
 need_node() {
-    local n
+    local n major=0
     n=$(command -v node || true)
-    if [ -n "$n" ] && command -v npm >/dev/null &&
-        [ "$("$n" -p 'process.versions.node.split(".")[0]' 2>/dev/null || echo 0)" -ge $NODE_MAJOR_MIN ]; then
+    if [ -n "$n" ] && command -v npm >/dev/null; then
+        major=$("$n" -p 'process.versions.node.split(".")[0]' 2>/dev/null || echo 0)
+    fi
+    if [ "$major" -ge $NODE_MAJOR_MIN ]; then
         NODE_BIN=$(dirname "$n")
         return 0
     fi
@@ -152,8 +154,8 @@ need_grammars() {
     ln -sfn "$key/grammars" "$CACHE/deps/grammars"
 }
 
-# The pins of one CUDA release whose PTX its own driver series still takes.  cuBLAS is not among them:
-# the program opens it at run time where it is.
+# The pins of one CUDA release whose PTX its own driver series still takes.  cuBLAS is not among
+# them: the program opens it at run time where it is.
 CUDA_VERSION=13.0.2
 CUDA_PACKAGES=(
     nvidia-cuda-nvcc==13.0.88 nvidia-nvvm==13.0.88 nvidia-cuda-crt==13.0.88

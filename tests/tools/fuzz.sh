@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# fuzz.sh PROGRAMS CORPUS SECONDS: runs every libFuzzer program of the folder PROGRAMS, two at a time.
+# fuzz.sh PROGRAMS CORPUS SECONDS: runs every libFuzzer program of the folder PROGRAMS, two at once.
 # What they find new is kept in CORPUS/<target>, so that each run starts where the last one ended;
 # the seeds are those of tests/fuzz/corpus/<target>.  A crash leaves its input in PROGRAMS/crash.
 set -eu

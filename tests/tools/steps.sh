@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # steps.sh: how bootstrap speaks.  One line per step with its seconds, a sign of life while it runs,
-# and on failure the last 20 lines of its log and what to do.  Sourced by bootstrap; wants TOP, CACHE.
+# and on failure the last 20 lines of its log and what to do.  Sourced by bootstrap; wants TOP and
+# CACHE.
 
 STEP=0
 STEP_PID=

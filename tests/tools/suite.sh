@@ -79,7 +79,8 @@ run_tests() {
     export INLINED_MODEL=$TEST_MODEL INLINED_PEERS=$PEERS/node_modules INLINED_NODE=$NODE_BIN/node
     export INLINED_NVIM_11=$NVIM_11/bin/nvim INLINED_NVIM_12=$NVIM_12/bin/nvim
     STEP_SOFT=1 step "$title" "ctest --test-dir $dir --rerun-failed --output-on-failure" \
-        ${TEST_UNDER:-} ctest --test-dir "$TOP/$dir" --output-on-failure --no-tests=error -j "$JOBS" "$@" || rc=$?
+        ${TEST_UNDER:-} ctest --test-dir "$TOP/$dir" --output-on-failure --no-tests=error \
+        -j "$JOBS" "$@" || rc=$?
     count_tests "$STEP_LOG"
     # ctest that dies without numbers (or finds no test) must not look green.
     if [ "$rc" -ne 0 ] && [ "$SUITE_FAILED" -eq 0 ]; then
@@ -89,8 +90,8 @@ run_tests() {
 
 # sources_key: what the fuzz targets are made from; a green run holds for exactly these bytes.
 sources_key() {
-    (cd "$TOP" && find CMakeLists.txt tests/CMakeLists.txt engine kernels context mcp lsp tests/fuzz \
-        -type f \( -name '*.[ch]' -o -name CMakeLists.txt -o -path 'tests/fuzz/*' \) -print0 2>/dev/null |
+    (cd "$TOP" && find CMakeLists.txt tests engine kernels context mcp lsp -type f \
+        \( -name '*.[ch]' -o -name CMakeLists.txt -o -path 'tests/fuzz/*' \) -print0 |
         sort -z | xargs -0 sha256sum && echo "${INLINED_FUZZ_S:-30}") | sha256sum | cut -c 1-16
 }
 
@@ -122,19 +123,19 @@ suite_run() {
         -DCMAKE_C_COMPILER=gcc
     run_tests build "all tests (Release)"
 
-    build_for_test build-asan "clang, ASan and UBSan" all -DCMAKE_C_COMPILER=clang -DINLINED_CUDA=OFF \
-        -DCMAKE_BUILD_TYPE=Debug "-DCMAKE_C_FLAGS=-O1" -DINLINED_SANITIZE=address,undefined
+    build_for_test build-asan "clang, ASan and UBSan" all \
+        -DCMAKE_C_COMPILER=clang -DINLINED_CUDA=OFF -DCMAKE_BUILD_TYPE=Debug "-DCMAKE_C_FLAGS=-O1" -DINLINED_SANITIZE=address,undefined
     run_tests build-asan "unit tests (ASan and UBSan)" -L unit
 
     # TSan's shadow memory clashes with the widest address randomisation of newer kernels.
     local noaslr="setarch $(uname -m) -R"
     $noaslr true 2>/dev/null || noaslr=
-    build_for_test build-tsan "clang, TSan" all -DCMAKE_C_COMPILER=clang -DINLINED_CUDA=OFF \
-        -DCMAKE_BUILD_TYPE=Debug "-DCMAKE_C_FLAGS=-O1" -DINLINED_SANITIZE=thread
+    build_for_test build-tsan "clang, TSan" all \
+        -DCMAKE_C_COMPILER=clang -DINLINED_CUDA=OFF -DCMAKE_BUILD_TYPE=Debug "-DCMAKE_C_FLAGS=-O1" -DINLINED_SANITIZE=thread
     TEST_UNDER=$noaslr run_tests build-tsan "threaded tests (TSan)" -L threads
 
-    build_for_test build-fuzz "clang, libFuzzer" fuzzers -DCMAKE_C_COMPILER=clang -DINLINED_CUDA=OFF \
-        -DCMAKE_BUILD_TYPE=Debug "-DCMAKE_C_FLAGS=-O1" -DINLINED_FUZZ=ON
+    build_for_test build-fuzz "clang, libFuzzer" fuzzers \
+        -DCMAKE_C_COMPILER=clang -DINLINED_CUDA=OFF -DCMAKE_BUILD_TYPE=Debug "-DCMAKE_C_FLAGS=-O1" -DINLINED_FUZZ=ON
     run_fuzz
 
     say ""
