@@ -124,18 +124,21 @@ suite_run() {
     run_tests build "all tests (Release)"
 
     build_for_test build-asan "clang, ASan and UBSan" all \
-        -DCMAKE_C_COMPILER=clang -DINLINED_CUDA=OFF -DCMAKE_BUILD_TYPE=Debug "-DCMAKE_C_FLAGS=-O1" -DINLINED_SANITIZE=address,undefined
+        -DCMAKE_C_COMPILER=clang -DINLINED_CUDA=OFF -DCMAKE_BUILD_TYPE=Debug \
+        "-DCMAKE_C_FLAGS=-O1" -DINLINED_SANITIZE=address,undefined
     run_tests build-asan "unit tests (ASan and UBSan)" -L unit
 
     # TSan's shadow memory clashes with the widest address randomisation of newer kernels.
     local noaslr="setarch $(uname -m) -R"
     $noaslr true 2>/dev/null || noaslr=
     build_for_test build-tsan "clang, TSan" all \
-        -DCMAKE_C_COMPILER=clang -DINLINED_CUDA=OFF -DCMAKE_BUILD_TYPE=Debug "-DCMAKE_C_FLAGS=-O1" -DINLINED_SANITIZE=thread
+        -DCMAKE_C_COMPILER=clang -DINLINED_CUDA=OFF -DCMAKE_BUILD_TYPE=Debug \
+        "-DCMAKE_C_FLAGS=-O1" -DINLINED_SANITIZE=thread
     TEST_UNDER=$noaslr run_tests build-tsan "threaded tests (TSan)" -L threads
 
     build_for_test build-fuzz "clang, libFuzzer" fuzzers \
-        -DCMAKE_C_COMPILER=clang -DINLINED_CUDA=OFF -DCMAKE_BUILD_TYPE=Debug "-DCMAKE_C_FLAGS=-O1" -DINLINED_FUZZ=ON
+        -DCMAKE_C_COMPILER=clang -DINLINED_CUDA=OFF -DCMAKE_BUILD_TYPE=Debug \
+        "-DCMAKE_C_FLAGS=-O1" -DINLINED_FUZZ=ON
     run_fuzz
 
     say ""

@@ -124,7 +124,7 @@ class Arguments(unittest.TestCase):
                       if n.endswith((".sh", ".json"))]
         for path in files:
             with open(path, encoding="utf-8") as f:
-                self.assertNotRegex(f.read(), r'"resolved"|https?://[a-z]+\.(npmjs|debian|ubuntu|py)',
+                self.assertNotRegex(f.read(), r'"resolved"|https?://[a-z]+\.(npm|deb|ubuntu|py)',
                                     path)
 
 

@@ -19,7 +19,8 @@ import tempfile
 
 NEEDED = re.compile(r"\(NEEDED\).*\[(.*)\]")
 # "  12: 0000000000000000 0 FUNC GLOBAL DEFAULT UND cudaFree@libcudart.so.13 (9)"
-UNDEFINED = re.compile(r"\s(NOTYPE|FUNC|OBJECT)\s+(GLOBAL|WEAK)\s+\S+\s+UND\s+(\S+?)(?:@+(\S+))?(?:\s|$)")
+UNDEFINED = re.compile(r"\s(NOTYPE|FUNC|OBJECT)\s+(GLOBAL|WEAK)\s+\S+\s+UND\s+"
+                       r"(\S+?)(?:@+(\S+))?(?:\s|$)")
 CUDA = re.compile(r"^lib(cu|nv|nccl)")
 # Called while loading, so it must be the real one (3 MB).
 REAL = {"libcudart.so.12", "libcudart.so.13"}
