@@ -38,7 +38,7 @@ status cpu_open(k_backend **out, const k_options *opt, err *e) MUST_USE;
 status cuda_open(k_backend **out, const k_options *opt, err *e) MUST_USE;
 #endif
 
-/* ---- what backends share ---------------------------------------------------------------------- */
+/* ---- what backends share --------------------------------------------------------------------- */
 
 /* A deep copy of everything in a plan that is not a tensor's data (ops, rope tables); the k_tensor
  * pointers still point into the file.  Freed with k_plan_free. */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Cuts attention into units and merges what they give.
  *
- * Positions are taken in spans of CPU_SPAN, each with its own softmax; spans are merged in ascending
- * order.  With few rows (decoding) the units are row x KV head x span and the leader merges; with
- * many (prefill) a unit is a KV head and a block of rows, and merges as it goes.  Both do the same
- * arithmetic per query, so a row gets the same bits either way.
+ * Positions are taken in spans of CPU_SPAN, each with its own softmax; spans are merged in
+ * ascending order.  With few rows (decoding) the units are row x KV head x span and the leader
+ * merges; with many (prefill) a unit is a KV head and a block of rows, and merges as it goes.  Both
+ * do the same arithmetic per query, so a row gets the same bits either way.
  */
 #include "kernels/cpu/attend.h"
 
@@ -50,7 +50,7 @@ static void put_result(const job *j, int row, int head, const float *total, floa
         out[d] = total[d] / sum;
 }
 
-/* ---- many rows --------------------------------------------------------------------------------- */
+/* ---- many rows ------------------------------------------------------------------------------- */
 
 /* All spans of a few queries, merged in order. */
 static void attend_queries(const job *j, cpu_span *s, const int *row, const int *head, int worker) {
@@ -111,7 +111,7 @@ static void block_stretch(void *arg, int64_t from, int64_t to, int worker) {
     }
 }
 
-/* ---- few rows ---------------------------------------------------------------------------------- */
+/* ---- few rows -------------------------------------------------------------------------------- */
 
 static float *partial_of(const job *j, int row, int head, int span) {
     const cpu_model *m = j->m;

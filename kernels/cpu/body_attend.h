@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Attention over one span of KV positions for 1..V_QUERIES queries of one KV head.  Included once by
- * each isa_*.c after body_rows.h.
+#pragma once
+/* Attention over one span of KV positions for 1..V_QUERIES queries of one KV head.  Included once
+ * by each isa_*.c after body_rows.h.
  *
  * A span is scored, exponentiated against its own maximum and summed on its own; the caller merges
  * spans in order.  Spans start at multiples of CPU_SPAN, so a row's result does not depend on its

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
 /* Matrix times activations, for every weight type, over the vector words of one simd_*.h.  Included
- * once by each isa_*.c; not a header of its own (no include guard is needed, none would help).
+ * once by each isa_*.c.
  *
  * One function per type and tile width: T tokens against one panel of rows.  The integer dots of a
  * block are exact; the f32 sums run over the blocks in order, in one accumulator per (row, token).
- * So a token's result does not depend on the tile it stands in: prefill and decode agree bit by bit.
+ * So a token's result does not depend on the tile it stands in: prefill and decode agree to the
+ * bit.
  */
 
 /* What the inner loop must know about a type.  All fields fold to constants. */
@@ -172,7 +174,7 @@ static const tile_fn tiles[K_MXFP4 + 1][V_TILE + 1] = {
     V_TILE_ROW(K_MXFP4),
 };
 
-/* ---- float weights ---------------------------------------------------------------------------- */
+/* ---- float weights --------------------------------------------------------------------------- */
 
 V_INLINE vf elements(k_type type, const uint8_t *panel, size_t at) {
     if (type == K_F32) return v_load((const float *)(const void *)panel + at);
@@ -182,7 +184,7 @@ V_INLINE vf elements(k_type type, const uint8_t *panel, size_t at) {
 
 /* Four sums per (row, token), by column modulo 4, in a fixed order. */
 V_INLINE void tile_float(k_type type, const int T, const cpu_matrix *w, const uint8_t *panel,
-                         const cpu_act *a, int t0, float *out, size_t ld) {
+                         const cpu_act *a, int t0, const v_out *out) {
     const float *x = a->rows + (size_t)t0 * a->ld;
     vf acc[4][V_FLOAT_TILE];
     V_UNROLL
@@ -206,24 +208,25 @@ V_INLINE void tile_float(k_type type, const int T, const cpu_matrix *w, const ui
     }
     V_UNROLL
     for (int t = 0; t < T; t++)
-        v_store(out + (size_t)(t0 + t) * ld,
+        v_store(out->to + (size_t)(t0 + t) * out->ld,
                 v_add(v_add(acc[0][t], acc[1][t]), v_add(acc[2][t], acc[3][t])));
 }
 
 #define V_FLOAT_FN(type)                                                                           \
  static void panel_##type(const cpu_matrix *w, const uint8_t *panel, const cpu_act *a, float *out, \
                           size_t ld) {                                                             \
+  const v_out to = {out, ld, a->n, 1};                                                             \
   int t = 0;                                                                                       \
   for (; t + V_FLOAT_TILE <= a->n; t += V_FLOAT_TILE)                                              \
-   tile_float(type, V_FLOAT_TILE, w, panel, a, t, out, ld);                                        \
+   tile_float(type, V_FLOAT_TILE, w, panel, a, t, &to);                                            \
   for (; t < a->n; t++)                                                                            \
-   tile_float(type, 1, w, panel, a, t, out, ld);                                                   \
+   tile_float(type, 1, w, panel, a, t, &to);                                                       \
  }
 V_FLOAT_FN(K_F32)
 V_FLOAT_FN(K_F16)
 V_FLOAT_FN(K_BF16)
 
-/* ---- a range of panels -------------------------------------------------------------------------- */
+/* ---- a range of panels ----------------------------------------------------------------------- */
 
 static void panel_codes(const cpu_matrix *w, const uint8_t *panel, const cpu_act *a, float *out,
                         size_t ld) {

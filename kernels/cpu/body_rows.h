@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
 /* Element-wise work on rows: norms, activations, exponentials.  Included once by each isa_*.c after
  * its simd_*.h.  Sums run in a fixed order of lanes. */
 

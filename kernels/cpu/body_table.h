@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The bodies and the table of one instruction set.  Included once by each isa_*.c after its simd_*.h;
- * the order matters. */
+#pragma once
+/* The bodies and the table of one instruction set.  Included once by each isa_*.c after its
+ * simd_*.h; the order matters. */
 #include <math.h>
 
 #include "engine/base/base.h"

@@ -2,11 +2,11 @@
 /* The CPU backend: SIMD on repacked weights, a few threads.  This file opens it and answers for
  * results and KV pages; model.c builds models, forward.c runs them.
  *
- *     isa_*.c   the arithmetic, once per instruction set      machine.c  which one, how many threads
- *     pool.c    loops over threads                            pack.c     weights into panels
+ *     isa_*.c   the arithmetic, once per instruction set    machine.c  which one, on how many cores
+ *     pool.c    loops over threads                          pack.c     weights into panels
  *
- * KV is kept as f16 whatever was asked for; f32 and q8 are not worth their bytes or their noise here.
- * Thread: engine.
+ * KV is kept as f16 whatever was asked for; f32 and q8 are not worth their bytes or their noise
+ * here.  Thread: engine.
  */
 #include <math.h>
 
@@ -61,9 +61,10 @@ static void cpu_top(k_model *base, int i, int count, int32_t *ids, float *logpro
     }
 }
 
-/* ---- KV pages ---------------------------------------------------------------------------------- */
+/* ---- KV pages -------------------------------------------------------------------------------- */
 
-/* A page lies in as many pieces as there are layers and KV heads; outside, they stand in that order. */
+/* A page lies in as many pieces as there are layers and KV heads; outside, they stand in that
+ * order. */
 static int page_pieces(const cpu_model *m) {
     return m->plan.n_kv_layers * m->plan.n_head_kv;
 }
@@ -100,7 +101,7 @@ static status cpu_kv_write_page(k_model *base, int page, const void *host, err *
     return OK;
 }
 
-/* ---- open ------------------------------------------------------------------------------------- */
+/* ---- open ------------------------------------------------------------------------------------ */
 
 static const k_backend_table table = {
     .close = cpu_close,

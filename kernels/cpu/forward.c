@@ -47,7 +47,7 @@ static void run_rows(cpu_model *m, pool_fn fn, void *arg, int64_t units, int row
         pool_run(m->pool, fn, arg, units, 1);
 }
 
-/* ---- prepare ---------------------------------------------------------------------------------- */
+/* ---- prepare --------------------------------------------------------------------------------- */
 
 /* Where place `at` of all places stands: the byte where its tile begins, the tile's width, and the
  * place within it. */
@@ -104,7 +104,7 @@ static void prepare(step *s, const float *in, size_t ld, const k_norm *norm, int
     if (s->norm || s->codes) run_rows(m, prepare_stretch, s, s->n, s->n);
 }
 
-/* ---- matrices --------------------------------------------------------------------------------- */
+/* ---- matrices -------------------------------------------------------------------------------- */
 
 /* y[t][rows of p0..p1-1] = W act + bias for all tokens. */
 static void multiply(const step *s, int slot, int64_t p0, int64_t p1, float *y, size_t ld) {
@@ -235,7 +235,7 @@ static void run_gate_up(step *s) {
     pool_run(s->m->pool, gate_up_stretch, s, s->op->w[1]->panels, 1);
 }
 
-/* ---- embedding and head ------------------------------------------------------------------------- */
+/* ---- embedding and head ---------------------------------------------------------------------- */
 
 static void embed_stretch(void *arg, int64_t from, int64_t to, int worker) {
     const step *s = arg;
@@ -275,7 +275,7 @@ static void run_head(step *s) {
     pool_run(m->pool, head_stretch, s, s->op->w[0]->panels, 4);
 }
 
-/* ---- step ------------------------------------------------------------------------------------- */
+/* ---- step ------------------------------------------------------------------------------------ */
 
 static void turn_tables(cpu_model *m, const k_batch *b) {
     for (int i = 0; i < m->n_ropes; i++) {

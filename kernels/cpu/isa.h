@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* What the SIMD files offer to the CPU backend: one table per instruction set, compiled with its own
- * flags from the same bodies (body_*.h) over its own vector words (simd_*.h).
+/* What the SIMD files offer to the CPU backend: one table per instruction set, compiled with its
+ * own flags from the same bodies (body_*.h) over its own vector words (simd_*.h).
  *
  * Weights lie in panels of `panel_rows` rows; activations in tiles of tokens:
  *
@@ -33,7 +33,8 @@ typedef struct {
 } cpu_matrix;
 
 /* Activations of n tokens, `cols` wide.  With two planes a token takes two neighbouring places of a
- * tile: its codes, and the codes of what they left over (16 bits in all); their products are added. */
+ * tile: its codes, and the codes of what they left over (16 bits in all); their products are
+ * added. */
 typedef struct {
     uint8_t *tiles;    /* int8 tiles of n * planes places; see above */
     const float *rows; /* the same as f32, for float weights         */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The CPU kernels for AVX2 with FMA and F16C.  The file is compiled with these flags, so nothing
- * here may run before cpu.c has seen that processor and OS have them.  Pure functions.  Thread: any.
+ * here may run before cpu.c has seen that processor and OS have them.  Pure functions.  Thread:
+ * any.
  */
 #include "kernels/cpu/isa.h"
 

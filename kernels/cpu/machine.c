@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Asks processor and OS what may be used: instruction sets (a CPU flag is not permission: the OS
- * must save the registers too), cores (not hardware threads: two on one core share the multipliers),
- * and the CPU quota of the cgroup.  Thread: engine.
+ * must save the registers too), cores (not hardware threads: two on one core share the
+ * multipliers), and the CPU quota of the cgroup.  Thread: engine.
  */
 #define _GNU_SOURCE /* sched_getaffinity */
 #include "kernels/cpu/machine.h"
@@ -11,7 +11,7 @@
 
 #include "engine/base/limits.h"
 
-/* ---- cores ------------------------------------------------------------------------------------ */
+/* ---- cores ----------------------------------------------------------------------------------- */
 
 static bool read_line(const char *path, char *line, size_t size) {
     FILE *f = fopen(path, "r");
@@ -71,7 +71,7 @@ int machine_cores(void) {
     return MAX(1, MIN(cores, LIMIT_THREADS));
 }
 
-/* ---- instruction sets ---------------------------------------------------------------------------- */
+/* ---- instruction sets ------------------------------------------------------------------------ */
 
 /* The builtin asks CPUID and XGETBV: it says yes only where the OS saves the registers.  It is not
  * asked for F16C, whose name clang 14 does not know: every processor with AVX2 has it. */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A model of the CPU backend in memory: three mappings (weights, KV, work), each carved by a function
- * that runs twice, first to measure and then to place.  Mappings are zero and cost nothing until
- * they are touched; the kernel is asked for huge pages, because a step reads all weights once.
- * A tensor that several operations use (tied embeddings) is packed once.  Thread: engine; packing is
- * spread over the pool.
+/* A model of the CPU backend in memory: three mappings (weights, KV, work), each carved by a
+ * function that runs twice, first to measure and then to place.  Mappings are zero and cost nothing
+ * until they are touched; the kernel is asked for huge pages, because a step reads all weights
+ * once. A tensor that several operations use (tied embeddings) is packed once.  Thread: engine;
+ * packing is spread over the pool.
  */
 #define _GNU_SOURCE /* MADV_HUGEPAGE */
 #include "kernels/cpu/model.h"
@@ -14,7 +14,7 @@
 #include "engine/base/mem.h"
 #include "kernels/cpu/pack.h"
 
-/* ---- carving ---------------------------------------------------------------------------------- */
+/* ---- carving --------------------------------------------------------------------------------- */
 
 typedef struct {
     uint8_t *base; /* NULL: only measure */
@@ -49,7 +49,7 @@ static status map_memory(void **out, size_t bytes, const char *what, err *e) {
     return OK;
 }
 
-/* ---- weights ---------------------------------------------------------------------------------- */
+/* ---- weights --------------------------------------------------------------------------------- */
 
 static bool same_tensor(const k_tensor *a, const k_tensor *b) {
     return a->data == b->data && a->type == b->type && a->rows == b->rows && a->cols == b->cols;
@@ -141,7 +141,7 @@ static status pack_all(cpu_model *m, const k_model_options *opt, err *e) {
     return OK;
 }
 
-/* ---- KV and work ------------------------------------------------------------------------------- */
+/* ---- KV and work ----------------------------------------------------------------------------- */
 
 static void layout_kv(cpu_model *m, const k_plan *p) {
     m->value_dim = (p->head_dim + 31) / 32 * 32;
@@ -221,7 +221,7 @@ k_memory cpu_model_plan(const cpu_isa *isa, int threads, const k_model_options *
                       .work_bytes = carve_work(&m, isa, threads, opt, NULL)};
 }
 
-/* ---- ropes ------------------------------------------------------------------------------------ */
+/* ---- ropes ----------------------------------------------------------------------------------- */
 
 static bool same_rope(const k_rope *a, const k_rope *b) {
     return a->kind == b->kind && a->n_rot == b->n_rot && a->mscale == b->mscale &&
@@ -242,7 +242,7 @@ static void find_ropes(cpu_model *m, const k_plan *p) {
     }
 }
 
-/* ---- life ------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 static status map_all(cpu_model *m, const k_model_options *opt, err *e) {
     k_memory need = m->base.memory;

@@ -47,7 +47,7 @@ static form form_of(k_type t) {
     return (form){0};
 }
 
-/* ---- layout ----------------------------------------------------------------------------------- */
+/* ---- layout ---------------------------------------------------------------------------------- */
 
 static size_t rounded(size_t bytes) {
     return (bytes + 63) / 64 * 64;
@@ -86,7 +86,7 @@ void pack_layout(cpu_matrix *m, const k_tensor *t, int panel_rows) {
     m->panel_bytes = rounded(at);
 }
 
-/* ---- one row of blocks, unpacked ----------------------------------------------------------------- */
+/* ---- one row of blocks, unpacked ------------------------------------------------------------- */
 
 /* 256 columns (or one 32-block) of one row as codes and scales. */
 typedef struct {
@@ -224,7 +224,7 @@ static void unpack(unpacked *u, k_type t, const void *src, bool signed8) {
     }
 }
 
-/* ---- panels ----------------------------------------------------------------------------------- */
+/* ---- panels ---------------------------------------------------------------------------------- */
 
 /* Puts the 32 codes of row r into one block of the code plane, which starts as zeros. */
 static void put_codes(uint8_t *q, int bits, int panel_rows, int r, const uint8_t *code) {
@@ -314,7 +314,7 @@ void pack_panels(const cpu_matrix *m, const k_tensor *t, bool signed8, int64_t p
     }
 }
 
-/* ---- back ------------------------------------------------------------------------------------- */
+/* ---- back ------------------------------------------------------------------------------------ */
 
 static float code_value(k_type t, bool signed8, int code) {
     if (t == K_Q8_0) return (float)(signed8 ? (int8_t)code : code - 128);

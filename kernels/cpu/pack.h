@@ -4,7 +4,8 @@
  * codes and scales only move. */
 #include "kernels/cpu/isa.h"
 
-/* Fills all fields but `data`: what the matrix will take.  t->rows > 0, its type and cols checked. */
+/* Fills all fields but `data`: what the matrix will take.  t->rows > 0, its type and cols
+ * checked. */
 void pack_layout(cpu_matrix *m, const k_tensor *t, int panel_rows);
 static inline size_t pack_bytes(const cpu_matrix *m) {
     return m->panel_bytes * (size_t)m->panels;

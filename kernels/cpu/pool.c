@@ -3,10 +3,10 @@
  *
  * No barrier: a loop is over when its units are done, not when every worker has arrived.  A worker
  * that the OS has taken off its core delays the leader only while it holds a stretch; otherwise it
- * finds a later loop, or none.  Idle workers spin for SPIN_US and then sleep.  When the leader had to
- * sleep for a worker, the cores are wanted by somebody else: it goes on alone for ALONE_FACTOR times
- * as long as it slept before it shares again, so a busy machine costs little more than the second
- * thread's help.
+ * finds a later loop, or none.  Idle workers spin for SPIN_US and then sleep.  When the leader had
+ * to sleep for a worker, the cores are wanted by somebody else: it goes on alone for ALONE_FACTOR
+ * times as long as it slept before it shares again, so a busy machine costs little more than the
+ * second thread's help.
  *
  *     `loop` packs {sequence number : 24, units : 20, next unit : 20}
  *
@@ -17,9 +17,9 @@
  * Invariants
  *   (1) A claim succeeds only while its loop is the current one, and the loop cannot end before the
  *       claimed units are done: so fn and arg are stable between claim and `done`.
- *   (2) Sleepers recheck `loop` under the lock after announcing themselves, and the leader looks for
- *       them after publishing (both sequentially consistent): no wake-up is lost.  The same holds
- *       for the leader's own sleep and `done`.
+ *   (2) Sleepers recheck `loop` under the lock after announcing themselves, and the leader looks
+ *       for them after publishing (both sequentially consistent): no wake-up is lost.  The same
+ *       holds for the leader's own sleep and `done`.
  */
 #include "kernels/cpu/pool.h"
 
@@ -48,7 +48,7 @@ struct pool {
     /* written by the leader between loops */
     pool_fn fn;
     void *arg;
-    int64_t grain;
+    atomic_int_fast64_t grain;
     uint64_t alone_until; /* clock_us; the leader's own */
     _Alignas(64) atomic_uint_fast64_t loop;
     _Alignas(64) atomic_int_fast64_t done;
@@ -84,7 +84,7 @@ static bool run_stretch(pool *p, int index) {
         if (left <= 0) return false;
         /* Half of a fair share: late stretches are short, so all end at about the same time.  The
          * grain read here may be a later loop's; then the claim below fails. */
-        int64_t take = MAX(left / (2 * p->threads), MAX(p->grain, 1));
+        int64_t take = MAX(left / (2 * p->threads), MAX((int64_t)atomic_load(&p->grain), 1));
         take = MIN(take, left);
         if (!atomic_compare_exchange_weak(&p->loop, &loop, loop + (uint64_t)take)) continue;
         p->fn(p->arg, next, next + take, index);
@@ -161,7 +161,7 @@ void pool_run(pool *p, pool_fn fn, void *arg, int64_t units, int64_t grain) {
     ASSERT(units < (int64_t)UNIT_MASK);
     p->fn = fn;
     p->arg = arg;
-    p->grain = grain;
+    atomic_store(&p->grain, grain);
     atomic_store(&p->done, 0);
     uint64_t number = (atomic_load(&p->loop) >> (2 * UNIT_BITS)) + 1;
     atomic_store(&p->loop, number << (2 * UNIT_BITS) | (uint64_t)units << UNIT_BITS);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* Threads for loops over independent units.  The leader (the engine thread) publishes one loop after
- * the other; it and the workers claim stretches of units until none is left. */
+/* Threads for loops over independent units.  The leader (the engine thread) publishes one loop
+ * after the other; it and the workers claim stretches of units until none is left. */
 #include "engine/base/status.h"
 
 typedef struct pool pool;

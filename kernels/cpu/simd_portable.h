@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* Vector words in plain C for every other processor: 8 rows a panel, as GCC/clang vector types where
- * that reads naturally and as loops where it does not.  Correct first; the compiler vectorises what
- * it can. */
+/* Vector words in plain C for every other processor: 8 rows a panel, as GCC/clang vector types
+ * where that reads naturally and as loops where it does not.  Correct first; the compiler
+ * vectorises what it can. */
 #include <math.h>
 
 #include "kernels/cpu/isa.h"

@@ -2,8 +2,8 @@
 /* bench_kernels [THREADS [model]]: how fast the CPU kernels are on this machine, as lines of text.
  *
  *   matrix   per weight type: GB/s of weights read for 1 token, G multiply-adds/s for 64 tokens
- *   model    random weights in the shape of SmolLM2-135M (Q4_1 body, tied Q8_0 head): prefill of 512
- *            tokens in chunks of 64 and 64 decoded tokens, tokens/s, best and median of several runs
+ *   model    random weights in the shape of SmolLM2-135M (Q4_1 body, tied Q8_0 head): prefill of
+ *            512 tokens in chunks of 64 and 64 decoded tokens, tokens/s, best and median
  *
  * The best run says what the code can do; the median, what a busy machine left of it.  "cpu" counts
  * processor time instead of wall time (all threads, spinning included): with one thread it hardly
@@ -83,7 +83,7 @@ static double feed(bench *b, int from, int n, int step, int vocab) {
     return (double)(clock_us() - start) * 1e-6;
 }
 
-/* ---- one matrix ------------------------------------------------------------------------------- */
+/* ---- one matrix ------------------------------------------------------------------------------ */
 
 /* A plan whose only work is one matrix: a head without anything before it. */
 static void bench_matrix(k_type type, int rows, int cols, int threads) {
@@ -121,7 +121,7 @@ static void bench_matrix(k_type type, int rows, int cols, int threads) {
     arena_deinit(&a);
 }
 
-/* ---- a model ---------------------------------------------------------------------------------- */
+/* ---- a model --------------------------------------------------------------------------------- */
 
 static double cpu_seconds(void) {
     struct timespec t;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* dequant_tool TYPE ELEMENTS < blocks > floats: k_dequant on a pipe, for tests/kernels/test_dequant.py.
- * TYPE is GGUF's number.  "-" as TYPE prints the types that exist, one number and name per line.
+/* dequant_tool TYPE ELEMENTS < blocks > floats: k_dequant on a pipe, for
+ * tests/kernels/test_dequant.py. TYPE is GGUF's number.  "-" as TYPE prints the types that exist,
+ * one number and name per line.
  */
 #include "engine/base/mem.h"
 #include "kernels/blocks.h"

@@ -212,7 +212,7 @@ static void mixed_types_agree(void **state) {
     compare(&s, 33, 5, 1e-3, "Q4_1 with a BF16 head");
 }
 
-/* ---- batches and pages ------------------------------------------------------------------------- */
+/* ---- batches and pages ----------------------------------------------------------------------- */
 
 static void two_sequences_share_a_batch(void **state) {
     UNUSED(state);
@@ -299,7 +299,7 @@ static void pages_can_be_copied_and_moved(void **state) {
     }
 }
 
-/* ---- results and refusals ----------------------------------------------------------------------- */
+/* ---- results and refusals -------------------------------------------------------------------- */
 
 static void top_is_what_the_logits_say(void **state) {
     UNUSED(state);

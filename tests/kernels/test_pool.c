@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The pool: every unit exactly once, whatever the number of threads, also when workers sleep between
- * loops and when there are more threads than cores.
+/* The pool: every unit exactly once, whatever the number of threads, also when workers sleep
+ * between loops and when there are more threads than cores.
  */
 #include <setjmp.h>
 #include <stdarg.h>
