@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How often the filters refuse the truth: a measuring tool, not a test.
  *
- *   context_oracle [--show N] [--seed S] FILE...
+ *   context_oracle [--show N] [--blocks] FILE...
  *
  * At random cursors of real files the rest of the line is taken out and offered as the answer of a
- * perfect model; with "block" the body of a block.  What is not shown, or shown but does not give the
+ * perfect model; with --blocks
+ * the body of a block instead.  What is not shown, or shown but does not give the
  * file back, is a mistake of ours.  A second pass offers the rest of another line (noise) and counts
  * how often it is refused.  Prints percentages and the times of assemble and finish.
  */
@@ -113,6 +114,51 @@ static void one_line(totals *t, context *c, const char *path, str text, document
     strbuf_deinit(&cut);
 }
 
+/* Takes the body behind a block's opener out and offers it, line end first. */
+static void one_block(totals *t, context *c, const char *path, str text, document *whole) {
+    size_t line = roll(t, document_line_count(whole)), body = line + 1, end = body;
+    str header = document_line(whole, line);
+    if (!language_opens_block(whole->language, header)) return;
+    while (end < document_line_count(whole) && end - body < 9 &&
+           document_indent(document_line(whole, end)) > document_indent(header) &&
+           str_trim(document_line(whole, end)).len > 0)
+        end++;
+    str next = document_line(whole, end);
+    if (end == body || end - body > 8 || str_trim(next).len == 0 ||
+        document_indent(next) > document_indent(header))
+        return;
+    t->cases++;
+    size_t from = document_line_start(whole, line) + header.len;
+    size_t to = document_line_start(whole, end) - 1;
+    str truth = str_sub(text, from, to);
+    strbuf cut;
+    strbuf_init(&cut, 8u << 20);
+    strbuf_add_str(&cut, str_sub(text, 0, from));
+    strbuf_add_str(&cut, str_sub(text, to, text.len));
+    document *d;
+    arena a;
+    arena_init(&a);
+    context_suggestion s = {0};
+    const char *skip;
+    if (context_open(c, STR("cut"), str_of(path), STR(""), strbuf_str(&cut), 1, &d, NULL) != OK)
+        exit(1);
+    while (!context_parse(d) && document_has_syntax(d)) {
+    }
+    bool shown = offer(t, c, d, from, truth, true, &a, &s, &skip);
+    bool right = shown && str_eq(s.text, truth);
+    t->skipped += skip != NULL;
+    t->right += right;
+    t->wrong += shown && !right;
+    t->refused += !skip && !shown;
+    const char *why = skip ? skip : shown ? "(changed)" : s.reason;
+    if (!right) count_reason(t, why);
+    if (!right && t->show-- > 0)
+        printf("%s:%zu %s\n%.*s<>%.*s\n--- shown:\n%.*s\n", path, line + 1, why, STR_ARG(header),
+               STR_ARG(truth), STR_ARG(s.text));
+    arena_deinit(&a);
+    strbuf_deinit(&cut);
+}
+
 static int by_value(const void *a, const void *b) {
     float x = *(const float *)a, y = *(const float *)b;
     return (x > y) - (x < y);
@@ -140,11 +186,16 @@ static void print_totals(totals *t) {
 int main(int argc, char **argv) {
     totals t = {.state = 1};
     context *c = context_new();
+    bool blocks = false;
     for (int i = 1; i < argc; i++) {
         int64_t number;
         if (strcmp(argv[i], "--show") == 0 && i + 1 < argc &&
             str_to_i64(str_of(argv[++i]), &number)) {
             t.show = (int)number;
+            continue;
+        }
+        if (strcmp(argv[i], "--blocks") == 0) {
+            blocks = true;
             continue;
         }
         strbuf text;
@@ -155,8 +206,8 @@ int main(int argc, char **argv) {
             fprintf(stderr, "cannot read %s\n", argv[i]);
             return 1;
         }
-        for (int k = 0; k < 40; k++)
-            one_line(&t, c, argv[i], document_text(whole), whole);
+        for (int k = 0; k < (blocks ? 400 : 40); k++)
+            (blocks ? one_block : one_line)(&t, c, argv[i], document_text(whole), whole);
         strbuf_deinit(&text);
     }
     print_totals(&t);

@@ -15,6 +15,7 @@ typedef struct {
 static void run_cases(const char *(*filter)(candidate *c), const filter_case *cases, size_t n) {
     for (size_t i = 0; i < n; i++) {
         const filter_case *k = &cases[i];
+        if (filter == filter_syntax && fixture_is_left_out(k->path)) continue;
         fixture f;
         fixture_init(&f, k->path, k->text);
         context_prompt p = {
