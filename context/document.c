@@ -71,7 +71,7 @@ static void index_all(document *d) {
     bool lone;
     scan_init(&scan, strbuf_str(&d->text), 0, d->text.len);
     while (scan_next(&scan, d->text.len, &behind, &lone)) {
-        vec_push(&d->starts, behind);
+        vec_push(&d->starts, (uint32_t)behind);
         d->lone_cr += lone;
     }
 }
@@ -95,23 +95,25 @@ static index_range index_before_edit(document *d, size_t from, size_t to) {
 }
 
 static void index_after_edit(document *d, index_range r, size_t from, size_t to, size_t added) {
-    VEC(size_t) fresh = {0};
+    VEC(uint32_t) fresh = {0};
     break_scan scan;
     size_t behind, hi = r.hi_old - to + from + added;
     bool lone;
     scan_init(&scan, strbuf_str(&d->text), r.lo, hi);
     while (scan_next(&scan, d->text.len, &behind, &lone)) {
-        vec_push(&fresh, behind);
+        vec_push(&fresh, (uint32_t)behind);
         d->lone_cr += lone;
     }
     size_t tail = d->starts.count - r.last;
     size_t count = r.first + fresh.count + tail;
     vec_reserve(&d->starts, MAX(count, r.last + tail));
-    memmove(d->starts.at + r.first + fresh.count, d->starts.at + r.last, tail * sizeof(size_t));
-    if (fresh.count) memcpy(d->starts.at + r.first, fresh.at, fresh.count * sizeof(size_t));
+    memmove(d->starts.at + r.first + fresh.count, d->starts.at + r.last,
+            tail * sizeof *d->starts.at);
+    if (fresh.count) memcpy(d->starts.at + r.first, fresh.at, fresh.count * sizeof *fresh.at);
     d->starts.count = count;
+    uint32_t shift = (uint32_t)(from + added - to); /* wraps for a shrinking text, as it should */
     for (size_t i = r.first + fresh.count; i < count; i++)
-        d->starts.at[i] = d->starts.at[i] - to + from + added;
+        d->starts.at[i] += shift;
     vec_free(&fresh);
 }
 

@@ -11,10 +11,10 @@ struct document {
     uint64_t uri_hash;
     const language *language;
     int64_t version;
-    strbuf text;        /* always valid UTF-8 */
-    VEC(size_t) starts; /* byte offset where each line begins; starts.at[0] == 0 */
-    size_t lone_cr;     /* lines that end with \r alone: tree-sitter does not count them */
-    syntax *tree;       /* NULL: the language has no grammar */
+    strbuf text;          /* always valid UTF-8 */
+    VEC(uint32_t) starts; /* byte offset where each line begins; starts.at[0] == 0 */
+    size_t lone_cr;       /* lines that end with \r alone: tree-sitter does not count them */
+    syntax *tree;         /* NULL: the language has no grammar */
 };
 
 /* `text` above LIMIT_DOCUMENT_BYTES gives ERR_LIMIT. */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Syntax: a suggestion must not add syntax errors.
  *
- * The document with the suggestion in place is parsed (incrementally, the document itself is not
- * touched) and its ERROR and MISSING nodes are counted.  The measure is the document without the
- * cursor's line: what a person has half typed is an error that a good suggestion mends, so the line
- * with the suggestion must be as good as no line at all.
+ * An excerpt of the document (excerpt.c) with the suggestion in place is parsed and its ERROR and
+ * MISSING nodes are counted.  The measure is the excerpt without the cursor's line: what a person
+ * has half typed is an error that a good suggestion mends, so the line with the suggestion must be
+ * as good as no line at all.
  *
  * A line may open what later lines will close.  So when the text does not parse as it is, it is
  * tried with an ending that is never shown: the missing closers, a body behind a ':', an operand
@@ -12,8 +12,9 @@
  * fails loses what closes more than was opened, and is dropped when that does not help.
  *
  * All trials share one brake (LIMIT_GATE_US); when it stops one, the suggestion is believed.  So is
- * one without a tree, and text in comments and strings.
+ * one in a language without grammar, and text in comments and strings.
  */
+#include "context/excerpt.h"
 #include "context/filter.h"
 #include "engine/base/clock.h"
 #include "engine/base/limits.h"
@@ -22,21 +23,18 @@
 
 typedef struct {
     candidate *c;
+    excerpt part;
     uint64_t deadline_us;
     size_t errors_before;
     bool late; /* the brake has stopped a trial */
 } gate;
 
+/* The excerpt with bytes [from, to) of the document replaced. */
 static bool count_with(gate *g, size_t from, size_t to, str with, str closers, size_t *errors) {
-    const document *d = g->c->d;
-    syntax_trial trial = {.text = document_text(d),
-                          .from = from,
-                          .to = to,
-                          .from_point = document_point(d, from),
-                          .to_point = document_point(d, to),
-                          .with = with,
-                          .closers = closers};
-    bool known = syntax_try(d->tree, &trial, g->deadline_us, errors);
+    str text = document_text(g->c->d);
+    const str pieces[6] = {g->part.head, str_sub(text, g->part.from, from), with,
+                           closers,      str_sub(text, to, g->part.to),     g->part.tail};
+    bool known = syntax_count_errors(syntax_grammar(g->c->d->tree), pieces, g->deadline_us, errors);
     if (!known) g->late = true;
     return known;
 }
@@ -90,7 +88,7 @@ static bool parses(gate *g) {
 }
 
 /* The errors that the line has without any suggestion, at best: what the grammar does not know
- * (macros) must not count against the suggestion. */
+ * (macros), and a piece that does not parse anyway, must not count against the suggestion. */
 static size_t errors_of_typed_text(gate *g) {
     candidate *c = g->c, typed = *c;
     str endings[ENDINGS_MAX];
@@ -127,7 +125,7 @@ static bool drop_extra_closers(candidate *c) {
 }
 
 static bool is_judged(const candidate *c) {
-    if (!c->d->tree || !syntax_tree(c->d->tree)) return false;
+    if (!c->d->tree) return false;
     if (c->d->language->blocks == BLOCKS_WORD || c->d->language->blocks == BLOCKS_NONE)
         return false;
     return strcmp(c->prompt->scope, "comment") != 0 && strcmp(c->prompt->scope, "string") != 0;
@@ -136,6 +134,7 @@ static bool is_judged(const candidate *c) {
 const char *filter_syntax(candidate *c) {
     if (!is_judged(c)) return NULL;
     gate g = {.c = c, .deadline_us = clock_us() + LIMIT_GATE_US};
+    excerpt_find(c->d, c->prompt->offset, c->a, &g.part);
     size_t start = c->prompt->offset - c->before.len;
     size_t end = c->prompt->offset + c->after.len;
     if (!count_with(&g, start, end, (str){0}, (str){0}, &g.errors_before)) return NULL;

@@ -63,7 +63,6 @@ void context_finish(context *c, document *d, const context_prompt *p, const cont
                     arena *a, context_suggestion *out) {
     *out = (context_suggestion){.from = p->offset, .to = p->offset, .reason = "stale"};
     if (p->version != d->version || p->offset > d->text.len) return;
-    context_parse(d);
     candidate work;
     candidate_init(&work, d, p, answer, a);
     work.logprob_mean_min = c->logprob_mean_min;

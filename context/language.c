@@ -4,11 +4,12 @@
  * The lexical questions look at one line.  They are what is left when a document has no tree (plain
  * text, a language without grammar, a file above LIMIT_PARSE_BYTES, a parse that is not finished),
  * and they must be right most of the time, not always: the worst case is one suggestion too many or
- * too few.  Thread: any; everything is const.
+ * too few.  A line above LIMIT_CURSOR_LINE_BYTES is data, and every answer about it is no.  Thread: any; everything is const.
  */
 #include "context/language.h"
 
 #include "context/context.h"
+#include "engine/base/limits.h"
 
 #define QUOTES_C "\"'"
 #define QUOTES_JS "\"'`"
@@ -20,6 +21,7 @@ static const language table[] = {
     {.name = "text", .ids = {"plaintext"}, .files = {".txt"}},
     {.name = "python", .imports = {"import", "from"}, .files = {".py", ".pyi", ".pyw", ".bzl", "SConstruct"}, COMMENT_HASH,
      .quotes = QUOTES_C, .blocks = BLOCKS_INDENT,
+     .middles = {"else", "elif", "except", "finally"},
      .headers = {"def", "class", "if", "elif", "else", "for", "while", "with", "try", "except",
                  "finally", "async", "match", "case", ")", "]"}},
     {.name = "c", .imports = {"#include"}, .files = {".c", ".h"}, COMMENT_C, .quotes = QUOTES_C, .blocks = BLOCKS_BRACE,
@@ -151,6 +153,7 @@ static bool opens_word_block(str line) {
 }
 
 bool language_opens_block(const language *l, str line) {
+    if (line.len > LIMIT_CURSOR_LINE_BYTES) return false;
     line = str_trim(str_sub(line, 0, language_comment_start(l, line)));
     if (line.len == 0) return false;
     char last = line.ptr[line.len - 1];
@@ -174,6 +177,14 @@ bool language_closes_block(const language *l, str line) {
     return false;
 }
 
+bool language_continues_block(const language *l, str line) {
+    line = str_trim(line);
+    for (size_t i = 0; i < COUNTOF(l->middles) && l->middles[i]; i++) {
+        if (starts_with_word(line, l->middles[i])) return true;
+    }
+    return language_closes_block(l, line);
+}
+
 bool language_is_import(const language *l, str line) {
     for (size_t i = 0; i < COUNTOF(l->imports) && l->imports[i]; i++) {
         if (starts_with_word(line, l->imports[i])) return true;
@@ -186,6 +197,7 @@ bool language_is_import(const language *l, str line) {
 static char scan_line(const language *l, str line, size_t *comment) {
     char quote = 0;
     *comment = line.len;
+    if (line.len > LIMIT_CURSOR_LINE_BYTES) return 0;
     for (size_t i = 0; i < line.len; i++) {
         char c = line.ptr[i];
         if (quote) {

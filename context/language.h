@@ -20,6 +20,7 @@ typedef struct {
     const char *quotes; /* characters that begin and end a string */
     block_style blocks;
     const char *headers[16]; /* BLOCKS_INDENT: words that begin a header; none: every line may */
+    const char *middles[5];  /* BLOCKS_INDENT: words that go on with the statement above */
     const char *imports[4];  /* words or marks that begin a line that imports */
     const char *closers[5];  /* BLOCKS_WORD: words that close a block */
     bool macros;             /* lines may be right although the grammar cannot read them */
@@ -37,6 +38,8 @@ const language *language_at(size_t index);
 bool language_opens_block(const language *l, str line);
 /* Whether `line` begins with what closes a block: "}", ")", "]", "end", "fi", ... */
 bool language_closes_block(const language *l, str line);
+/* Whether `line` goes on with the statement of the block above it: else, except, "} else {". */
+bool language_continues_block(const language *l, str line);
 /* Whether `line` begins an import, at the left margin. */
 bool language_is_import(const language *l, str line);
 /* Where a comment that runs to the line's end begins, looking past strings; line.len: nowhere. */

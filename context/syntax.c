@@ -38,7 +38,7 @@ struct syntax {
 
 /* The pieces of a text, read one after the other. */
 typedef struct {
-    str piece[4];
+    str piece[6];
 } pieces;
 
 static const char *read_pieces(void *payload, uint32_t byte, TSPoint point, uint32_t *bytes) {
@@ -170,38 +170,17 @@ static size_t count_errors(const TSTree *tree) {
     return count;
 }
 
-static TSPoint point_behind(TSPoint start, str text) {
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.ptr[i] == '\n')
-            start = (TSPoint){start.row + 1, 0};
-        else
-            start.column++;
-    }
-    return start;
-}
-
-bool syntax_try(const syntax *s, const syntax_trial *t, uint64_t deadline_us, size_t *errors) {
-    if (!syntax_tree(s) || clock_us() >= deadline_us) return false;
-    if (t->text.len + t->with.len + t->closers.len > LIMIT_PARSE_BYTES) return false;
-    TSInputEdit edit = {
-        .start_byte = (uint32_t)t->from,
-        .old_end_byte = (uint32_t)t->to,
-        .new_end_byte = (uint32_t)(t->from + t->with.len + t->closers.len),
-        .start_point = t->from_point,
-        .old_end_point = t->to_point,
-        .new_end_point = point_behind(point_behind(t->from_point, t->with), t->closers),
-    };
-    pieces input = {
-        {str_sub(t->text, 0, t->from), t->with, t->closers, str_sub(t->text, t->to, t->text.len)}};
-    TSTree *old = ts_tree_copy(s->tree);
-    ts_tree_edit(old, &edit);
-    TSParser *parser = new_parser(s->grammar);
-    TSTree *tree = parser ? parse(parser, old, &input, deadline_us) : NULL;
+bool syntax_count_errors(const grammar *g, const str text[6], uint64_t deadline_us,
+                         size_t *errors) {
+    if (clock_us() >= deadline_us) return false;
+    pieces input;
+    memcpy(input.piece, text, sizeof input.piece);
+    TSParser *parser = new_parser(g);
+    TSTree *tree = parser ? parse(parser, NULL, &input, deadline_us) : NULL;
     if (tree) {
         *errors = count_errors(tree);
         ts_tree_delete(tree);
     }
-    ts_tree_delete(old);
     if (parser) ts_parser_delete(parser);
     return tree != NULL;
 }

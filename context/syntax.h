@@ -21,14 +21,7 @@ bool syntax_update(syntax *s, str text, uint64_t budget_us);
 const TSTree *syntax_tree(const syntax *s);
 const grammar *syntax_grammar(const syntax *s);
 
-/* A change that is only tried: bytes [from, to) of `text` become `with` followed by `closers`. */
-typedef struct {
-    str text;
-    size_t from, to;
-    TSPoint from_point, to_point;
-    str with, closers;
-} syntax_trial;
-
-/* Counts ERROR and MISSING nodes of the tree that the changed text would have (at most 1000).
- * False: no tree, or not known before `deadline_us` (clock_us). */
-bool syntax_try(const syntax *s, const syntax_trial *trial, uint64_t deadline_us, size_t *errors);
+/* Parses a text of up to six pieces from scratch and counts its ERROR and MISSING nodes (at most
+ * 1000).  False: not known before `deadline_us` (clock_us). */
+bool syntax_count_errors(const grammar *g, const str pieces[6], uint64_t deadline_us,
+                         size_t *errors);
