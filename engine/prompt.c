@@ -232,11 +232,10 @@ static void append(token_vec *to, const token_vec *from) {
 
 /* Drops what the cursor may have split and owes its bytes. */
 static void cut_for_healing(const tokenizer *t, token_vec *ids, prompt *out) {
-    int n = heal_count(t, ids->at, (int)ids->count);
+    int n = ids->count ? heal_count(t, ids->at, (int)ids->count) : 0;
+    if (n == 0) return;
     ids->count -= (size_t)n;
-    out->n_dropped = n;
-    if (n) memcpy(out->dropped, ids->at + ids->count, (size_t)n * sizeof *ids->at);
-    heal_init(&out->heal, t, out->dropped, n);
+    heal_init(&out->heal, t, ids->at + ids->count, n);
 }
 
 static void lay_out(const prompt_style *style, const token_vec *prefix, const token_vec *suffix,

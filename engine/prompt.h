@@ -22,8 +22,6 @@ typedef struct {
     int prefix_tokens, suffix_tokens, context_tokens;
     const char *format;               /* static: "prefix", "fim-psm", ... */
     heal heal;                        /* what the output must begin with */
-    int32_t dropped[HEAL_TOKENS_MAX]; /* the tokens that healing cut: a good guess of what comes */
-    int n_dropped;
 } prompt;
 
 /* Errors: ERR_LIMIT when a raw prompt is longer than the context (completions are cut instead),

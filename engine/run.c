@@ -230,10 +230,7 @@ static int guess(run *r, int rows) {
     const engine_result *res = &r->job->result;
     int room = MIN(r->model->rows_max - rows, r->model->context - r->n_ids);
     room = MIN(room, r->job->spec.tokens_max - res->n_tokens - 1);
-    if (res->n_tokens > 0) return draft_find(&r->drafts, r->ids, r->n_ids, room, r->ids + r->n_ids);
-    int count = MAX(MIN(r->prompt.n_dropped, room), 0); /* what healing cut may well come again */
-    memcpy(r->ids + r->n_ids, r->prompt.dropped, (size_t)count * sizeof *r->ids);
-    return count;
+    return draft_find(&r->drafts, r->ids, r->n_ids, room, r->ids + r->n_ids);
 }
 
 static step_outcome fail(run *r, status s, err *e) {
@@ -257,10 +254,10 @@ static step_outcome take_tokens(run *r, int guesses, err *e) {
         more = !accept(r, &c) && c.id == guessed;
     }
     int confirmed = r->n_ids - first - 1;
-    if (r->job->result.n_tokens > confirmed + 1) { /* what healing cut says nothing about lookups */
-        r->drafts.proposed += guesses;
-        r->drafts.accepted += confirmed;
-    }
+    r->drafts.proposed += guesses;
+    r->drafts.accepted += confirmed;
+    r->job->guessed += guesses;
+    r->job->confirmed += confirmed;
     session_rewind(&r->model->sessions, r->session, r->n_ids - 1);
     return r->done ? STEP_DONE : STEP_MORE;
 }

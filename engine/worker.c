@@ -6,8 +6,8 @@
  *     job:   waiting --most urgent for the first time--> running --> done
  *
  * Order between jobs: smaller priority number first; of the same priority the one that already
- * runs, then that of the client whose last job began longest ago, then the older.  So at most one job per
- * priority and model is in the middle of its work, which is less than there are sessions.
+ * runs, then that of the client whose last job began longest ago, then the older.  So at most one
+ * job per priority and model is in the middle of its work, which is less than there are sessions.
  *
  * A step of a less urgent job is given up inside k_forward when a more urgent one arrives; its rows
  * are computed again later.  Jobs for a slot that is loading wait, because loading blocks this
@@ -72,11 +72,12 @@ static void end(worker *w, int index, status s, const err *e) {
     const engine_result *r = &en.job->result;
     log_debug("engine",
               "job done id=%llu client=%llu priority=%d status=%s finish=%s prompt=%d reused=%d "
-              "prefilled=%d generated=%d queue_ms=%.1f prefill_ms=%.1f decode_ms=%.1f",
+              "prefilled=%d generated=%d guessed=%d confirmed=%d queue_ms=%.1f prefill_ms=%.1f "
+              "decode_ms=%.1f",
               (unsigned long long)en.job->id, (unsigned long long)en.job->spec.client,
               (int)en.job->spec.priority, status_name(r->status), finish_reason_name(r->finish),
-              r->n_prompt, r->reused, r->prefilled, r->n_tokens, r->queue_ms, r->prefill_ms,
-              r->decode_ms);
+              r->n_prompt, r->reused, r->prefilled, r->n_tokens, en.job->guessed, en.job->confirmed,
+              r->queue_ms, r->prefill_ms, r->decode_ms);
     mailbox_emit_done(w->mail, en.job);
 }
 
