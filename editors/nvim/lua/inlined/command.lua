@@ -2,71 +2,69 @@
 -- :Inlined and its words.
 local M = {}
 
-local function daemon()
-  return require('inlined').server_config().cmd[1]
+-- Runs the daemon's program with a command of its own and shows in a new window what it says.
+local function show(...)
+  local argv = { require('inlined').server_config().cmd[1], ... }
+  local title = table.concat(argv, ' ', 2)
+  local function on_done(done)
+    local text = vim.trim((done.stdout or '') .. (done.stderr or ''))
+    local bufnr = vim.api.nvim_create_buf(false, true)
+    vim.api.nvim_buf_set_lines(bufnr, 0, -1, false, vim.split(text, '\n'))
+    vim.api.nvim_buf_set_name(bufnr, ('inlined://%d/%s'):format(bufnr, title))
+    vim.bo[bufnr].bufhidden = 'wipe'
+    vim.bo[bufnr].modifiable = false
+    vim.cmd('botright split')
+    vim.api.nvim_win_set_buf(0, bufnr)
+  end
+  local started, why = pcall(vim.system, argv, { text = true }, vim.schedule_wrap(on_done))
+  if not started then
+    vim.notify(('inlined: %s does not start: %s'):format(argv[1], why), vim.log.levels.ERROR)
+  end
 end
 
--- Shows a command's output in a scratch window.
-local function show(title, argv)
-  vim.system(argv, { text = true }, function(done)
-    vim.schedule(function()
-      local text = (done.stdout or '') .. (done.stderr or '')
-      local bufnr = vim.api.nvim_create_buf(false, true)
-      vim.api.nvim_buf_set_lines(bufnr, 0, -1, false, vim.split(vim.trim(text), '\n'))
-      vim.bo[bufnr].bufhidden = 'wipe'
-      vim.cmd('botright split')
-      vim.api.nvim_win_set_buf(0, bufnr)
-      vim.api.nvim_buf_set_name(bufnr, 'inlined://' .. title .. '/' .. bufnr)
-    end)
-  end)
+local function tell_status()
+  local inlined = require('inlined')
+  local line = inlined.statusline()
+  if line ~= '' then
+    vim.notify(line)
+  elseif inlined.client(0) then
+    vim.notify('inlined: starting')
+  else
+    vim.notify('inlined: not running for this file; see :checkhealth inlined')
+  end
 end
 
 local words = {
   doctor = function()
-    show('doctor', { daemon(), 'doctor' })
+    show('doctor')
   end,
   log = function()
-    vim.cmd.tabnew(vim.lsp.get_log_path and vim.lsp.get_log_path() or vim.lsp.log.get_filename())
+    vim.cmd.tabnew(vim.fn.fnameescape(require('inlined.compat').log_path()))
   end,
   models = function()
-    show('models', { daemon(), 'models', 'list' })
+    show('models', 'list')
   end,
   pause = function()
     require('inlined').pause()
   end,
   restart = function()
-    for _, client in ipairs(vim.lsp.get_clients({ name = 'inlined' })) do
-      client:stop()
-    end
-    vim.defer_fn(function()
-      require('inlined').start(vim.api.nvim_get_current_buf())
-    end, 500)
+    require('inlined').restart()
   end,
   resume = function()
     require('inlined').resume()
   end,
-  status = function()
-    local status = require('inlined.status').get(0)
-    local client = require('inlined').client(0)
-    if not client then
-      vim.notify('inlined: not running for this buffer; see :checkhealth inlined')
-      return
-    end
-    vim.notify(status and vim.inspect(status) or 'inlined: running, no status yet')
-  end,
+  status = tell_status,
 }
 
 ---@param args string[]
 function M.run(args)
   local word = args[1] or 'status'
-  if not words[word] then
-    vim.notify(
-      ('inlined: unknown word "%s"; known are: %s'):format(word, table.concat(M.complete(''), ', ')),
-      vim.log.levels.ERROR
-    )
+  if words[word] then
+    words[word]()
     return
   end
-  words[word]()
+  local known = table.concat(M.complete(''), ', ')
+  vim.notify(('inlined: unknown word "%s"; known are %s'):format(word, known), vim.log.levels.ERROR)
 end
 
 ---@param lead string

@@ -5,61 +5,39 @@
 local M = {}
 
 local api = vim.api
+local compat = require('inlined.compat')
+local suggestion = require('inlined.suggestion')
 local namespace = api.nvim_create_namespace('inlined.ghost')
+local AUTOMATIC = 2
 
 api.nvim_set_hl(0, 'InlinedGhost', { link = 'Comment', default = true })
 
----@class inlined.Shown
----@field items table[] As the server sent them, text and byte range resolved.
----@field index integer Which one is drawn.
----@field row integer Line of the cursor, from 0.
-
 ---@class inlined.Buffer
 ---@field client vim.lsp.Client
+---@field group integer
 ---@field timer? uv.uv_timer_t
 ---@field request? integer
----@field shown? inlined.Shown
----@field group integer
+---@field items inlined.Suggestion[]
+---@field index integer Which of them is drawn.
 
 ---@type table<integer, inlined.Buffer>
 local buffers = {}
 
-local function request(client, method, params, handler, bufnr)
-  if vim.fn.has('nvim-0.11') == 1 then
-    return client:request(method, params, handler, bufnr)
-  end
-  return client.request(method, params, handler, bufnr)
+local function is_inserting(bufnr)
+  return api.nvim_get_current_buf() == bufnr and vim.startswith(api.nvim_get_mode().mode, 'i')
 end
 
-local function cancel(client, id)
-  if vim.fn.has('nvim-0.11') == 1 then
-    client:cancel_request(id)
-  else
-    client.cancel_request(id)
-  end
-end
-
-local function current_item(state)
-  return state.shown and state.shown.items[state.shown.index]
-end
-
--- What of the item is not typed yet, or nil when the text left its path.
-local function remaining(bufnr, state)
-  local item = current_item(state)
-  if not item then
-    return nil
-  end
+local function cursor()
   local row, col = unpack(api.nvim_win_get_cursor(0))
-  row = row - 1
-  if row ~= state.shown.row or col < item.from then
-    return nil
-  end
-  local line = api.nvim_buf_get_lines(bufnr, row, row + 1, false)[1] or ''
-  local typed = line:sub(item.from + 1, col)
-  if item.text:sub(1, #typed) ~= typed or #typed >= #item.text then
-    return nil
-  end
-  return item.text:sub(#typed + 1), row, col
+  return row - 1, col
+end
+
+-- The current item and what of it is not typed yet, or nil.
+local function remaining(bufnr, state)
+  local item = state.items[state.index]
+  local row, col = cursor()
+  local rest = item and suggestion.rest(item, bufnr, row, col)
+  return rest and item, rest
 end
 
 local function clear(bufnr)
@@ -70,22 +48,21 @@ end
 
 local function draw(bufnr, state)
   clear(bufnr)
-  local text, row, col = remaining(bufnr, state)
-  if not text then
+  local item, rest = remaining(bufnr, state)
+  if not item then
     return
   end
-  local item = current_item(state)
-  local lines = vim.split(text, '\n')
-  local virt_lines = {}
+  local row, col = cursor()
+  local lines = vim.split(rest, '\n', { plain = true })
+  local below = {}
   for i = 2, #lines do
-    virt_lines[#virt_lines + 1] = { { lines[i], 'InlinedGhost' } }
+    below[#below + 1] = { { lines[i], 'InlinedGhost' } }
   end
-  -- Text that the suggestion swallows lies under an overlay, anything else is pushed aside.
-  local overlay = item.to > col
+  -- Text that the suggestion swallows lies under an overlay; other text is pushed aside.
   api.nvim_buf_set_extmark(bufnr, namespace, row, col, {
     virt_text = { { lines[1], 'InlinedGhost' } },
-    virt_text_pos = overlay and 'overlay' or 'inline',
-    virt_lines = #virt_lines > 0 and virt_lines or nil,
+    virt_text_pos = item.swallow > 0 and 'overlay' or 'inline',
+    virt_lines = #below > 0 and below or nil,
     hl_mode = 'combine',
     strict = false,
   })
@@ -94,80 +71,92 @@ end
 local function stop_timer(state)
   if state.timer then
     state.timer:stop()
-    state.timer:close()
+    if not state.timer:is_closing() then
+      state.timer:close()
+    end
     state.timer = nil
   end
 end
 
 local function stop_request(state)
-  if state.request then
-    cancel(state.client, state.request)
-    state.request = nil
+  local id = state.request
+  state.request = nil
+  if id and not compat.is_stopped(state.client) then
+    compat.cancel(state.client, id)
   end
 end
 
 local function hide(bufnr, state)
-  state.shown = nil
+  state.items = {}
   clear(bufnr)
 end
 
-local function byte_col(line, character, encoding)
-  return vim.lsp.util._str_byteindex_enc
-      and vim.lsp.util._str_byteindex_enc(line, character, encoding)
-    or vim.str_byteindex(line, encoding, character, false)
-end
+---@class inlined.Asked
+---@field row integer
+---@field col integer
+---@field line string
 
-local function resolve(bufnr, state, raw)
-  local row, col = unpack(api.nvim_win_get_cursor(0))
-  row = row - 1
-  local line = api.nvim_buf_get_lines(bufnr, row, row + 1, false)[1] or ''
-  local items = {}
+-- The server's items as suggestions.  Their ranges count in the text as it was when we asked.
+local function resolve(state, asked, raw)
+  local found = {}
+  local encoding = state.client.offset_encoding
   for _, item in ipairs(raw) do
     local text = type(item.insertText) == 'table' and item.insertText.value or item.insertText
-    local from, to = col, col
-    if item.range then
-      if item.range.start.line ~= row or item.range['end'].line ~= row then
-        return {}
-      end
-      from = byte_col(line, item.range.start.character, state.client.offset_encoding)
-      to = byte_col(line, item.range['end'].character, state.client.offset_encoding)
+    local from, to = asked.col, asked.col
+    local range = item.range
+    if range then
+      from = compat.byte_col(asked.line, range.start.character, encoding)
+      to = compat.byte_col(asked.line, range['end'].character, encoding)
     end
-    items[#items + 1] = { text = text, from = from, to = to, command = item.command }
+    local here = not range
+      or (range.start.line == asked.row and range['end'].line == asked.row)
+        and from <= asked.col
+        and asked.col <= to
+    if here and text ~= '' then
+      found[#found + 1] = {
+        text = text,
+        row = asked.row,
+        from = from,
+        swallow = to - asked.col,
+        right = asked.line:sub(asked.col + 1),
+        command = item.command,
+      }
+    end
   end
-  return items, row
+  return found
 end
 
-local function on_answer(bufnr, state, result, tick)
-  if buffers[bufnr] ~= state or api.nvim_get_current_buf() ~= bufnr then
-    return
-  end
-  if api.nvim_buf_get_changedtick(bufnr) ~= tick or not vim.startswith(api.nvim_get_mode().mode, 'i') then
-    return
-  end
-  local items, row = resolve(bufnr, state, result.items or result)
-  if #items == 0 then
-    hide(bufnr, state)
-    return
-  end
-  state.shown = { items = items, index = 1, row = row }
-  draw(bufnr, state)
-end
-
-local function ask(bufnr, state, kind)
+local function ask(bufnr, state)
   stop_timer(state)
   stop_request(state)
-  if api.nvim_get_current_buf() ~= bufnr then
+  if compat.is_stopped(state.client) then
     return
   end
+  local row, col = cursor()
+  local line = api.nvim_buf_get_lines(bufnr, row, row + 1, false)[1] or ''
+  local asked = { row = row, col = col, line = line }
   local params = vim.lsp.util.make_position_params(0, state.client.offset_encoding)
-  params.context = { triggerKind = kind }
-  local tick = api.nvim_buf_get_changedtick(bufnr)
-  local _, id = request(state.client, 'textDocument/inlineCompletion', params, function(err, result)
-    state.request = nil
-    if not err and result then
-      on_answer(bufnr, state, result, tick)
-    end
-  end, bufnr)
+  params.context = { triggerKind = AUTOMATIC }
+  local mine
+  local _, id = compat.request(
+    state.client,
+    'textDocument/inlineCompletion',
+    params,
+    function(err, result)
+      if state.request ~= mine then
+        return -- overtaken
+      end
+      state.request = nil
+      if err or not result or buffers[bufnr] ~= state or not is_inserting(bufnr) then
+        return
+      end
+      state.items = resolve(state, asked, result.items or result)
+      state.index = 1
+      draw(bufnr, state) -- draws only what still fits the text
+    end,
+    bufnr
+  )
+  mine = id
   state.request = id
 end
 
@@ -184,8 +173,8 @@ local function on_change(bufnr)
   stop_timer(state)
   state.timer = vim.defer_fn(function()
     state.timer = nil
-    if buffers[bufnr] == state and vim.startswith(api.nvim_get_mode().mode, 'i') then
-      ask(bufnr, state, 2)
+    if buffers[bufnr] == state and is_inserting(bufnr) then
+      ask(bufnr, state)
     end
   end, require('inlined').options.debounce_ms)
 end
@@ -199,6 +188,27 @@ local function on_leave(bufnr)
   end
 end
 
+local function watch(bufnr, group)
+  local function on(events, callback)
+    api.nvim_create_autocmd(events, { group = group, buffer = bufnr, callback = callback })
+  end
+  on({ 'InsertEnter', 'CursorMovedI', 'TextChangedI', 'TextChangedP' }, function()
+    on_change(bufnr)
+  end)
+  on({ 'InsertLeave', 'BufLeave' }, function()
+    on_leave(bufnr)
+  end)
+  on('BufUnload', function()
+    M.detach(bufnr)
+  end)
+  on('LspDetach', function(event)
+    local state = buffers[bufnr]
+    if state and event.data.client_id == state.client.id then
+      M.detach(bufnr)
+    end
+  end)
+end
+
 ---@param bufnr integer
 ---@param client vim.lsp.Client
 function M.attach(bufnr, client)
@@ -207,31 +217,9 @@ function M.attach(bufnr, client)
     return
   end
   local group = api.nvim_create_augroup('inlined.ghost.' .. bufnr, { clear = true })
-  buffers[bufnr] = { client = client, group = group }
-  api.nvim_create_autocmd({ 'InsertEnter', 'CursorMovedI', 'TextChangedI', 'TextChangedP' }, {
-    group = group,
-    buffer = bufnr,
-    callback = function()
-      on_change(bufnr)
-    end,
-  })
-  api.nvim_create_autocmd({ 'InsertLeave', 'BufLeave' }, {
-    group = group,
-    buffer = bufnr,
-    callback = function()
-      on_leave(bufnr)
-    end,
-  })
-  api.nvim_create_autocmd({ 'BufDelete', 'LspDetach' }, {
-    group = group,
-    buffer = bufnr,
-    callback = function(event)
-      if event.event == 'BufDelete' or event.data.client_id == client.id then
-        M.detach(bufnr)
-      end
-    end,
-  })
-  if vim.startswith(api.nvim_get_mode().mode, 'i') and api.nvim_get_current_buf() == bufnr then
+  buffers[bufnr] = { client = client, group = group, items = {}, index = 1 }
+  watch(bufnr, group)
+  if is_inserting(bufnr) then
     on_change(bufnr)
   end
 end
@@ -247,40 +235,47 @@ function M.detach(bufnr)
   pcall(api.nvim_del_augroup_by_id, state.group)
 end
 
--- Inserts at the cursor after removing what the item swallows to its right.
-local function insert(row, col, to, text)
-  local lines = vim.split(text, '\n')
-  api.nvim_buf_set_text(0, row, col, row, math.max(col, to), lines)
-  local last_col = (#lines == 1 and col or 0) + #lines[#lines]
-  api.nvim_win_set_cursor(0, { row + #lines, last_col })
+---@param bufnr integer
+function M.refresh(bufnr)
+  on_change(bufnr)
+end
+
+--- The text at the cursor, or nil.
+---@return string?
+function M.visible()
+  local bufnr = api.nvim_get_current_buf()
+  local state = buffers[bufnr]
+  local _, rest = nil, nil
+  if state then
+    _, rest = remaining(bufnr, state)
+  end
+  return rest
 end
 
 ---@param cut? fun(text: string): string What part to take; nil: all of it.
 ---@return boolean
 function M.accept(cut)
-  local bufnr = api.nvim_get_current_buf()
-  local state = buffers[bufnr]
-  local text, row, col = nil, nil, nil
-  if state then
-    text, row, col = remaining(bufnr, state)
-  end
-  if not text then
+  if not M.visible() then
     return false
   end
-  local item = current_item(state)
-  local part = cut and cut(text) or text
+  local bufnr = api.nvim_get_current_buf()
+  local state = buffers[bufnr]
   -- Scheduled: an <expr> mapping may not change the buffer.
   vim.schedule(function()
-    clear(bufnr)
-    if part == text then
-      insert(row, col, item.to, part)
-      state.shown = nil
-      if item.command then
-        state.client:exec_cmd(item.command, { bufnr = bufnr })
-      end
-    else
-      insert(row, col, col, part)
-      on_change(bufnr)
+    local item = state.items[state.index]
+    if not item or api.nvim_get_current_buf() ~= bufnr then
+      return
+    end
+    hide(bufnr, state)
+    local done, remains = suggestion.accept(item, cut)
+    if remains then
+      state.items, state.index = { remains }, 1
+      draw(bufnr, state)
+    elseif done and item.command then
+      compat.request(state.client, 'workspace/executeCommand', {
+        command = item.command.command,
+        arguments = item.command.arguments,
+      }, function() end, bufnr)
     end
   end)
   return true
@@ -288,14 +283,10 @@ end
 
 ---@return boolean
 function M.dismiss()
-  local bufnr = api.nvim_get_current_buf()
-  local state = buffers[bufnr]
-  if not (state and state.shown) then
+  if not M.visible() then
     return false
   end
-  stop_timer(state)
-  stop_request(state)
-  hide(bufnr, state)
+  on_leave(api.nvim_get_current_buf())
   return true
 end
 
@@ -303,8 +294,8 @@ end
 function M.cycle(count)
   local bufnr = api.nvim_get_current_buf()
   local state = buffers[bufnr]
-  if state and state.shown then
-    state.shown.index = (state.shown.index - 1 + count) % #state.shown.items + 1
+  if state and #state.items > 0 then
+    state.index = (state.index - 1 + count) % #state.items + 1
     draw(bufnr, state)
   end
 end

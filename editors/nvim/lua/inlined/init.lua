@@ -1,14 +1,18 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- inlined for Neovim: starts the daemon, turns ghost text on, and offers the functions that people
--- map keys to.  Nothing here draws or parses: 0.12 and newer draw by `vim.lsp.inline_completion`,
--- older versions by `inlined.ghost`.  There are no default keymaps.
+-- map keys to.  Nothing here draws: 0.12 and newer draw by `vim.lsp.inline_completion`
+-- (inlined.builtin), older versions by inlined.ghost.  One daemon serves all buffers.
 local M = {}
+
+local compat = require('inlined.compat')
+local suggestion = require('inlined.suggestion')
 
 ---@class inlined.Options
 ---@field cmd string[] Command that starts the daemon.
 ---@field enabled boolean Start by itself when a file is opened.
 ---@field filetypes_off table<string, boolean> File types that never get ghost text.
 ---@field debounce_ms integer Pause before a request, where we draw (before Neovim 0.12).
+---@field keys table<string, string> Keys of insert mode: accept, accept_word, accept_line, dismiss.
 ---@field settings table Settings for the daemon (section "inlined").
 ---@field root_markers string[] What marks the root of a workspace.
 M.options = {
@@ -16,6 +20,7 @@ M.options = {
   enabled = true,
   filetypes_off = { help = true, TelescopePrompt = true },
   debounce_ms = 75,
+  keys = {},
   settings = {},
   root_markers = { '.git' },
 }
@@ -27,21 +32,46 @@ function M.has_builtin()
   return vim.lsp.inline_completion ~= nil
 end
 
----@param options? table
-function M.setup(options)
-  M.options = vim.tbl_deep_extend('force', M.options, options or {})
+local function drawer()
+  return require(M.has_builtin() and 'inlined.builtin' or 'inlined.ghost')
 end
 
+-- ---- set-up -------------------------------------------------------------------------------------
+
+local actions = { 'accept', 'accept_word', 'accept_line', 'dismiss' }
+
+local function map_keys(keys)
+  for action, lhs in pairs(keys) do
+    if vim.tbl_contains(actions, action) then
+      vim.keymap.set('i', lhs, function()
+        return M[action]() and '' or lhs
+      end, { expr = true, desc = 'inlined: ' .. action:gsub('_', ' ') })
+    else
+      local text = 'inlined: setup({ keys = ... }) has no "%s"; it has %s'
+      vim.notify(text:format(action, table.concat(actions, ', ')), vim.log.levels.ERROR)
+    end
+  end
+end
+
+--- Optional; may be called again.
+---@param options? table See inlined.Options.
+function M.setup(options)
+  M.options = vim.tbl_deep_extend('force', M.options, options or {})
+  map_keys((options or {}).keys or {})
+end
+
+-- The daemon as cmd names it; else the one that came with this plugin: PREFIX/bin of an
+-- installation, build/ of a clone.
 local function find_daemon(cmd)
-  if vim.fn.executable(cmd[1]) == 1 then
+  if vim.fn.executable(cmd[1]) == 1 or cmd[1] ~= 'inlined' then
     return cmd
   end
-  -- An installation keeps the plugin in PREFIX/share/inlined/nvim and the daemon in PREFIX/bin.
-  local here = debug.getinfo(1, 'S').source:sub(2)
-  local prefix = vim.fn.fnamemodify(here, ':p:h:h:h:h:h:h')
-  local beside = prefix .. '/bin/inlined'
-  if vim.fn.executable(beside) == 1 then
-    return vim.list_extend({ beside }, vim.list_slice(cmd, 2))
+  local here = vim.fs.normalize(vim.fn.fnamemodify(debug.getinfo(1, 'S').source:sub(2), ':p'))
+  local prefix = here:match('^(.*)/share/nvim/site/pack/.*$')
+  local clone = here:match('^(.*)/editors/nvim/lua/inlined/init%.lua$')
+  local path = prefix and prefix .. '/bin/inlined' or clone and clone .. '/build/inlined'
+  if path and vim.fn.executable(path) == 1 then
+    return vim.list_extend({ path }, vim.list_slice(cmd, 2))
   end
   return cmd
 end
@@ -52,7 +82,8 @@ function M.server_config()
     name = 'inlined',
     cmd = find_daemon(M.options.cmd),
     root_markers = M.options.root_markers,
-    settings = { inlined = M.options.settings },
+    -- An empty table of Lua would arrive as a list.
+    settings = { inlined = next(M.options.settings) and M.options.settings or vim.empty_dict() },
     handlers = {
       ['inlined/status'] = function(_, status, ctx)
         require('inlined.status').set(ctx.client_id, status)
@@ -61,169 +92,213 @@ function M.server_config()
   }
 end
 
+-- ---- buffers and the daemon ---------------------------------------------------------------------
+
 ---@param bufnr? integer
 ---@return vim.lsp.Client?
 function M.client(bufnr)
   return vim.lsp.get_clients({ name = 'inlined', bufnr = bufnr })[1]
 end
 
-local function wanted(bufnr)
-  return M.options.enabled
-    and not paused
-    and vim.api.nvim_buf_is_valid(bufnr)
+-- Whether a buffer may get ghost text.
+local function suits(bufnr)
+  return vim.api.nvim_buf_is_loaded(bufnr)
     and vim.bo[bufnr].buftype == ''
     and not M.options.filetypes_off[vim.bo[bufnr].filetype]
 end
 
-local function on_attach(client, bufnr)
-  if M.has_builtin() then
-    vim.lsp.inline_completion.enable(true, { bufnr = bufnr })
-  else
-    require('inlined.ghost').attach(bufnr, client)
+local told_missing = false
+
+local function tell_missing(program)
+  if not told_missing then
+    told_missing = true
+    local text = 'inlined: there is no program "%s"; run ./bootstrap install or set cmd in setup()'
+    vim.notify(text:format(program), vim.log.levels.WARN)
   end
 end
 
-local told_missing = false
+-- One daemon is enough: it learns of a further root as a workspace folder.
+local function add_root(client, root)
+  local uri = vim.uri_from_fname(root)
+  for _, folder in ipairs(client.workspace_folders or {}) do
+    if folder.uri == uri then
+      return
+    end
+  end
+  local folder = { uri = uri, name = root }
+  client.workspace_folders = client.workspace_folders or {}
+  table.insert(client.workspace_folders, folder)
+  compat.notify(client, 'workspace/didChangeWorkspaceFolders', {
+    event = { added = { folder }, removed = {} },
+  })
+end
+
+local function reuse(client, config)
+  if client.name ~= 'inlined' or compat.is_stopped(client) then
+    return false
+  end
+  if client.initialized then
+    add_root(client, config.root_dir)
+  end
+  return true
+end
+
+-- Whether Neovim itself starts the daemon, because the user said vim.lsp.enable('inlined').
+local function enabled_by_user()
+  return vim.lsp.is_enabled ~= nil and vim.lsp.is_enabled('inlined')
+end
 
 --- Starts the daemon for a buffer (or attaches the running one).
 ---@param bufnr integer
 function M.start(bufnr)
-  if not wanted(bufnr) or M.client(bufnr) then
+  local wanted = M.options.enabled and not paused and not enabled_by_user()
+  if not wanted or not suits(bufnr) or M.client(bufnr) then
     return
   end
   local config = M.server_config()
   if vim.fn.executable(config.cmd[1]) == 0 then
-    if not told_missing then
-      told_missing = true
-      vim.notify(
-        ('inlined: the program "%s" is not on PATH; run ./bootstrap install or set cmd in setup()'):format(
-          config.cmd[1]
-        ),
-        vim.log.levels.WARN
-      )
-    end
+    tell_missing(config.cmd[1])
     return
   end
   local name = vim.api.nvim_buf_get_name(bufnr)
-  local root = vim.fs.find(config.root_markers, { path = vim.fs.dirname(name), upward = true })[1]
-  config.root_dir = root and vim.fs.dirname(root) or vim.fs.dirname(name)
-  config.on_attach = on_attach
-  vim.lsp.start(config, { bufnr = bufnr, silent = true })
+  local folder = name ~= '' and vim.fs.dirname(name) or vim.fn.getcwd()
+  local root = vim.fs.find(config.root_markers, { path = folder, upward = true })[1]
+  config.root_dir = root and vim.fs.dirname(root) or folder
+  vim.lsp.start(config, { bufnr = bufnr, silent = true, reuse_client = reuse })
 end
 
--- Users who prefer `vim.lsp.enable('inlined')` get ghost text as well.
+-- The one place where ghost text is turned on, whoever started the daemon.
 vim.api.nvim_create_autocmd('LspAttach', {
   group = vim.api.nvim_create_augroup('inlined.attach', { clear = true }),
   callback = function(event)
     local client = vim.lsp.get_client_by_id(event.data.client_id)
-    if client and client.name == 'inlined' and wanted(event.buf) then
-      on_attach(client, event.buf)
+    if client and client.name == 'inlined' and not paused and suits(event.buf) then
+      drawer().attach(event.buf, client)
     end
   end,
 })
 
+local function each_attached(act)
+  for _, client in ipairs(vim.lsp.get_clients({ name = 'inlined' })) do
+    for bufnr in pairs(client.attached_buffers) do
+      act(bufnr, client)
+    end
+  end
+end
+
+local function start_all()
+  for _, bufnr in ipairs(vim.api.nvim_list_bufs()) do
+    if vim.bo[bufnr].buflisted then
+      M.start(bufnr)
+    end
+  end
+end
+
 --- No request is sent until resume().
 function M.pause()
   paused = true
-  for _, client in ipairs(vim.lsp.get_clients({ name = 'inlined' })) do
-    for bufnr in pairs(client.attached_buffers) do
-      if M.has_builtin() then
-        vim.lsp.inline_completion.enable(false, { bufnr = bufnr })
-      else
-        require('inlined.ghost').detach(bufnr)
-      end
-    end
-  end
+  each_attached(function(bufnr, client)
+    drawer().detach(bufnr, client)
+  end)
+  require('inlined.status').changed()
 end
 
 function M.resume()
   paused = false
-  for _, client in ipairs(vim.lsp.get_clients({ name = 'inlined' })) do
-    for bufnr in pairs(client.attached_buffers) do
-      on_attach(client, bufnr)
+  each_attached(function(bufnr, client)
+    if suits(bufnr) then
+      drawer().attach(bufnr, client)
     end
-  end
+  end)
+  start_all()
+  require('inlined.status').changed()
 end
 
+---@return boolean
 function M.is_paused()
   return paused
 end
 
---- First word of `text` with the blanks before it: what "accept a word" takes.
----@param text string
-function M.first_word(text)
-  return text:match('^%s*[%w_\128-\255]+') or text:match('^%s*[^%w%s_]+') or text
+local function is_gone(client)
+  return vim.lsp.get_client_by_id(client.id) == nil
 end
 
---- First line of `text`; when it starts with a line break, that break and the next line.
----@param text string
-function M.first_line(text)
-  return text:match('^\n*[^\n]*')
-end
-
--- Accepts what `cut` leaves of the shown text.  Returns false when nothing is shown, so that a
--- mapping can fall back.
-local function accept(cut)
-  if not M.has_builtin() then
-    return require('inlined.ghost').accept(cut)
+-- Calls `act` once none of `clients` runs; the last means is to kill them.
+local function when_stopped(clients, tries, act)
+  if vim.iter(clients):all(is_gone) then
+    act()
+  elseif tries == 0 then
+    for _, client in ipairs(clients) do
+      compat.stop(client, true)
+    end
+    act()
+  else
+    vim.defer_fn(function()
+      when_stopped(clients, tries - 1, act)
+    end, 50)
   end
-  if not cut then
-    return vim.lsp.inline_completion.get()
-  end
-  return vim.lsp.inline_completion.get({
-    on_accept = function(item)
-      local text = item.insert_text
-      local row, col = unpack(vim.api.nvim_win_get_cursor(0))
-      local typed = 0
-      if item.range then
-        local start_row, start_col = item.range:to_extmark()
-        typed = start_row == row - 1 and col - start_col or 0
-      end
-      local part = cut(text:sub(typed + 1))
-      local lines = vim.split(part, '\n')
-      vim.api.nvim_buf_set_text(0, row - 1, col, row - 1, col, lines)
-      local last_col = (#lines == 1 and col or 0) + #lines[#lines]
-      vim.api.nvim_win_set_cursor(0, { row + #lines - 1, last_col })
-      return nil -- applied by us
-    end,
-  })
 end
 
+--- Stops the daemon and starts it again, for all files.
+function M.restart()
+  told_missing = false
+  local old = vim.lsp.get_clients({ name = 'inlined' })
+  each_attached(function(bufnr, client)
+    drawer().detach(bufnr, client)
+  end)
+  local by_user = enabled_by_user()
+  if by_user then
+    vim.lsp.enable('inlined', false)
+  end
+  for _, client in ipairs(old) do
+    compat.stop(client)
+  end
+  when_stopped(old, 100, function()
+    if by_user then
+      vim.lsp.enable('inlined', true)
+    end
+    start_all()
+  end)
+end
+
+--- Asks again in insert mode: the daemon has news, such as a loaded model.
+function M.refresh()
+  local bufnr = vim.api.nvim_get_current_buf()
+  if not paused and M.client(bufnr) and vim.startswith(vim.api.nvim_get_mode().mode, 'i') then
+    drawer().refresh(bufnr)
+  end
+end
+
+-- ---- for keys -----------------------------------------------------------------------------------
+
+--- Inserts the shown text.  False when nothing is shown, so that a mapping can fall back.
 ---@return boolean
 function M.accept()
-  return accept(nil)
+  return drawer().accept(nil)
 end
 
+--- The same for its first word.
 ---@return boolean
 function M.accept_word()
-  return accept(M.first_word)
+  return drawer().accept(suggestion.first_word)
 end
 
+--- The same for its first line.
 ---@return boolean
 function M.accept_line()
-  return accept(M.first_line)
+  return drawer().accept(suggestion.first_line)
 end
 
 --- Hides the shown text until the next change.
 ---@return boolean
 function M.dismiss()
-  if not M.has_builtin() then
-    return require('inlined.ghost').dismiss()
-  end
-  return vim.lsp.inline_completion.get({
-    on_accept = function()
-      return nil
-    end,
-  })
+  return drawer().dismiss()
 end
 
---- Shows the next candidate.
+--- Shows another candidate, where the daemon sent several.
+---@param count? integer
 function M.cycle(count)
-  if M.has_builtin() then
-    vim.lsp.inline_completion.select({ count = count or 1 })
-  else
-    require('inlined.ghost').cycle(count or 1)
-  end
+  drawer().cycle(count or 1)
 end
 
 --- One short text for a statusline.

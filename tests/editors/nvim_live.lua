@@ -1,0 +1,364 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- The whole way in a real editor: Neovim, the plugin where the installation puts it, the daemon and
+-- the real model.  What is suggested is the model's affair; how it is shown, accepted and dismissed
+-- is checked against whatever it suggests.
+--   NVIM -l nvim_live.lua BUILD FOLDER
+local here = arg[0]:match('^(.*)/[^/]*$')
+package.path = here .. '/?.lua;' .. package.path
+local Child = require('child')
+local picture = require('picture')
+
+local build, folder = arg[1], arg[2]
+local top = vim.fs.normalize(here .. '/../..')
+local BUILTIN = vim.fn.has('nvim-0.12') == 1
+local INIT = [[
+vim.o.termguicolors = true
+vim.o.background = 'dark'
+vim.o.laststatus = 2
+vim.o.scrolloff = 5
+vim.o.statusline = "%t%=%{v:lua.require'inlined'.statusline()} "
+for _, group in ipairs({ 'ComplHint', 'InlinedGhost' }) do
+  vim.api.nvim_set_hl(0, group, { fg = '#6f9ec4', italic = true })
+end
+sent = 0
+vim.api.nvim_create_autocmd('LspRequest', { callback = function(event)
+  local request = event.data.request
+  if request.method == 'textDocument/inlineCompletion' and request.type == 'pending' then
+    sent = sent + 1
+  end
+end })
+require('inlined').setup({
+  keys = {
+    accept = '<Tab>',
+    accept_word = '<C-Right>',
+    accept_line = '<C-Down>',
+    dismiss = '<C-]>',
+  },
+  settings = { completion = { timeBudgetMs = 0 } }, -- other tests may take the processor
+})
+]]
+
+local function skip(why)
+  print('SKIP: ' .. why)
+  os.exit(77)
+end
+
+local function find_models()
+  local program = build .. '/inlined'
+  if vim.fn.executable(program) == 0 then
+    skip(program .. ' is not built')
+  end
+  local run = vim.system({ program, 'models', 'path', 'default' }, { text = true }):wait()
+  local path = vim.trim(run.stdout or '')
+  if run.code ~= 0 or not vim.uv.fs_stat(path) then
+    skip('no model here; fetch it with: build/inlined models pull default')
+  end
+  return vim.fs.dirname(path)
+end
+
+local models = find_models()
+local began = vim.uv.hrtime()
+local function passed(what)
+  print(('ok  %5.1f s  %s'):format((vim.uv.hrtime() - began) / 1e9, what))
+end
+
+local function read(path)
+  local file = assert(io.open(path, 'rb'))
+  local text = file:read('a')
+  file:close()
+  return text
+end
+
+local function equal(got, want, what)
+  if not vim.deep_equal(got, want) then
+    error(('%s\n got: %s\nwant: %s'):format(what, vim.inspect(got), vim.inspect(want)), 2)
+  end
+end
+
+-- `text` with `more` put in at `byte`.
+local function spliced(text, byte, more)
+  return text:sub(1, byte) .. more .. text:sub(byte + 1)
+end
+
+vim.fn.delete(folder, 'rf')
+local sample = Child.write(folder .. '/work', 'inventory.py',
+  read(top .. '/tests/demo/samples/inventory.py'))
+vim.fn.mkdir(folder .. '/work/.git', 'p')
+local function start(init)
+  return Child.start({
+    nvim = vim.env.INLINED_NVIM,
+    folder = folder,
+    plugin = top .. '/editors/nvim',
+    init = init,
+    programs = build,
+    models = models,
+  })
+end
+local nvim = start(INIT)
+
+local function status()
+  local found = nvim:lua([[return require('inlined.status').get(0)]])
+  return found ~= vim.NIL and found or nil
+end
+
+local function cursor_text()
+  local text, byte = nvim:text()
+  return text, byte
+end
+
+-- ---- a file is opened: the daemon starts, the model loads, the status says so --------------------
+
+local function test_start()
+  nvim:command('edit ' .. sample)
+  nvim:wait('the model', function()
+    local now = status()
+    return now and now.state == 'ready'
+  end)
+  local line = nvim:lua([[return require('inlined').statusline()]])
+  assert(line:find('ready', 1, true) and line:find(status().model, 1, true), line)
+  assert(nvim:command('Inlined status'):find(line, 1, true), ':Inlined status says ' .. line)
+  assert(#nvim:processes() == 1, 'one daemon')
+  passed('the daemon starts with the file: ' .. line)
+end
+
+-- ---- typing brings ghost text where it belongs ---------------------------------------------------
+
+local function test_ghost()
+  nvim:keys('Go<CR><CR>def most_expensive(items: list[Item]) -> Item:<CR>')
+  local ghost = nvim:wait_ghost()
+  local _, byte = cursor_text()
+  local row, col = unpack(nvim:call('nvim_win_get_cursor', 0))
+  equal({ ghost.row, ghost.col }, { row - 1, col }, 'ghost text begins at the cursor')
+  equal(ghost.namespace, BUILTIN and 'nvim.lsp.inline_completion' or 'inlined.ghost', 'who draws')
+  assert(byte > 0)
+  passed('ghost text: ' .. vim.inspect(ghost.text))
+  picture.write(nvim, folder .. '/neovim.svg', 'Ghost text of a local model in Neovim')
+  passed('picture of the screen: ' .. folder .. '/neovim.svg')
+  return ghost.text
+end
+
+-- What is typed along a suggestion stays away from the rest of it, before any answer.
+local function test_type_through(shown)
+  local text, byte = cursor_text()
+  local typed = shown:sub(1, 2)
+  for i = 1, #typed do
+    local want = spliced(text, byte, typed:sub(1, i))
+    nvim:keys(typed:sub(i, i))
+    nvim:wait('the typed letter', function()
+      return cursor_text() == want
+    end)
+    local ghost = nvim:ghost()
+    equal(ghost and ghost.text, shown:sub(i + 1), 'the rest stays on screen')
+  end
+  passed('typed through')
+  return shown:sub(#typed + 1)
+end
+
+local function accept(key, part, shown)
+  local text, byte = cursor_text()
+  nvim:keys(key)
+  local want = spliced(text, byte, part)
+  nvim:wait('the accepted text', function()
+    return cursor_text() == want
+  end)
+  local _, now = cursor_text()
+  equal(now, byte + #part, 'the cursor stands behind it')
+  local ghost = nvim:ghost()
+  local rest = shown:sub(#part + 1)
+  equal(ghost and ghost.text, rest ~= '' and rest or nil, 'the rest is still shown')
+  return rest
+end
+
+local function first_word(text)
+  return text:match('^%s*[%w_]+') or text:match('^%s*[^%w%s_]+') or text
+end
+
+local function test_accept(shown)
+  local rest = accept('<C-Right>', first_word(shown), shown)
+  rest = accept('<C-Right>', first_word(rest), rest)
+  passed('accepted by word, twice without a pause')
+  local before = cursor_text()
+  accept('<Tab>', rest, rest)
+  passed('accepted whole')
+  nvim:keys('<Esc>u')
+  nvim:wait('the undo', function()
+    return cursor_text() == before
+  end)
+  nvim:keys('<C-r>')
+end
+
+local function test_accept_line()
+  nvim:keys('Go<CR><CR>class Shelf:<CR>    def __init__(self, items: list[Item]):<CR>')
+  local shown = nvim:wait_ghost().text
+  local line = shown:match('^%s*\n[^\n]*') or shown:match('^[^\n]*')
+  accept('<C-Down>', line, shown)
+  passed('accepted by line, of ' .. vim.inspect(shown))
+  nvim:keys('<Esc>')
+  nvim:wait_no_ghost()
+end
+
+local function test_dismiss()
+  nvim:keys('Go<CR>def cheapest_name(items: list[Item]) -> str:<CR>')
+  local shown = nvim:wait_ghost().text
+  local text = cursor_text()
+  nvim:keys('<C-]>')
+  nvim:wait_no_ghost()
+  equal(cursor_text(), text, 'dismissing changes nothing')
+  nvim:keys(shown:sub(1, 1))
+  nvim:wait_ghost()
+  nvim:keys('<Esc>')
+  nvim:wait_no_ghost()
+  passed('dismissed until the next change; gone on leaving insert mode')
+end
+
+-- ---- a key without a suggestion, a reason for none -----------------------------------------------
+
+local function test_nothing()
+  nvim:command('edit ' .. folder .. '/work/empty.py')
+  nvim:keys('i')
+  local line = nvim:wait('the reason', function()
+    local now = status()
+    return now and now.reason == 'empty-document'
+      and nvim:lua([[return require('inlined').statusline()]])
+  end)
+  assert(nvim:command('Inlined'):find(line, 1, true), ':Inlined says it')
+  nvim:keys('<Tab>')
+  equal((cursor_text()):match('^%s+$') ~= nil, true, '<Tab> is a tab where nothing is shown')
+  nvim:keys('<Esc>')
+  nvim:command('undo | edit ' .. sample)
+  passed('no suggestion, and why: ' .. line)
+end
+
+-- ---- pause, resume, restart, one daemon ----------------------------------------------------------
+
+local function test_pause()
+  nvim:command('Inlined pause')
+  equal(nvim:lua([[return require('inlined').statusline()]]), 'inlined: paused', 'the status')
+  local before = nvim:lua('return sent')
+  nvim:keys('Go<CR>def quantity_of(items: list[Item], name: str) -> int:<CR>')
+  nvim:never('a request while paused', function()
+    return nvim:lua('return sent') ~= before or nvim:ghost()
+  end, 600)
+  nvim:keys('<Esc>')
+  nvim:command('Inlined resume')
+  nvim:keys('a')
+  nvim:wait_ghost()
+  nvim:command('Inlined pause')
+  equal(nvim:ghost(), nil, 'pausing hides at once')
+  nvim:command('Inlined resume')
+  nvim:keys('<Esc>')
+  passed('paused and resumed')
+end
+
+local function test_one_daemon()
+  local other = Child.write(folder .. '/other', 'list.c', read(top .. '/tests/demo/samples/string_list.c'))
+  vim.fn.mkdir(folder .. '/other/.git', 'p')
+  nvim:command('edit ' .. other)
+  nvim:wait('the second root', function()
+    return nvim:lua([[local c = require('inlined').client(0) return c and #c.workspace_folders == 2]])
+  end)
+  assert(#nvim:processes() == 1, 'still one daemon')
+  nvim:command('edit ' .. sample)
+  passed('one daemon for two roots')
+end
+
+local function test_restart()
+  local old = nvim:processes()
+  nvim:command('Inlined restart')
+  Child.wait_dead(old, 10000)
+  nvim:wait('the model', function()
+    local now = status()
+    return now and now.state == 'ready'
+  end)
+  nvim:keys('Go<CR>def value_of(item: Item) -> float:<CR>')
+  nvim:wait_ghost()
+  nvim:keys('<Esc>')
+  passed('restarted')
+end
+
+-- ---- health, help, messages ----------------------------------------------------------------------
+
+local function test_health()
+  local model = status().model
+  nvim:command('checkhealth inlined')
+  local report = nvim:wait('the report', function()
+    local text = table.concat(nvim:call('nvim_buf_get_lines', 0, 0, -1, false), '\n')
+    return text:find('inlined: running', 1, true) and text
+  end)
+  assert(not report:find('ERROR'), report)
+  assert(not report:find('WARNING'), report)
+  local run = vim.system({ build .. '/inlined', 'doctor', '--json' }, { text = true }):wait()
+  for _, check in ipairs(vim.json.decode(run.stdout).checks) do
+    assert(report:find(check.name .. ': ', 1, true), 'the report names ' .. check.name .. '\n' .. report)
+  end
+  assert(report:find('keys of insert mode', 1, true) and report:find(model, 1, true), report)
+  nvim:command('bwipeout!')
+  passed(':checkhealth inlined has everything that doctor checks')
+end
+
+local function test_help()
+  nvim:command('helptags ' .. nvim.plugin .. '/doc')
+  for _, tag in ipairs({ 'inlined', 'inlined-keys', ':Inlined', 'inlined-trouble' }) do
+    nvim:command('help ' .. tag)
+    assert(nvim:lua([[return vim.fn.expand('%:t')]]) == 'inlined.txt', 'help for ' .. tag)
+    nvim:command('bwipeout!')
+  end
+  passed('help tags')
+end
+
+local function test_messages()
+  equal(nvim:lua('return vim.v.errmsg'), '', 'no error message')
+  local messages = nvim:messages()
+  assert(not messages:find('[Ee]rror') and not messages:find('E%d+:'), messages)
+  local log = io.open(folder .. '/state/nvim/lsp.log')
+  local text = log and log:read('a') or ''
+  assert(not text:find('[ERROR]', 1, true), 'the LSP log has no errors:\n' .. text)
+  passed('no errors in :messages and the LSP log')
+end
+
+-- ---- the end -------------------------------------------------------------------------------------
+
+local function test_quit()
+  local daemons = nvim:processes()
+  assert(#daemons == 1)
+  equal(nvim:quit(), 0, 'exit code')
+  Child.wait_dead(daemons, 10000)
+  passed('the daemon ends with Neovim')
+end
+
+-- A user of vim.lsp.enable: no set-up of ours, the same ghost text, and the end by a kill.
+local function test_enable()
+  nvim = start([[vim.lsp.enable('inlined')]])
+  nvim:command('edit ' .. sample)
+  nvim:keys('Go<CR><CR>def most_expensive(items: list[Item]) -> Item:<CR>')
+  nvim:wait_ghost()
+  assert(#nvim:processes() == 1, 'one daemon')
+  local daemons = nvim:processes()
+  nvim:kill()
+  Child.wait_dead(daemons, 10000)
+  passed("vim.lsp.enable('inlined') does it too, and a daemon whose editor is killed ends")
+end
+
+local function run()
+  test_start()
+  local rest = test_type_through(test_ghost())
+  test_accept(rest)
+  test_accept_line()
+  test_dismiss()
+  test_nothing()
+  test_pause()
+  test_one_daemon()
+  test_restart()
+  test_health()
+  test_help()
+  test_messages()
+  test_quit()
+  test_enable()
+end
+
+local fine, why = xpcall(run, debug.traceback)
+if not fine then
+  print('FAILED: ' .. tostring(why))
+  nvim:kill()
+  os.exit(1)
+end

@@ -1,0 +1,15 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# run_nvim.sh VERSION NVIM SCRIPT [ARG...]: runs a Lua test in a real Neovim, `NVIM -l SCRIPT`.
+# Without NVIM the one in bootstrap's cache is taken; 77 when there is none.
+set -eu
+version=$1 nvim=$2 script=$3
+shift 3
+[ -n "$nvim" ] || nvim=${INLINED_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/inlined}/nvim/$version/bin/nvim
+if [ ! -x "$nvim" ]; then
+    echo "SKIP: there is no Neovim at $nvim; ./bootstrap test fetches it," \
+        "or: tests/editors/install_nvim.sh $version DIR"
+    exit 77
+fi
+export INLINED_NVIM="$nvim"
+exec "$nvim" --clean -l "$script" "$@"
