@@ -8,24 +8,69 @@ local M = {}
 local api = vim.api
 local suggestion = require('inlined.suggestion')
 local METHOD = 'textDocument/inlineCompletion'
+-- Answers that are no answer: overtaken, cancelled, or the text has changed since.
+local OVERTAKEN = { [-32800] = true, [-32801] = true, [-32802] = true }
 
----@param bufnr integer
----@param client vim.lsp.Client
-function M.attach(bufnr, client)
-  -- Both marks are needed: buffers are off by default, and pausing switches our client off.
-  vim.lsp.inline_completion.enable(true, { bufnr = bufnr })
-  vim.lsp.inline_completion.enable(true, { bufnr = bufnr, client_id = client.id })
+-- Per buffer: what stood right of the cursor when the shown suggestion was asked for.
+---@type table<integer, string>
+local right_of = {}
+
+-- Whether an answer may be drawn.  The editor itself does not ask: it raises errors when the buffer
+-- was left, or switched off, while the answer was on its way.
+local function is_welcome(bufnr, client)
+  return api.nvim_get_current_buf() == bufnr
+    and require('inlined').wants(bufnr)
+    and vim.lsp.buf_is_attached(bufnr, client.id)
+    and vim.lsp.inline_completion.is_enabled({ bufnr = bufnr, client_id = client.id })
+end
+
+-- Puts us between the editor and its client, for this one method: no question while paused, no
+-- answer that nobody wants, and a memory of where the question was asked.
+local function guard(client)
+  local request = client.request
+  client.request = function(self, method, params, handler, bufnr)
+    if method ~= METHOD or not handler then
+      return request(self, method, params, handler, bufnr)
+    end
+    bufnr = (bufnr == nil or bufnr == 0) and api.nvim_get_current_buf() or bufnr
+    -- The editor's timer may fire after the buffer was left; it would ask with a wrong position.
+    if bufnr ~= api.nvim_get_current_buf() or not require('inlined').wants(bufnr) then
+      return false
+    end
+    local col = api.nvim_win_get_cursor(0)[2]
+    local right = api.nvim_get_current_line():sub(col + 1)
+    return request(self, method, params, function(err, result, ctx)
+      if err and not OVERTAKEN[err.code] then
+        handler(err, result, ctx)
+      elseif not err and is_welcome(bufnr, client) then
+        right_of[bufnr] = right
+        handler(err, result, ctx)
+      end
+    end, bufnr)
+  end
+  client._inlined_guarded = true
 end
 
 ---@param bufnr integer
 ---@param client vim.lsp.Client
-function M.detach(bufnr, client)
+function M.attach(bufnr, client)
+  if not client._inlined_guarded then
+    guard(client)
+  end
+  vim.lsp.inline_completion.enable(true, { bufnr = bufnr })
+end
+
+---@param bufnr integer
+---@param client vim.lsp.Client
+function M.hide(bufnr, client)
   for id, request in pairs(client.requests) do
     if request.method == METHOD and request.bufnr == bufnr and request.type == 'pending' then
       client:cancel_request(id)
     end
   end
-  vim.lsp.inline_completion.enable(false, { bufnr = bufnr, client_id = client.id })
+  if api.nvim_get_current_buf() == bufnr then
+    M.dismiss()
+  end
 end
 
 --- The editor asks when the cursor moves, so it is told that it has.
@@ -51,6 +96,7 @@ local function resolve(item)
     row = row,
     from = from,
     swallow = to - from,
+    right = right_of[api.nvim_get_current_buf()],
     command = item.command,
   }
 end
@@ -74,6 +120,7 @@ local function offer(bufnr, client, remains)
     range = { start = position(remains.from), ['end'] = position(remains.from + remains.swallow) },
     command = remains.command,
   }
+  right_of[bufnr] = remains.right
   pcall(shown.handler, shown, nil, { items = { item } }, { client_id = client.id })
 end
 

@@ -18,7 +18,8 @@ local function show(...)
   end
   local started, why = pcall(vim.system, argv, { text = true }, vim.schedule_wrap(on_done))
   if not started then
-    vim.notify(('inlined: %s does not start: %s'):format(argv[1], why), vim.log.levels.ERROR)
+    local text = ('inlined: %s does not start: %s'):format(argv[1], tostring(why):match('[^\n]*'))
+    vim.notify(text, vim.log.levels.ERROR)
   end
 end
 

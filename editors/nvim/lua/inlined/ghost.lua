@@ -129,7 +129,7 @@ end
 local function ask(bufnr, state)
   stop_timer(state)
   stop_request(state)
-  if compat.is_stopped(state.client) then
+  if compat.is_stopped(state.client) or not require('inlined').wants(bufnr) then
     return
   end
   local row, col = cursor()
@@ -224,7 +224,6 @@ function M.attach(bufnr, client)
   end
 end
 
----@param bufnr integer
 function M.detach(bufnr)
   local state = buffers[bufnr]
   if not state then
@@ -233,6 +232,12 @@ function M.detach(bufnr)
   on_leave(bufnr)
   buffers[bufnr] = nil
   pcall(api.nvim_del_augroup_by_id, state.group)
+end
+
+--- Hides what is shown and forgets what was asked.
+---@param bufnr integer
+function M.hide(bufnr)
+  on_leave(bufnr)
 end
 
 ---@param bufnr integer

@@ -107,6 +107,13 @@ local function suits(bufnr)
     and not M.options.filetypes_off[vim.bo[bufnr].filetype]
 end
 
+--- Whether a buffer gets ghost text now.
+---@param bufnr integer
+---@return boolean
+function M.wants(bufnr)
+  return not paused and suits(bufnr)
+end
+
 local told_missing = false
 
 local function tell_missing(program)
@@ -167,12 +174,13 @@ function M.start(bufnr)
   vim.lsp.start(config, { bufnr = bufnr, silent = true, reuse_client = reuse })
 end
 
--- The one place where ghost text is turned on, whoever started the daemon.
+-- The one place where ghost text is turned on, whoever started the daemon.  What is paused or off
+-- for a file type is decided by each question (wants()).
 vim.api.nvim_create_autocmd('LspAttach', {
   group = vim.api.nvim_create_augroup('inlined.attach', { clear = true }),
   callback = function(event)
     local client = vim.lsp.get_client_by_id(event.data.client_id)
-    if client and client.name == 'inlined' and not paused and suits(event.buf) then
+    if client and client.name == 'inlined' then
       drawer().attach(event.buf, client)
     end
   end,
@@ -194,23 +202,27 @@ local function start_all()
   end
 end
 
+--- Asks again in insert mode: there is news, such as a loaded model.
+function M.refresh()
+  local bufnr = vim.api.nvim_get_current_buf()
+  if M.client(bufnr) and vim.startswith(vim.api.nvim_get_mode().mode, 'i') then
+    drawer().refresh(bufnr)
+  end
+end
+
 --- No request is sent until resume().
 function M.pause()
   paused = true
   each_attached(function(bufnr, client)
-    drawer().detach(bufnr, client)
+    drawer().hide(bufnr, client)
   end)
   require('inlined.status').changed()
 end
 
 function M.resume()
   paused = false
-  each_attached(function(bufnr, client)
-    if suits(bufnr) then
-      drawer().attach(bufnr, client)
-    end
-  end)
   start_all()
+  M.refresh()
   require('inlined.status').changed()
 end
 
@@ -244,7 +256,7 @@ function M.restart()
   told_missing = false
   local old = vim.lsp.get_clients({ name = 'inlined' })
   each_attached(function(bufnr, client)
-    drawer().detach(bufnr, client)
+    drawer().hide(bufnr, client)
   end)
   local by_user = enabled_by_user()
   if by_user then
@@ -259,14 +271,6 @@ function M.restart()
     end
     start_all()
   end)
-end
-
---- Asks again in insert mode: the daemon has news, such as a loaded model.
-function M.refresh()
-  local bufnr = vim.api.nvim_get_current_buf()
-  if not paused and M.client(bufnr) and vim.startswith(vim.api.nvim_get_mode().mode, 'i') then
-    drawer().refresh(bufnr)
-  end
 end
 
 -- ---- for keys -----------------------------------------------------------------------------------
