@@ -19,6 +19,7 @@
 /* clang-format off */
 static const arch_row rows[] = {
     /* name        rope       norm        act            pattern, bits */
+    {"gemma",      ROPE_NEOX, NORM_RMS,   ACT_GELU_TANH, 0, ARCH_EMBED_SQRT},
     {"gemma2",     ROPE_NEOX, NORM_RMS,   ACT_GELU_TANH, 2, ARCH_POST_NORM | ARCH_EMBED_SQRT},
     {"gemma3",     ROPE_NEOX, NORM_RMS,   ACT_GELU_TANH, 6, ARCH_POST_NORM | ARCH_EMBED_SQRT |
                                                             ARCH_QK_NORM | ARCH_LOCAL_ROPE},
@@ -27,6 +28,7 @@ static const arch_row rows[] = {
     {"phi3",       ROPE_NEOX, NORM_RMS,   ACT_SILU,      0, ARCH_FUSED_QKV | ARCH_FUSED_GATE_UP},
     {"qwen2",      ROPE_NEOX, NORM_RMS,   ACT_SILU,      0, 0},
     {"qwen3",      ROPE_NEOX, NORM_RMS,   ACT_SILU,      0, ARCH_QK_NORM},
+    {"smollm3",    ROPE_NORM, NORM_RMS,   ACT_SILU,      0, ARCH_ROPE_SKIPS_4TH},
     {"starcoder2", ROPE_NEOX, NORM_LAYER, ACT_GELU_TANH, 0, ARCH_NO_GATE},
 };
 /* clang-format on */
@@ -217,6 +219,11 @@ status arch_read(arch *out, const gguf *g, err *e) {
     a.vocab = (int)embed->ne[1];
     *out = a;
     return OK;
+}
+
+bool arch_layer_turns(const arch *a, int layer) {
+    bool skipped = (a->row->bits & ARCH_ROPE_SKIPS_4TH) && layer % 4 == 3;
+    return !a->rope_off && !skipped;
 }
 
 bool arch_layer_is_local(const arch *a, int layer) {

@@ -15,6 +15,7 @@ typedef enum {
     ARCH_EMBED_SQRT = 1 << 5,    /* embeddings times sqrt(dim)                                   */
     ARCH_SCALES = 1 << 6,        /* attention.scale, residual_scale, embedding_scale, logit_scale */
     ARCH_LOCAL_ROPE = 1 << 7,    /* windowed layers turn with rope.freq_base_swa                 */
+    ARCH_ROPE_SKIPS_4TH = 1 << 8, /* no rotation in every fourth layer                           */
 } arch_bits;
 
 typedef struct {
@@ -45,4 +46,5 @@ typedef struct {
 
 /* Errors: ERR_UNSUPPORTED names the architecture and those that work; ERR_FORMAT names the key. */
 status arch_read(arch *out, const gguf *g, err *e) MUST_USE;
+bool arch_layer_turns(const arch *a, int layer); /* q and k are rotated */
 bool arch_layer_is_local(const arch *a, int layer);

@@ -131,7 +131,6 @@ static float rope_mscale(const binder *b) {
 
 static k_rope rope(binder *b, int layer) {
     const arch *a = b->a;
-    if (a->rope_off) return (k_rope){.kind = ROPE_NONE, .mscale = 1.0f};
     int half = a->rope_dims / 2;
     bool local = layer >= 0 && arch_layer_is_local(a, layer) && (a->row->bits & ARCH_LOCAL_ROPE);
     bool long_context = a->rope_context_before > 0 && b->context > a->rope_context_before;
@@ -253,11 +252,13 @@ status plan_build(plan *out, const arch *a, const gguf *g, int context, err *e) 
     int n_ops = 2 + 5 * a->layers;
     k_op *ops = arena_alloc(&p.mem, (size_t)n_ops * sizeof *ops);
     add_ends(&b, &ops[0], &ops[n_ops - 1]);
+    const k_rope none = {.kind = ROPE_NONE, .mscale = 1.0f};
     k_rope global = rope(&b, -1), local = global;
     for (int i = 0; i < a->layers && b.status == OK; i++) {
         bool use_local = arch_layer_is_local(a, i);
         if (use_local && i == 0) local = rope(&b, 0);
-        add_layer(&b, i, ops + 1 + 5 * i, use_local ? &local : &global);
+        const k_rope *turn = use_local ? &local : &global;
+        add_layer(&b, i, ops + 1 + 5 * i, arch_layer_turns(a, i) ? turn : &none);
     }
     if (b.status != OK) {
         arena_deinit(&p.mem);

@@ -154,8 +154,12 @@ static void block_tensor(writer *w, int layer, const char *stem, int rows, int c
     tensor(w, name, 1, rows > 1 ? rows : cols);
 }
 
+/* `list`: names with a blank between them. */
 static bool is_one_of(const char *arch, const char *list) {
-    return strstr(list, arch) != NULL;
+    str rest = str_of(list), name;
+    while (str_split(&rest, ' ', &name))
+        if (str_eq(name, str_of(arch))) return true;
+    return false;
 }
 
 static void make_layer(writer *w, int i) {

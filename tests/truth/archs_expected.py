@@ -31,12 +31,14 @@ CONFIGS = {
                                         hidden_activation=GELU, rope_parameters={
                                             "full_attention": {**ROPE, "rope_theta": 1e6},
                                             "sliding_attention": ROPE})),
+    "gemma": (T.GemmaConfig, dict(hidden_activation=GELU, hidden_act=GELU)),
     "granite": (T.GraniteConfig, dict(embedding_multiplier=6.0, residual_multiplier=0.5,
                                       attention_multiplier=0.25, logits_scaling=3.0)),
     "llama": (T.LlamaConfig, {}),
     "phi3": (T.Phi3Config, dict(sliding_window=None)),
     "qwen2": (T.Qwen2Config, {}),
     "qwen3": (T.Qwen3Config, {}),
+    "smollm3": (T.SmolLM3Config, dict(no_rope_layer_interval=4)),
     "starcoder2": (T.Starcoder2Config, dict(norm_epsilon=1e-5, use_bias=True, hidden_act=GELU,
                                             sliding_window=None)),
 }
@@ -55,6 +57,7 @@ OTHER_NAMES = {
     "starcoder2": {"ffn_up": "mlp.c_fc", "ffn_down": "mlp.c_proj"},
 }
 OTHER_NAMES["gemma3"] = OTHER_NAMES["gemma2"]
+PERMUTED = ("granite", "llama", "smollm3")
 TOP = {"token_embd": "model.embed_tokens", "output_norm": "model.norm"}
 
 
@@ -63,9 +66,9 @@ def pairs_to_halves(w, heads):
 
 
 def weight_of(arch, stem, w):
-    if arch in ("llama", "granite") and stem == "attn_q":
+    if arch in PERMUTED and stem == "attn_q":
         return pairs_to_halves(w, 4)
-    if arch in ("llama", "granite") and stem == "attn_k":
+    if arch in PERMUTED and stem == "attn_k":
         return pairs_to_halves(w, 2)
     if arch.startswith("gemma") and "norm" in stem:
         return w - 1
