@@ -339,6 +339,8 @@ class Complete(WithModel):
     def setUp(self):
         self.folder = tempfile.mkdtemp(prefix="inlined-cli-")
         self.addCleanup(shutil.rmtree, self.folder, True)
+        # A slow build (sanitizers) must not be cut off by the clock.
+        self.config = self.write("config.json", '{"completion":{"timeBudgetMs":0}}')
 
     def write(self, name, text):
         path = os.path.join(self.folder, name)
@@ -348,7 +350,7 @@ class Complete(WithModel):
     def test_keys(self):
         path = self.write("calc.py", "def add(a, b):\n    return a + b\n\n\n"
                                      "def subtract(a, b):\n    return \n")
-        answer = self.json("complete", f"{path}:6:12")
+        answer = self.json("complete", f"{path}:6:12", "--config", self.config)
         self.assertEqual(set(answer), {"model", "backend", "text", "raw", "shown", "reason",
                                        "prompt", "tokens", "timings_ms"})
         self.assertEqual(set(answer["prompt"]),
@@ -360,7 +362,7 @@ class Complete(WithModel):
         self.assertIn("a - b", answer["text"])
         self.assertEqual(answer["prompt"]["tokens"],
                          answer["tokens"]["reused"] + answer["tokens"]["prefilled"])
-        plain = ask("complete", f"{path}:6:12")
+        plain = ask("complete", f"{path}:6:12", "--config", self.config)
         self.assertEqual((plain.returncode, plain.stdout), (0, answer["text"]))
 
     def test_columns_are_characters(self):
