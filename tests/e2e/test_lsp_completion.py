@@ -80,7 +80,7 @@ class Completion(lsp_case.ModelCase):
         self.assertIn("stream", self.suggestion(PYTHON, "python", ".py"))
 
     def test_c(self):
-        self.assertIn("a < b", self.suggestion(C, "c", ".c"))
+        self.assertIn("? a : b", self.suggestion(C, "c", ".c"))
 
     def test_typescript(self):
         self.assertIn("a.x - b.x", self.suggestion(TYPESCRIPT, "typescript", ".ts"))

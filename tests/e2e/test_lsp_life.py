@@ -171,7 +171,8 @@ class Dying(lsp_case.Case):
         self.wait_gone(pid)
 
     def test_process_of_the_client_dies(self):
-        parent = subprocess.Popen(["sleep", "600"])
+        parent = subprocess.Popen(["sleep", "600"], stdout=subprocess.DEVNULL,
+                                  stderr=subprocess.DEVNULL)
         client = self.start()
         client.initialize()
         other = self.start()
