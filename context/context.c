@@ -43,6 +43,7 @@ static size_t index_of(const context *c, str uri) {
     return SIZE_MAX;
 }
 
+/* tidy: parameters (a document is just these) */
 status context_open(context *c, str uri, str path, str language_id, str text, int64_t version,
                     document **out, err *e) {
     size_t known = index_of(c, uri);

@@ -2,10 +2,11 @@
 #pragma once
 /* THE TEXT: what the model should see, and what of its answer a person should see.
  *
- * A context holds the open documents of one LSP connection (text, versions, syntax trees) and turns a
- * cursor into the pieces of text that a prompt is made of; afterwards it judges the generated text.
- * It knows bytes and trees, never tokens, JSON or line/character positions of a protocol: offsets are
- * bytes in UTF-8.  Thread: loop.  Nothing here blocks for long: parsing is incremental and braked.
+ * A context holds the open documents of one LSP connection (text, versions, syntax trees) and turns
+ * a cursor into the pieces of text that a prompt is made of; afterwards it judges the generated
+ * text. It knows bytes and trees, never tokens, JSON or line/character positions of a protocol:
+ * offsets are bytes in UTF-8.  Thread: loop.  Nothing here blocks for long: parsing is incremental
+ * and braked.
  */
 #include "engine/base/arena.h"
 #include "engine/base/status.h"
@@ -16,10 +17,10 @@ typedef struct document document;
 
 context *context_new(void);
 void context_free(context *c); /* accepts NULL */
-/* Answers with a lower mean log-probability per token are not shown ("confidence"); off at first. */
+/* Answers with a lower mean log-probability per token are not shown ("confidence"). */
 void context_set_confidence(context *c, float logprob_mean_min);
 
-/* ---- documents --------------------------------------------------------------------------------- */
+/* ---- documents ------------------------------------------------------------------------------ */
 
 /* `uri` identifies; `path` (may be empty) is what the model sees, relative to the workspace;
  * `language` is LSP's languageId (may be empty: then the file name decides).  Invalid UTF-8 is
@@ -49,7 +50,7 @@ status document_edit(document *d, size_t from, size_t to, str text, err *e) MUST
 status document_replace(document *d, str text, err *e) MUST_USE;
 void document_set_version(document *d, int64_t version);
 
-/* ---- a cursor becomes a prompt -------------------------------------------------------------------- */
+/* ---- a cursor becomes a prompt -------------------------------------------------------------- */
 
 typedef enum { SHAPE_LINE, SHAPE_BLOCK } completion_shape;
 
@@ -83,7 +84,7 @@ typedef struct context_chunk {
 void context_assemble(context *c, document *d, const context_request *rq, arena *a,
                       context_prompt *out);
 
-/* ---- generated text becomes a suggestion ------------------------------------------------------------ */
+/* ---- generated text becomes a suggestion ---------------------------------------------------- */
 
 typedef struct {
     str raw;       /* the model's text, after the cursor */
@@ -99,8 +100,8 @@ typedef struct {
                             On the cursor's line, from <= cursor <= to */
 } context_suggestion;
 
-/* Runs the filters (context/filter_*.c) in their documented order.  The document must still have the
- * prompt's version. */
+/* Runs the filters (context/filter_*.c) in their documented order.  The document must still have
+ * the prompt's version. */
 void context_finish(context *c, document *d, const context_prompt *p, const context_answer *answer,
                     arena *a, context_suggestion *out);
 

@@ -6,8 +6,8 @@
  *
  * SHAPE_BLOCK: lines deeper than the block's opener.  A line that closes the block (at the opener's
  * depth) is the last one; a shallower or equal line is cut, and so is everything behind a blank
- * line or BLOCK_LINES_MAX lines.  An answer that did not end by itself loses its last line, which is
- * probably half a line.
+ * line or BLOCK_LINES_MAX lines.  An answer that did not end by itself loses its last line, which
+ * is probably half a line.
  */
 #include "context/filter.h"
 

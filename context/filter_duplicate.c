@@ -3,10 +3,10 @@
  *
  * Compared are whole lines (what stands before the cursor belongs to the first one) without white
  * space, a final "," or ";", and the kind of quotes.  Nothing fuzzier: over real files the truth is
- * often a line that differs from the next in one digit.  The first line equal to the next line with text: dropped.  The first line equal to
- * the line above: dropped, unless it is as short as "}," or "end".  In a block, lines at the end that
- * equal the lines that follow in the document are cut.  Long lines (20 characters and more) count as
- * equal at an edit distance of up to 5 %.
+ * often a line that differs from the next in one digit.  The first line equal to the next line with
+ * text: dropped.  The first line equal to the line above: dropped, unless it is as short as "}," or
+ * "end".  In a block, lines at the end that equal the lines that follow in the document are cut.
+ * Long lines (20 characters and more) count as equal at an edit distance of up to 5 %.
  */
 #include "context/filter.h"
 

@@ -2,9 +2,9 @@
 /* Markers: texts of special tokens.
  *
  * A model that was trained on files with fill-in-the-middle markers as plain text, or a GGUF whose
- * special tokens are typed as normal ones, writes them out.  The answer ends there.  A document that
- * is itself about such markers (a tokenizer's test) keeps them: a marker that the document contains
- * is text.
+ * special tokens are typed as normal ones, writes them out.  The answer ends there.  A document
+ * that is itself about such markers (a tokenizer's test) keeps them: a marker that the document
+ * contains is text.
  */
 #include "context/filter.h"
 
@@ -12,7 +12,7 @@ static const char *const markers[] = {
     "<fim_",      "<fim-",         "<file_sep>",     "<filename>",    "<repo_name>",
     "<reponame>", "<jupyter_",     "<gh_stars>",     "<issue_",       "<PRE>",
     "<SUF>",      "<MID>",         "<EOT>",          "[PREFIX]",      "[SUFFIX]",
-    "[MIDDLE]",   "<commit_",      "<empty_output>", "<\xef\xbd\x9c", /* the full-width bar of DeepSeek's markers */
+    "[MIDDLE]",   "<commit_",      "<empty_output>", "<\xef\xbd\x9c", /* DeepSeek's bar */
     "<[fim-",     "<code_prefix>", "<code_suffix>",  "<code_middle>",
 };
 

@@ -8,8 +8,8 @@
  *
  * A line may open what later lines will close.  So when the text does not parse as it is, it is
  * tried with an ending that is never shown: the missing closers, a body behind a ':', an operand
- * behind an operator, a ';'.  A block that fails loses its last line and is tried again; a line that
- * fails loses what closes more than was opened, and is dropped when that does not help.
+ * behind an operator, a ';'.  A block that fails loses its last line and is tried again; a line
+ * that fails loses what closes more than was opened, and is dropped when that does not help.
  *
  * All trials share one brake (LIMIT_GATE_US); when it stops one, the suggestion is believed.  So is
  * one in a language without grammar, and text in comments and strings.

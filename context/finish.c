@@ -16,8 +16,8 @@
  *   blank       what is left may be nothing                            "empty"
  *
  * First what the text is (bytes, marker), then how much of it counts (cut), then how it fits what
- * is there (repeat to bracket), and the parser last, because it is the dearest and because it should
- * judge what would really be inserted.  A stale answer gets "stale".  Thread: loop.
+ * is there (repeat to bracket), and the parser last, because it is the dearest and because it
+ * should judge what would really be inserted.  A stale answer gets "stale".  Thread: loop.
  */
 #include "context/context_private.h"
 #include "context/filter.h"

@@ -7,8 +7,8 @@
  *   @comment @string @import   the kind of place; the innermost one wins
  *   @code                      code again inside a string (interpolation)
  *
- * Without a tree, or where the tree has an error on the cursor's line (an unfinished string is one),
- * the line itself is read with the language's quotes and comment marks.
+ * Without a tree, or where the tree has an error on the cursor's line (an unfinished string is
+ * one), the line itself is read with the language's quotes and comment marks.
  *
  * A cursor directly behind a line comment or an import without ";" is inside it, directly behind a
  * string or a closed block comment it is outside.  Thread: loop.

@@ -240,8 +240,8 @@ static step_outcome fail(run *r, status s, err *e) {
     return STEP_DONE;
 }
 
-/* The rows of the last id and of the guesses have their logits: takes tokens while they are what was
- * guessed.  The KV of wrong guesses is forgotten. */
+/* The rows of the last id and of the guesses have their logits: takes tokens while they are what
+ * was guessed.  The KV of wrong guesses is forgotten. */
 static step_outcome take_tokens(run *r, int guesses, err *e) {
     int first = r->n_ids;
     bool more = true;

@@ -36,9 +36,11 @@ typedef enum {
     K_MXFP4 = 39,
 } k_type;
 
-typedef struct { k_half d; uint8_t qs[16]; } block_q4_0;                /* y[j] = d*((qs[j]&15)-8), y[j+16]: high nibble */
+/* y[j] = d*((qs[j]&15)-8), y[j+16]: high nibble */
+typedef struct { k_half d; uint8_t qs[16]; } block_q4_0;
 typedef struct { k_half d, m; uint8_t qs[16]; } block_q4_1;             /* d*q + m */
-typedef struct { k_half d; uint8_t qh[4]; uint8_t qs[16]; } block_q5_0; /* bit j of qh: 5th bit of y[j]; -16 */
+/* bit j of qh: 5th bit of y[j]; -16 */
+typedef struct { k_half d; uint8_t qh[4]; uint8_t qs[16]; } block_q5_0;
 typedef struct { k_half d, m; uint8_t qh[4]; uint8_t qs[16]; } block_q5_1;
 typedef struct { k_half d; int8_t qs[32]; } block_q8_0;                 /* d*q */
 typedef struct { uint8_t scales[16]; uint8_t qs[64]; k_half d, dmin; } block_q2_k;
@@ -69,7 +71,8 @@ int k_type_block(k_type t);
 size_t k_type_bytes(k_type t);
 /* "Q4_1"; for an unknown number "type 37" (a static buffer per thread). */
 const char *k_type_name(int t);
-/* Bytes of a row of `cols` elements; 0 when the type is unknown or cols is no multiple of its block. */
+/* Bytes of a row of `cols` elements; 0 when the type is unknown or cols is no multiple of its
+ * block. */
 size_t k_row_bytes(k_type t, int64_t cols);
 /* The definition of each format: n elements (a multiple of the block) to f32.  Thread: any. */
 void k_dequant(k_type t, const void *src, float *dst, int64_t n);

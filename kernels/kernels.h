@@ -43,7 +43,8 @@ typedef struct {
     float eps;
 } k_norm;
 
-typedef enum { ROPE_NONE, ROPE_NORM, ROPE_NEOX } k_rope_kind; /* NORM: pairs (2i, 2i+1); NEOX: (i, i + n/2) */
+/* NORM: pairs (2i, 2i+1); NEOX: (i, i + n/2) */
+typedef enum { ROPE_NONE, ROPE_NORM, ROPE_NEOX } k_rope_kind;
 typedef struct {
     k_rope_kind kind;
     int n_rot;             /* dimensions of a head that turn, from its start                   */
@@ -120,7 +121,8 @@ typedef struct {
  * k_backend_name() and k_backend_why() say what and why.  Errors: ERR_DEVICE, ERR_UNSUPPORTED. */
 status k_open(k_backend **out, const k_options *opt, err *e) MUST_USE;
 void k_close(k_backend *b); /* after all its models; accepts NULL */
-const char *k_backend_name(const k_backend *b); /* "cpu (avx512-vnni, 2 threads)"; lives as long as b */
+/* "cpu (avx512-vnni, 2 threads)"; lives as long as b */
+const char *k_backend_name(const k_backend *b);
 const char *k_backend_why(const k_backend *b);  /* one sentence */
 
 typedef struct {
@@ -139,7 +141,7 @@ typedef struct {
 /* What k_model_new would take; allocates nothing. */
 k_memory k_model_plan_memory(const k_backend *b, const k_model_options *opt);
 /* Repacks or uploads the weights and allocates KV and workspace: the only allocation of a model.
- * Errors: ERR_LIMIT (memory), ERR_UNSUPPORTED (a type or shape, named), ERR_CANCELLED, ERR_DEVICE. */
+ * Errors: ERR_LIMIT (memory), ERR_UNSUPPORTED (names type or shape), ERR_CANCELLED, ERR_DEVICE. */
 status k_model_new(k_model **out, k_backend *b, const k_model_options *opt, err *e) MUST_USE;
 void k_model_free(k_model *m); /* accepts NULL */
 k_memory k_model_memory(const k_model *m);
@@ -171,7 +173,7 @@ const float *k_logits(k_model *m, int i);
  * over the whole vocabulary (natural logarithm, softmax at temperature 1). */
 void k_top(k_model *m, int i, int count, int32_t *ids, float *logprobs);
 
-/* KV pages: copy (before writing into a shared page), and raw export for save, restore and spill. */
+/* KV pages: copy (before writing into a shared page), raw export for save, restore and spill. */
 void k_kv_copy_page(k_model *m, int dst, int src);
 size_t k_kv_page_bytes(const k_model *m);
 status k_kv_read_page(k_model *m, int page, void *host, err *e) MUST_USE;

@@ -4,8 +4,7 @@
  *
  * The first operand names the command; options may stand before or after it, so whether an option
  * belongs to the command is checked at the end.  The same tables print the help, which is why help
- * and parser cannot disagree.  Pure: no I/O, no state.  Thread: any.
- *  */
+ * and parser cannot disagree.  Pure: no I/O, no state.  Thread: any. */
 #include "engine/base/limits.h"
 #include "engine/base/nearest.h"
 #include "engine/base/vec.h"

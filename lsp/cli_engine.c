@@ -3,8 +3,7 @@
  * wait for one job, so a pipe that the engine's wake-up writes to is all the loop it needs.
  *
  * Thread: main is the loop thread of engine.h; on_wake alone runs on the engine thread.
- * Signals are held back (interrupt_hold) before the engine thread starts, so it never gets them.
- *  */
+ * Signals are held back (interrupt_hold) before the engine thread starts, so it never gets them. */
 #include "lsp/cli_engine.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The only malloc of the program.  Counts per thread, seals per thread, one fault-injection hook. */
+/* The only malloc of the program.  Counts and seals per thread, one fault-injection hook. */
 #include "engine/base/mem.h"
 
 #include <stdatomic.h>

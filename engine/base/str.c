@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Slices and the bounded buffer.  Thread: any; a strbuf belongs to one thread at a time. */
+/* Slices and the bounded buffer.
+ * A buffer grows by doubling up to its maximum and is always NUL-terminated; what does not fit is
+ * not appended at all, so that a cut can never be mistaken for a whole.
+ * Thread: any; a strbuf belongs to one thread at a time. */
 #include "engine/base/str.h"
 
 #include <stdarg.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* UTF-8 decoding by the ranges of RFC 3629, section 4.  Thread: any. */
+/* UTF-8 decoding by the ranges of RFC 3629, section 4.
+ * Pure functions over slices; what is no UTF-8 is told, never read past.  Thread: any. */
 #include "engine/base/utf8.h"
 
 /* Length that the first byte announces, 0 if it cannot start a sequence. */

@@ -6,8 +6,7 @@
  * that everything the child writes is measured there and removed with it.  The child is a process
  * group of its own: a Ctrl-C reaches us alone, and we end the whole group.
  *
- * Thread: the caller's; polls the child's output and exit every 100 ms.
- *  */
+ * Thread: the caller's; polls the child's output and exit every 100 ms. */
 #include "engine/registry/fetch.h"
 
 #include <errno.h>

@@ -167,7 +167,7 @@ static void check_same(const answer *a, const answer *b) {
     assert_string_equal(a->text, b->text);
 }
 
-/* ---- results ----------------------------------------------------------------------------------- */
+/* ---- results -------------------------------------------------------------------------------- */
 
 static void loading_says_what_was_loaded(void **state) {
     fixture *f = *state;
@@ -302,7 +302,7 @@ static void healing_reproduces_the_cut_bytes(void **state) {
     }
 }
 
-/* ---- ends -------------------------------------------------------------------------------------- */
+/* ---- ends ----------------------------------------------------------------------------------- */
 
 static void streamed_text_is_the_result(void **state) {
     fixture *f = *state;
@@ -373,7 +373,7 @@ static void wrong_orders_are_refused_at_once(void **state) {
     assert_int_equal(run(f, &job)->status, ERR_NOT_FOUND);
 }
 
-/* ---- order and cancelling ---------------------------------------------------------------------- */
+/* ---- order and cancelling ------------------------------------------------------------------- */
 
 static void typing_overtakes(void **state) {
     fixture *f = *state;
@@ -448,7 +448,7 @@ static void clients_take_turns(void **state) {
     assert_true(wait_for(f, one)->order < answer_of(f, many[2])->order);
 }
 
-/* ---- models ------------------------------------------------------------------------------------ */
+/* ---- models --------------------------------------------------------------------------------- */
 
 static void failed_loads_are_one_sentence(void **state) {
     fixture *f = *state;

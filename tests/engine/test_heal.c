@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Token healing on a vocabulary of our own: what is dropped, what is allowed, and that any way through
- * the allowed tokens reproduces exactly the bytes that were owed. */
+/* Token healing on a vocabulary of our own: what is dropped, what is allowed, and that any way
+ * through the allowed tokens reproduces exactly the bytes that were owed. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

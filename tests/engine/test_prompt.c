@@ -132,7 +132,7 @@ static void user_text_is_never_a_marker(void **state) {
     close_family(&f);
 }
 
-/* Types 400 characters at the end of a long file: the beginning of the prompt may move only rarely. */
+/* Types 400 characters at the end of a long file: the prompt's beginning may move only rarely. */
 static void the_left_cut_stays_put(void **state) {
     UNUSED(state);
     family f = open_family("tiny", false);
