@@ -2,15 +2,15 @@
 /* Attention over paged KV, for decode (one or a few positions, pages split over CTAs and warps) and
  * prefill (every warp its own tile of rows), by one warp-level routine on tensor cores.
  *
- * A tile is 16 rows: row r is query position t = r / group, head g = r % group of the KV head's group,
- * packed over a run of batch rows of one sequence, so that each K and V element is read once for all
- * heads that share it.
+ * A tile is 16 rows: row r is query position t = r / group, head g = r % group of the KV head's
+ * group, packed over a run of batch rows of one sequence, so that each K and V element is read once
+ * for all heads that share it.
  *
- * Page layout of a KV head: K [32 tokens][hd], V transposed [hd][32 tokens].  Both are read as 16-byte
- * pieces straight into mma.m16n8k16 fragments, without shared memory: a dot product does not care in
- * which order its terms come, so the k index of the mma is permuted to fit 8 neighbouring halves of a
- * lane, in K over dimensions and in V over tokens (the columns of the score tiles are the tokens
- * 8c .. 8c+7 of lane c for the same reason).
+ * Page layout of a KV head: K [32 tokens][hd], V transposed [hd][32 tokens].  Both are read as
+ * 16-byte pieces straight into mma.m16n8k16 fragments, without shared memory: a dot product does
+ * not care in which order its terms come, so the k index of the mma is permuted to fit 8
+ * neighbouring halves of a lane, in K over dimensions and in V over tokens (the columns of the
+ * score tiles are the tokens 8c .. 8c+7 of lane c for the same reason).
  *
  * Online softmax after Milakov and Gimelshein (2018); split-KV merge after Flash-Decoding.
  */
@@ -75,7 +75,8 @@ static __device__ __forceinline__ void load_q(attend_state<HD> &s, const attend_
         s.o[d][0] = s.o[d][1] = s.o[d][2] = s.o[d][3] = 0;
 }
 
-/* Scores of the page's 32 tokens in base-2 units: sc[j] columns 2c, 2c+1 are tokens 8c + 2j + {0, 1}. */
+/* Scores of the page's 32 tokens in base-2 units: sc[j] columns 2c, 2c+1 are tokens 8c + 2j + {0,
+ * 1}. */
 template <int HD, int STRIDE>
 static __device__ __forceinline__ void page_scores(float sc[4][4], const attend_state<HD> &s,
                                                    const attend_args &a, const __half *k,
@@ -174,7 +175,7 @@ static __device__ __forceinline__ int2 page_range(const attend_args &a, const ti
     return make_int2(from / K_PAGE_TOKENS, high / K_PAGE_TOKENS);
 }
 
-/* ---- prefill: four tiles a CTA, pages through shared memory ---------------------------------------- */
+/* ---- prefill: four tiles a CTA, pages through shared memory --------------------------------- */
 
 /* K rows are padded by 64 bytes: two neighbouring rows then lie in different banks. */
 template <int HD> static __device__ __forceinline__ constexpr int k_stride() {
@@ -224,8 +225,8 @@ static __device__ __forceinline__ void write_rows(const attend_state<HD> &s, con
     }
 }
 
-/* The four tiles of a CTA are neighbours in one run (forward.cu pads runs to that), so they need nearly
- * the same pages; a tile with left <= 0 has no rows and only helps to copy. */
+/* The four tiles of a CTA are neighbours in one run (forward.cu pads runs to that), so they need
+ * nearly the same pages; a tile with left <= 0 has no rows and only helps to copy. */
 template <int HD>
 static __global__ void __launch_bounds__(WARPS * 32) attend_prefill(attend_args a) {
     extern __shared__ __align__(16) __half stages[]; /* [2][stage_halves] */
@@ -267,12 +268,12 @@ static __global__ void __launch_bounds__(WARPS * 32) attend_prefill(attend_args 
     write_rows<HD>(s, a, t, kv_head);
 }
 
-/* ---- decode: pages split over CTAs, in three short loops ------------------------------------------- */
+/* ---- decode: pages split over CTAs, in three short loops ------------------------------------ */
 
-/* A decode kernel runs its code once a launch, so straight-line code costs its own fetching: the loops
- * here are small on purpose.  (1) warps take pages and put scores into shared memory; (2) warps take
- * rows and turn scores into weights; (3) warps take 32 dimensions each, over all pages of the CTA, so
- * that no warp has to merge with another.
+/* A decode kernel runs its code once a launch, so straight-line code costs its own fetching: the
+ * loops here are small on purpose.  (1) warps take pages and put scores into shared memory; (2)
+ * warps take rows and turn scores into weights; (3) warps take 32 dimensions each, over all pages
+ * of the CTA, so that no warp has to merge with another.
  *
  * Partial result of a CTA: o [16][HD], then m [16], l [16]. */
 template <int HD> static __host__ __device__ constexpr int part_floats() {
@@ -549,7 +550,7 @@ static __global__ void __launch_bounds__(WARPS * 32) attend_decode(attend_args a
     }
 }
 
-/* ---- launches -------------------------------------------------------------------------------------- */
+/* ---- launches ------------------------------------------------------------------------------- */
 
 /* Heads are handled as 64, 96, 128 or 256 dimensions; the rest of a head is zeros. */
 int cuda_head_dim_padded(int head_dim) {

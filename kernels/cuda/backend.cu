@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The CUDA backend's face to kernels.c: opens the device, maps the table of backend.h onto load.cu and
- * forward.cu, and turns CUDA codes into sentences.  A CUDA error leaves the context unusable, so the
- * backend is marked dead and every later call fails with ERR_DEVICE; the engine then reopens on the
- * CPU.  Thread: engine.
+/* The CUDA backend's face to kernels.c: opens the device, maps the table of backend.h onto load.cu
+ * and forward.cu, and turns CUDA codes into sentences.  A CUDA error leaves the context unusable,
+ * so the backend is marked dead and every later call fails with ERR_DEVICE; the engine then reopens
+ * on the CPU.  Thread: engine.
  */
 #include <cmath>
 
@@ -108,7 +108,7 @@ static const float *backend_logits(k_model *base, int i) {
     return row;
 }
 
-/* ---- KV pages: K and V of every layer, one after the other ------------------------------------------- */
+/* ---- KV pages: K and V of every layer, one after the other ---------------------------------- */
 
 static size_t slab_bytes(const cuda_model *m) {
     return (size_t)m->s.n_head_kv * m->s.hd * K_PAGE_TOKENS * sizeof(__half);
@@ -158,7 +158,7 @@ static const k_backend_table table = {
     backend_kv_page_bytes, backend_kv_read_page, backend_kv_write_page,
 };
 
-/* ---- opening --------------------------------------------------------------------------------------- */
+/* ---- opening -------------------------------------------------------------------------------- */
 
 static status choose_device(cuda_backend *b, cudaDeviceProp *prop, err *e) {
     int count = 0;

@@ -21,7 +21,7 @@ extern "C" {
 #include "kernels/backend.h"
 }
 
-/* ---- errors ------------------------------------------------------------------------------------ */
+/* ---- errors --------------------------------------------------------------------------------- */
 
 status cuda_fail(err *e, cudaError_t code, const char *what, const char *file, int line);
 
@@ -31,7 +31,7 @@ status cuda_fail(err *e, cudaError_t code, const char *what, const char *file, i
   if (cu_code_ != cudaSuccess) return cuda_fail((e), cu_code_, #call, __FILE__, __LINE__);         \
  } while (0)
 
-/* ---- device structs ------------------------------------------------------------------------------ */
+/* ---- device structs ------------------------------------------------------------------------- */
 
 enum { CHUNK = 32 }; /* weights and activations are handled 32 at a time */
 
@@ -57,8 +57,8 @@ typedef struct {
     int fmt, rows, cols, chunks;
 } wmat;
 
-/* int8 activations of one row: lo[chunks][16], hi[chunks][16], meta[chunks] float4 {scale; sums of the
- * first half, the second half and both, times the scale}. */
+/* int8 activations of one row: lo[chunks][16], hi[chunks][16], meta[chunks] float4 {scale; sums of
+ * the first half, the second half and both, times the scale}. */
 static __host__ __device__ inline size_t act_bytes(int chunks) {
     return (size_t)chunks * 48;
 }
@@ -92,7 +92,7 @@ typedef struct {
 
 #ifdef __CUDACC__
 
-/* ---- warp idioms ----------------------------------------------------------------------------------- */
+/* ---- warp idioms ---------------------------------------------------------------------------- */
 
 static __device__ __forceinline__ float warp_sum(float v) {
 # pragma unroll
@@ -121,8 +121,9 @@ static __device__ __forceinline__ float block_sum(float v, float *red) {
     return s;
 }
 
-/* 4 neighbouring values of each of 8 neighbouring lanes are a chunk: symmetric int8, scale = max / 127.
- * Returns this lane's four bytes; meta is complete in every lane.  All lanes of the warp call it. */
+/* 4 neighbouring values of each of 8 neighbouring lanes are a chunk: symmetric int8, scale = max /
+ * 127. Returns this lane's four bytes; meta is complete in every lane.  All lanes of the warp call
+ * it. */
 static __device__ __forceinline__ int act_quantise(const float v[4], float4 &meta) {
     float top = fmaxf(fmaxf(fabsf(v[0]), fabsf(v[1])), fmaxf(fabsf(v[2]), fabsf(v[3])));
 # pragma unroll
@@ -172,7 +173,7 @@ static __device__ __forceinline__ float apply_act(int act, float v) {
 }
 #endif
 
-/* ---- launches (each checks nothing but geometry; errors surface at the end of the step) ----------- */
+/* ---- launches (each checks nothing but geometry; errors surface at the end of the step) ----- */
 
 typedef struct {
     cudaStream_t stream;
@@ -267,7 +268,8 @@ cudaError_t cuda_top_one(const launch_ctx *l, const float *logits, int n, int vo
 cudaError_t cuda_top_many(const launch_ctx *l, const float *logits, int vocab, int count,
                           float2 *scratch, float2 *out);
 
-/* gemm.cu: C [n][rows] = alpha * A [n][cols] * W [rows][cols]^T + beta * C, float16 in, tensor cores. */
+/* gemm.cu: C [n][rows] = alpha * A [n][cols] * W [rows][cols]^T + beta * C, float16 in, tensor
+ * cores. */
 typedef struct gemm gemm;
 gemm *cuda_gemm_open(cudaStream_t st); /* opens cuBLAS at run time where it is found */
 void cuda_gemm_close(gemm *g);

@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* The decode path: 1, 2, 4 or 8 activation rows against a matrix, bound by reading the weights once.
+/* The decode path: 1, 2, 4 or 8 activation rows against a matrix, bound by reading the weights
+ * once.
  *
- * A CTA has 8 warps.  Its prologue brings the activations into shared memory as int8 per 32 (norm and
- * quantisation are redone in every CTA: cheaper than one more launch); then each warp takes a pair of
- * rows and its lanes walk them chunk by chunk, 16 bytes a load, the next chunk already in flight while
- * this one is multiplied.  Wide rows are split over 2, 4 or 8 warps.  Before the wait for the previous
- * kernel every warp asks for its weights to be brought into L2: they do not depend on it.
+ * A CTA has 8 warps.  Its prologue brings the activations into shared memory as int8 per 32 (norm
+ * and quantisation are redone in every CTA: cheaper than one more launch); then each warp takes a
+ * pair of rows and its lanes walk them chunk by chunk, 16 bytes a load, the next chunk already in
+ * flight while this one is multiplied.  Wide rows are split over 2, 4 or 8 warps.  Before the wait
+ * for the previous kernel every warp asks for its weights to be brought into L2: they do not depend
+ * on it.
  *
  * The order of additions of a row depends on the matrix alone, never on the number of activation
  * rows: a batch of 8 gives the same bits as 8 single steps.
  *
- * Shared memory: [n] rows of lo[chunks][16], hi[chunks][16], meta[chunks][16]; the float formats use
- * float activations [n][cols] instead.
+ * Shared memory: [n] rows of lo[chunks][16], hi[chunks][16], meta[chunks][16]; the float formats
+ * use float activations [n][cols] instead.
  */
 #include "kernels/cuda/formats.cuh"
 
@@ -51,9 +53,9 @@ static __device__ __forceinline__ void quantise_chunk(const float v[4], int c, i
     if (part == 0) r.meta[c] = meta;
 }
 
-/* Row statistics for all N rows at once: 8 / N warps a row, every thread gets its row's {mean, inverse
- * deviation}.  The row is summed as 8 interleaved strands, whoever takes them, so that the result does
- * not depend on N.  red: [2][N][8]. */
+/* Row statistics for all N rows at once: 8 / N warps a row, every thread gets its row's {mean,
+ * inverse deviation}.  The row is summed as 8 interleaved strands, whoever takes them, so that the
+ * result does not depend on N.  red: [2][N][8]. */
 template <int N>
 static __device__ __forceinline__ float2 norm_statistics(const float *x, int dim,
                                                          const norm_dev &norm, float *red) {
@@ -155,7 +157,7 @@ static __device__ void prologue_copy(const uint8_t *src, int chunks, uint8_t *sm
     }
 }
 
-/* ---- dot products ------------------------------------------------------------------------------ */
+/* ---- dot products --------------------------------------------------------------------------- */
 
 /* One row of a matrix, in registers. */
 typedef struct {
@@ -246,7 +248,7 @@ static __device__ __forceinline__ void dot_float(const wrow &p, int chunks, int 
     }
 }
 
-/* ---- which rows a pair is, and what happens to its sums --------------------------------------------- */
+/* ---- which rows a pair is, and what happens to its sums ------------------------------------- */
 
 /* Dimensions of a head that pair number p covers: those that turn together stand together. */
 static __device__ __forceinline__ int2 head_pair(const rope_dev &rope, int p) {
@@ -374,9 +376,10 @@ static __device__ __forceinline__ void store_u(const decode_args &a, int m, int 
     if (r1 != r0) u[m * U_ROWS + r1 - first] = apply_act(a.act, y1);
 }
 
-/* ---- the kernel ------------------------------------------------------------------------------------ */
+/* ---- the kernel ----------------------------------------------------------------------------- */
 
-/* Asks for `chunks` chunks from the start of a row on (at most 4 KB of each plane) to come to L2. */
+/* Asks for `chunks` chunks from the start of a row on (at most 4 KB of each plane) to come to L2.
+ *  */
 template <int FMT> static __device__ __forceinline__ void prefetch_rows(const wrow &r, int chunks) {
     const int piece = FMT == FMT_F32 ? 128 : FMT >= FMT_F16 ? 64 : 16;
     size_t at = (size_t)(threadIdx.x & 31) * 128, bytes = (size_t)chunks * piece;
@@ -522,7 +525,7 @@ static __global__ void __launch_bounds__(THREADS, N == 1 ? 3 : 2)
     }
 }
 
-/* ---- launches ---------------------------------------------------------------------------------------- */
+/* ---- launches ------------------------------------------------------------------------------- */
 
 template <int MODE, int FMT, int N>
 static cudaError_t launch(const launch_ctx *l, const decode_args *a, geometry g) {
@@ -557,8 +560,8 @@ static cudaError_t launch_n(const launch_ctx *l, const decode_args *a, geometry 
     }
 }
 
-/* Enough warps to keep the memory busy, as long as every lane of each still has a chunk.  Depends on
- * the matrix alone, so that results do not change with the batch. */
+/* Enough warps to keep the memory busy, as long as every lane of each still has a chunk.  Depends
+ * on the matrix alone, so that results do not change with the batch. */
 static inline int choose_split(int pairs, int chunks) {
     int split = 1;
     while (split < WARPS && pairs * split < 2048 && chunks >= 64 * split)

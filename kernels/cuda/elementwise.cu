@@ -103,10 +103,10 @@ cudaError_t cuda_norm_add(const launch_ctx *l, float *x, const float *y, int n, 
                scale);
 }
 
-/* ---- rotary embedding and KV -------------------------------------------------------------------- */
+/* ---- rotary embedding and KV ---------------------------------------------------------------- */
 
-/* A block takes one head of one row: bias, per-head norm, rotation, store.  Heads are numbered q, k,
- * v.  blockDim is the padded head size. */
+/* A block takes one head of one row: bias, per-head norm, rotation, store.  Heads are numbered q,
+ * k, v.  blockDim is the padded head size. */
 static __global__ void rope_kv_kernel(rope_args a) {
     extern __shared__ float y[];
     __shared__ float red[33];
@@ -167,7 +167,7 @@ cudaError_t cuda_rope_kv(const launch_ctx *l, const rope_args *a) {
     return run(l, rope_kv_kernel, grid, a->kv.hd, (size_t)a->kv.hd * sizeof(float), *a);
 }
 
-/* ---- activation ------------------------------------------------------------------------------------ */
+/* ---- activation ----------------------------------------------------------------------------- */
 
 /* 8 neighbouring columns a thread: 16-byte loads and stores. */
 static __global__ void act_f16_kernel(const __half *gu, const float *b_gate, const float *b_up,
@@ -197,7 +197,7 @@ cudaError_t cuda_act_f16(const launch_ctx *l, const __half *gu, const float *b_g
     return run(l, act_f16_kernel, grid, 128, 0, gu, b_gate, b_up, ff, gated, act, u);
 }
 
-/* ---- best tokens ------------------------------------------------------------------------------------- */
+/* ---- best tokens ---------------------------------------------------------------------------- */
 
 static __device__ __forceinline__ void better(top_one &a, const top_one &b) {
     float m = fmaxf(a.max, b.max);
@@ -232,7 +232,8 @@ static __device__ top_one block_top(top_one t) {
 enum { TOP_BLOCKS = 64 };
 
 /* Two passes over a slice that stays in L1: best value first, then the sum, so that no exponential
- * stands in the chain of comparisons.  NaN never wins; a row of NaN ends as id 0 with a NaN logit. */
+ * stands in the chain of comparisons.  NaN never wins; a row of NaN ends as id 0 with a NaN logit.
+ *  */
 static __global__ void top_one_kernel(const float *logits, int vocab, int stride, top_one *scratch,
                                       int *ticket, top_one *out) {
     __shared__ int last;

@@ -70,7 +70,8 @@ static __device__ __forceinline__ int dp4a_us(int a, int b, int c) { /* unsigned
     return d;
 }
 
-/* True where the upper nibbles are multiplied in place, as 16 times their value: saves the shifts. */
+/* True where the upper nibbles are multiplied in place, as 16 times their value: saves the shifts.
+ *  */
 template <int FMT> static __device__ __forceinline__ constexpr bool fmt_high_by_16() {
     return FMT == FMT_Q4_0 || FMT == FMT_Q4_1 || FMT == FMT_Q4_K;
 }
@@ -139,8 +140,8 @@ template <int FMT> static __device__ __forceinline__ constexpr bool fmt_has_halv
     return FMT == FMT_Q6_K || FMT == FMT_G;
 }
 
-/* One chunk times the int8 activations lo (columns 0..15), hi (16..31).  meta: their scale, and the sums
- * of the first half, the second half and both, times the scale. */
+/* One chunk times the int8 activations lo (columns 0..15), hi (16..31).  meta: their scale, and the
+ * sums of the first half, the second half and both, times the scale. */
 template <int FMT>
 static __device__ __forceinline__ float wdot(const int v[8], const float s[4], const int4 &lo,
                                              const int4 &hi, const float4 &meta) {

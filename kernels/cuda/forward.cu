@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One step through the plan: up to 8 rows on the int8 decode path (captured once per row count into a
- * CUDA graph that reads tokens, positions and page tables from device memory), more rows on the
+/* One step through the plan: up to 8 rows on the int8 decode path (captured once per row count into
+ * a CUDA graph that reads tokens, positions and page tables from device memory), more rows on the
  * float16 path through tensor cores.
  *
- * A batch of 3, 5, 6 or 7 rows runs as 4 or 8: the last row is repeated, which writes the same K and V
- * twice.  In the decode path every row has its own attention tiles and the splits are fixed, so a row's
- * bits do not depend on its batch.
+ * A batch of 3, 5, 6 or 7 rows runs as 4 or 8: the last row is repeated, which writes the same K
+ * and V twice.  In the decode path every row has its own attention tiles and the splits are fixed,
+ * so a row's bits do not depend on its batch.
  */
 #include <cmath>
 
@@ -18,7 +18,7 @@ static step_dev step_of(const cuda_model *m) {
     return d;
 }
 
-/* ---- decode ------------------------------------------------------------------------------------------ */
+/* ---- decode --------------------------------------------------------------------------------- */
 
 static decode_args decode_base(cuda_model *m, const dev_op *op, int n) {
     decode_args a;
@@ -151,7 +151,7 @@ static status capture(cuda_model *m, int slot, int n, err *e) {
     return OK;
 }
 
-/* ---- prefill ------------------------------------------------------------------------------------------ */
+/* ---- prefill -------------------------------------------------------------------------------- */
 
 /* The op's matrices as float16 rows, resident or made now. */
 static const __half *mirror_of(cuda_model *m, const dev_op *op) {
@@ -214,10 +214,10 @@ static status prefill_op(cuda_model *m, const launch_ctx *l, const dev_op *op, i
     return err_set(e, ERR_DEVICE, "unknown operation in the plan");
 }
 
-/* ---- the step block ------------------------------------------------------------------------------------- */
+/* ---- the step block ------------------------------------------------------------------------- */
 
-/* Tiles of the attention: a run of rows of one sequence is cut into 16 packed rows; in the decode path
- * every row is a run of its own.  Tiles behind the end of a run have no rows (left <= 0). */
+/* Tiles of the attention: a run of rows of one sequence is cut into 16 packed rows; in the decode
+ * path every row is a run of its own.  Tiles behind the end of a run have no rows (left <= 0). */
 static int fill_tiles(cuda_model *m, const k_batch *b, int n, bool alone, int *tiles) {
     const int abreast = alone ? 1 : PREFILL_TILES; /* a run starts with a CTA of its own */
     int count = 0;
@@ -304,7 +304,8 @@ status cuda_model_forward(cuda_model *m, const k_batch *b, err *e) {
     return OK;
 }
 
-/* Logits of wanted rows 8 * group .. + 7, unless they are there.  x of the last step is still in place. */
+/* Logits of wanted rows 8 * group .. + 7, unless they are there.  x of the last step is still in
+ * place. */
 status cuda_model_head(cuda_model *m, int group, err *e) {
     if (m->head_group == group) return OK;
     int left = MIN(m->n_want - group * HEAD_ROWS, (int)HEAD_ROWS), n = 1;

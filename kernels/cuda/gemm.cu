@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* C = A W^T on tensor cores, for prefill.  cuBLAS where its library is found at run time (it is never
- * linked: a machine with only a driver must run the program), else our own kernel: 128 x 128 tiles,
- * 32 columns a stage, three stages of cp.async, ldmatrix and mma.m16n8k16.
+/* C = A W^T on tensor cores, for prefill.  cuBLAS where its library is found at run time (it is
+ * never linked: a machine with only a driver must run the program), else our own kernel: 128 x 128
+ * tiles, 32 columns a stage, three stages of cp.async, ldmatrix and mma.m16n8k16.
  *
- * Only four cuBLAS functions are used; their prototypes stand here so that its headers are not needed
- * to build.  Source: cuBLAS documentation, cublasGemmEx.
+ * Only four cuBLAS functions are used; their prototypes stand here so that its headers are not
+ * needed to build.  Source: cuBLAS documentation, cublasGemmEx.
  */
 #include <dlfcn.h>
 
@@ -77,7 +77,7 @@ void cuda_gemm_use_own(gemm *g, bool own) {
     g->own = own;
 }
 
-/* ---- our own kernel ---------------------------------------------------------------------------------- */
+/* ---- our own kernel ------------------------------------------------------------------------- */
 
 enum { BM = 128, BN = 128, BK = 32, STAGES = 3, PAD = 8, LD = BK + PAD, GEMM_THREADS = 256 };
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A plan onto the device: measure, check against free memory, allocate three arenas, upload.
  *
- * The same walk over the plan runs twice: once with an empty arena (which only adds up) and once with
- * the real one, so the plan that is printed is the plan that is allocated.  Weights travel from the
- * page cache through two pinned buffers; a kernel turns each piece into planes while the next one is
- * copied.  Float16 mirrors for the prefill are resident when they fit in half of what is free,
- * otherwise made per use in a scratch of the largest.
+ * The same walk over the plan runs twice: once with an empty arena (which only adds up) and once
+ * with the real one, so the plan that is printed is the plan that is allocated.  Weights travel
+ * from the page cache through two pinned buffers; a kernel turns each piece into planes while the
+ * next one is copied.  Float16 mirrors for the prefill are resident when they fit in half of what
+ * is free, otherwise made per use in a scratch of the largest.
  */
 #include "kernels/cuda/model.cuh"
 
@@ -17,7 +17,7 @@ void *arena_take(arena_dev *a, size_t bytes) {
     return a->base ? a->base + at : NULL;
 }
 
-/* ---- shape --------------------------------------------------------------------------------------- */
+/* ---- shape ---------------------------------------------------------------------------------- */
 
 static int pad32(int n) {
     return (n + CHUNK - 1) / CHUNK * CHUNK;
@@ -64,7 +64,7 @@ static status read_shape(const k_model_options *opt, dev_shape *s, err *e) {
     return OK;
 }
 
-/* ---- the walk -------------------------------------------------------------------------------------- */
+/* ---- the walk ------------------------------------------------------------------------------- */
 
 typedef struct {
     cuda_model *m; /* NULL: only measuring */
@@ -247,7 +247,7 @@ static status walk_plan(walk *w) {
     return OK;
 }
 
-/* ---- workspace --------------------------------------------------------------------------------------- */
+/* ---- workspace ------------------------------------------------------------------------------ */
 
 static void layout_step(cuda_model *m) {
     const dev_shape *s = &m->s;
@@ -332,7 +332,7 @@ k_memory cuda_model_measure(const cuda_backend *b, const k_model_options *opt) {
     return out;
 }
 
-/* ---- open, close ---------------------------------------------------------------------------------- */
+/* ---- open, close ---------------------------------------------------------------------------- */
 
 static status allocate(cuda_model *m, size_t free_bytes, err *e) {
     size_t need = m->weight_bytes + m->kv_bytes + m->work_bytes + 2 * (size_t)STAGE_BYTES;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* GGUF rows to planes (formats.cuh), once at load, and planes to float16 rows for tensor cores.
  *
- * One thread per chunk of 32 columns: this moves each weight once, at memory speed, and never again.
- * Block facts: kernels/blocks.h and the GGUF specification.
+ * One thread per chunk of 32 columns: this moves each weight once, at memory speed, and never
+ * again. Block facts: kernels/blocks.h and the GGUF specification.
  */
 #include "kernels/cuda/formats.cuh"
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* Plans with random weights, for comparing backends and for timing: the shapes of a model without its
- * file.  Weights are random blocks of the wanted type with scales that give a standard deviation of
- * about 0.02 (as trained weights have), so activations stay in range through any depth. */
+/* Plans with random weights, for comparing backends and for timing: the shapes of a model without
+ * its file.  Weights are random blocks of the wanted type with scales that give a standard
+ * deviation of about 0.02 (as trained weights have), so activations stay in range through any
+ * depth. */
 #include "kernels/kernels.h"
 
 typedef struct {

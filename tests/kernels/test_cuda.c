@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The CUDA backend against the scalar reference: whole small models of awkward shapes, every weight
- * type, decode and prefill, batches, page boundaries, two sequences.  Skips where no device is found,
- * saying why. */
+ * type, decode and prefill, batches, page boundaries, two sequences.  Skips where no device is
+ * found, saying why. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>

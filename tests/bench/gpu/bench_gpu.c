@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tokens per second of a backend on models with random weights in the shapes of Qwen2.5: decode at two
- * depths, batches of 1 to 8, prefill of several lengths.  One CSV line per figure:
+/* Tokens per second of a backend on models with random weights in the shapes of Qwen2.5: decode at
+ * two depths, batches of 1 to 8, prefill of several lengths.  One CSV line per figure:
  *     model,metric,n,depth,tokens_per_s,ms,share
- * share: bytes read per second over the copy bandwidth given with --bandwidth (bytes/s), decode only.
+ * share: bytes read per second over the copy bandwidth given with --bandwidth (bytes/s), decode
+ * only.
  *
  *   bench_gpu [--device cuda|cpu] [--bandwidth B] [--quick] [MODEL ...] */
 #include <math.h>
@@ -64,7 +65,8 @@ static double prefill(bench *b, int from, int n, int rows_max) {
     return clock_ms() - start;
 }
 
-/* `steps` steps of `rows` sequences from position `from`, each taking the best token; ms per step. */
+/* `steps` steps of `rows` sequences from position `from`, each taking the best token; ms per step.
+ *  */
 static double decode(bench *b, int rows, int from, int steps) {
     err e;
     double start = clock_ms();
