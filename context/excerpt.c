@@ -13,8 +13,8 @@
  *                                tail: closers of the head's brackets
  *
  * The excerpt need not be flawless.  It is parsed with and without the suggestion, and a fault of
- * the excerpt counts on both sides.  Everything is read from lines: no tree is needed, so a document
- * that is too large for one, or whose parse is late, is judged as well.  Thread: loop.
+ * the excerpt counts on both sides.  Everything is read from lines: no tree is needed, so a
+ * document that is too large for one, or whose parse is late, is judged as well.  Thread: loop.
  */
 #include "context/excerpt.h"
 

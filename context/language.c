@@ -4,7 +4,8 @@
  * The lexical questions look at one line.  They are what is left when a document has no tree (plain
  * text, a language without grammar, a file above LIMIT_PARSE_BYTES, a parse that is not finished),
  * and they must be right most of the time, not always: the worst case is one suggestion too many or
- * too few.  A line above LIMIT_CURSOR_LINE_BYTES is data, and every answer about it is no.  Thread: any; everything is const.
+ * too few.  A line above LIMIT_CURSOR_LINE_BYTES is data, and every answer about it is no.  Thread:
+ * any; everything is const.
  */
 #include "context/language.h"
 

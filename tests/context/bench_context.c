@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How long documents hold up the loop: opening, a keystroke (edit, assemble, finish) near the start,
- * the middle and the end of files of several shapes.  Prints milliseconds; judges nothing. */
+/* How long documents hold up the loop: opening, a keystroke (edit, assemble, finish) near the
+ * start, the middle and the end of files of several shapes.  Prints milliseconds; judges nothing.
+ *  */
 #include <time.h>
 
 #include "context/context.h"

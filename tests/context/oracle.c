@@ -6,8 +6,8 @@
  * At random cursors of real files the rest of the line is taken out and offered as the answer of a
  * perfect model; with --blocks
  * the body of a block instead.  What is not shown, or shown but does not give the
- * file back, is a mistake of ours.  A second pass offers the rest of another line (noise) and counts
- * how often it is refused.  Prints percentages and the times of assemble and finish.
+ * file back, is a mistake of ours.  A second pass offers the rest of another line (noise) and
+ * counts how often it is refused.  Prints percentages and the times of assemble and finish.
  */
 #include <time.h>
 
