@@ -52,7 +52,7 @@ static void count_reason(totals *t, const char *reason) {
     }
 }
 
-/* Offers `raw` at `offset`; true when something is shown. */
+/* Offers `raw` at `offset`; true when something is shown.  tidy: parameters */
 static bool offer(totals *t, context *c, document *d, size_t offset, str raw, bool block, arena *a,
                   context_suggestion *out, const char **skip) {
     context_request rq = {.offset = offset, .multiline_allowed = block};
