@@ -104,14 +104,15 @@ end
 
 --- Waits until `see` returns something true and returns that.
 function Child:wait(what, see, ms)
-  local limit = seconds() + (ms or WAIT_MS) / 1000
+  local most = (ms or WAIT_MS) / 1000
+  local limit = seconds() + most
   while true do
     local seen = see()
     if seen then
       return seen
     end
     if seconds() > limit then
-      error(('waited %.0f s in vain for %s\n%s'):format((ms or WAIT_MS) / 1000, what, self:report()), 2)
+      error(('waited %.0f s in vain for %s\n%s'):format(most, what, self:report()), 2)
     end
     vim.wait(10)
   end

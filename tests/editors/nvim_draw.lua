@@ -112,8 +112,13 @@ end
 
 -- The text right of the cursor is part of the suggestion: it lies under an overlay and is replaced.
 function tests.replacement()
-  local command = { title = 'accept', command = 'inlined.didAcceptCompletionItem', arguments = { '7' } }
-  open('print()', { { insertText = 'a, b)', range = range(0, 6, 7), command = command } })
+  local item = { insertText = 'a, b)', range = range(0, 6, 7) }
+  item.command = {
+    title = 'accept',
+    command = 'inlined.didAcceptCompletionItem',
+    arguments = { '7' },
+  }
+  open('print()', { item })
   nvim:keys('A<Left>')
   equal(shows('a, b)').pos, 'overlay', 'drawn over what it replaces')
   nvim:keys('<C-Right>')
@@ -304,6 +309,25 @@ function tests.file_types_without()
   nvim:keys('<Esc>')
 end
 
+-- They share one URI, so only the one that is worked in may be open at the server.
+function tests.nameless_buffers()
+  open('first', {})
+  nvim:lua([[
+    scripted.opened = {}
+    require('inlined').setup({ enabled = true, cmd = { 'true' } }) -- the running one is taken
+  ]])
+  local first = nvim:call('nvim_get_current_buf')
+  nvim:command('set hidden | enew')
+  nvim:keys('isecond<Esc>')
+  wait_text('second')
+  nvim:command('buffer ' .. first)
+  nvim:keys('A<Esc>')
+  nvim:wait('the first again', function()
+    return vim.deep_equal(nvim:lua('return scripted.opened'), { 'closed', '', 'closed', 'first' })
+  end)
+  nvim:lua([[require('inlined').setup({ enabled = false })]])
+end
+
 function tests.undo_of_one_suggestion()
   open('', { { insertText = 'bc', range = range(0, 1, 1) } })
   nvim:keys('ia')
@@ -320,7 +344,8 @@ function tests.undo_of_one_suggestion()
 end
 
 function tests.wrong_words()
-  equal(nvim:lua([[return require('inlined.command').complete('re')]]), { 'restart', 'resume' }, 'words')
+  local words = nvim:lua([[return require('inlined.command').complete('re')]])
+  equal(words, { 'restart', 'resume' }, 'words')
   nvim:lua([[
     told = {}
     vim.notify = function(text) told[#told + 1] = text end
@@ -338,15 +363,16 @@ function tests.no_error_was_shown()
   assert(not messages:find('[Ee]rror') and not messages:find('E%d+:'), messages)
 end
 
--- ---- without the scripted server -----------------------------------------------------------------
+-- ---- without the scripted server ---------------------------------------------------------------
 
 -- Nothing is installed but the plugin: one message, and a health report that says what to do.
 function tests.program_missing()
   nvim:quit()
   start([[require('inlined').setup({ cmd = { 'inlined-is-not-here', '--stdio' } })]])
-  local file = Child.write(folder .. '/work', 'a.py', 'x = 1\n')
+  local file = Child.write(folder .. '/project', 'a.py', 'x = 1\n')
   local said = nvim:command('edit ' .. file)
-  said = said .. nvim:command('split | edit ' .. Child.write(folder .. '/work', 'b.py', 'y = 1\n'))
+  local second = Child.write(folder .. '/project', 'b.py', 'y = 1\n')
+  said = said .. nvim:command('split | edit ' .. second)
   local _, count = said:gsub('there is no program "inlined%-is%-not%-here"', '')
   equal(count, 1, 'said once: ' .. said)
   assert(nvim:command('Inlined'):find('not running', 1, true))
@@ -386,8 +412,9 @@ end
 local order = {
   'insertion_and_cursor', 'item_without_range', 'replacement', 'lines', 'utf_16',
   'typing_along_and_off', 'late_answer', 'errors_and_nothing', 'leaving', 'going_while_asked',
-  'brackets_that_close_themselves', 'several', 'keys_without_ghost', 'file_types_without',
-  'undo_of_one_suggestion', 'wrong_words', 'no_error_was_shown', 'program_missing',
+  'brackets_that_close_themselves', 'several',
+  'keys_without_ghost', 'file_types_without', 'nameless_buffers', 'undo_of_one_suggestion',
+  'wrong_words', 'no_error_was_shown', 'program_missing',
   'program_of_the_installation',
 }
 
@@ -395,7 +422,8 @@ start()
 local failed = 0
 for _, name in ipairs(order) do
   local fine, why = xpcall(tests[name], debug.traceback)
-  print((fine and 'ok      ' or 'FAILED  ') .. name .. (fine and '' or '\n' .. tostring(why)))
+  local word = fine and 'ok      ' or 'FAILED  '
+  io.write(word, name, fine and '' or '\n' .. tostring(why), '\n')
   failed = failed + (fine and 0 or 1)
 end
 nvim:quit()

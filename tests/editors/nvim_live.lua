@@ -14,6 +14,7 @@ local BUILTIN = vim.fn.has('nvim-0.12') == 1
 local INIT = [[
 vim.o.termguicolors = true
 vim.o.background = 'dark'
+vim.o.columns = 90
 vim.o.laststatus = 2
 vim.o.scrolloff = 5
 vim.o.statusline = "%t%=%{v:lua.require'inlined'.statusline()} "
@@ -40,7 +41,7 @@ require('inlined').setup({
 ]]
 
 local function skip(why)
-  print('SKIP: ' .. why)
+  io.write('SKIP: ', why, '\n')
   os.exit(77)
 end
 
@@ -60,7 +61,7 @@ end
 local models = find_models()
 local began = vim.uv.hrtime()
 local function passed(what)
-  print(('ok  %5.1f s  %s'):format((vim.uv.hrtime() - began) / 1e9, what))
+  io.write(('ok  %5.1f s  %s\n'):format((vim.uv.hrtime() - began) / 1e9, what))
 end
 
 local function read(path)
@@ -82,9 +83,9 @@ local function spliced(text, byte, more)
 end
 
 vim.fn.delete(folder, 'rf')
-local sample = Child.write(folder .. '/work', 'inventory.py',
+local sample = Child.write(folder .. '/project', 'inventory.py',
   read(top .. '/tests/demo/samples/inventory.py'))
-vim.fn.mkdir(folder .. '/work/.git', 'p')
+vim.fn.mkdir(folder .. '/project/.git', 'p')
 local function start(init)
   return Child.start({
     nvim = vim.env.INLINED_NVIM,
@@ -136,7 +137,7 @@ local function suggest(fits)
   error('no suggestion at any place: ' .. vim.inspect(reasons), 2)
 end
 
--- ---- a file is opened: the daemon starts, the model loads, the status says so --------------------
+-- ---- a file is opened: the daemon starts, the model loads, the status says so ------------------
 
 local function test_start()
   nvim:command('edit ' .. sample)
@@ -151,7 +152,7 @@ local function test_start()
   passed('the daemon starts with the file: ' .. line)
 end
 
--- ---- typing brings ghost text where it belongs ---------------------------------------------------
+-- ---- typing brings ghost text where it belongs -------------------------------------------------
 
 local function test_ghost()
   local ghost = suggest(function(text)
@@ -242,10 +243,10 @@ local function test_dismiss()
   passed('dismissed until the next change; gone on leaving insert mode')
 end
 
--- ---- a key without a suggestion, a reason for none -----------------------------------------------
+-- ---- a key without a suggestion, a reason for none ---------------------------------------------
 
 local function test_nothing()
-  nvim:command('edit ' .. folder .. '/work/empty.py')
+  nvim:command('edit ' .. folder .. '/project/empty.py')
   nvim:keys('i')
   local line = nvim:wait('the reason', function()
     local now = status()
@@ -260,7 +261,7 @@ local function test_nothing()
   passed('no suggestion, and why: ' .. line)
 end
 
--- ---- pause, resume, restart, one daemon ----------------------------------------------------------
+-- ---- pause, resume, restart, one daemon --------------------------------------------------------
 
 local function test_pause()
   local ghost = suggest()
@@ -279,11 +280,15 @@ local function test_pause()
 end
 
 local function test_one_daemon()
-  local other = Child.write(folder .. '/other', 'list.c', read(top .. '/tests/demo/samples/string_list.c'))
+  local text = read(top .. '/tests/demo/samples/string_list.c')
+  local other = Child.write(folder .. '/other', 'list.c', text)
   vim.fn.mkdir(folder .. '/other/.git', 'p')
   nvim:command('edit! ' .. other)
   nvim:wait('the second root', function()
-    return nvim:lua([[local c = require('inlined').client(0) return c and #c.workspace_folders == 2]])
+    return nvim:lua([[
+      local client = require('inlined').client(0)
+      return client and #client.workspace_folders == 2
+    ]])
   end)
   assert(#nvim:processes() == 1, 'still one daemon')
   nvim:command('edit! ' .. sample)
@@ -303,7 +308,7 @@ local function test_restart()
   passed('restarted')
 end
 
--- ---- health, help, messages ----------------------------------------------------------------------
+-- ---- health, help, messages --------------------------------------------------------------------
 
 local function test_health()
   local model = status().model
@@ -316,7 +321,7 @@ local function test_health()
   assert(not report:find('WARNING'), report)
   local run = vim.system({ build .. '/inlined', 'doctor', '--json' }, { text = true }):wait()
   for _, check in ipairs(vim.json.decode(run.stdout).checks) do
-    assert(report:find(check.name .. ': ', 1, true), 'the report names ' .. check.name .. '\n' .. report)
+    assert(report:find(check.name .. ': ', 1, true), check.name .. ' is missing\n' .. report)
   end
   assert(report:find('keys of insert mode', 1, true) and report:find(model, 1, true), report)
   nvim:command('bwipeout!')
@@ -343,7 +348,7 @@ local function test_messages()
   passed('no errors in :messages and the LSP log')
 end
 
--- ---- the end -------------------------------------------------------------------------------------
+-- ---- the end -----------------------------------------------------------------------------------
 
 local function test_quit()
   local daemons = nvim:processes()
@@ -385,7 +390,7 @@ end
 
 local fine, why = xpcall(run, debug.traceback)
 if not fine then
-  print('FAILED: ' .. tostring(why))
+  io.write('FAILED: ', tostring(why), '\n')
   nvim:kill()
   os.exit(1)
 end

@@ -56,18 +56,19 @@ local function draw_span(out, span, y, default)
   local text = span.text:gsub('%s+$', '')
   local look = (span.bold and ' font-weight="bold"' or '')
     .. (span.italic and ' font-style="italic"' or '')
-  out[#out + 1] = ('<text x="%.1f" y="%d" fill="%s"%s xml:space="preserve" textLength="%.1f">%s</text>')
-    :format(x, y + CELL_H - 5, span.fg, look, vim.fn.strdisplaywidth(text) * CELL_W, escape(text))
+  local length = vim.fn.strdisplaywidth(text) * CELL_W
+  local shape = '<text x="%.1f" y="%d" fill="%s"%s xml:space="preserve" textLength="%.1f">%s</text>'
+  out[#out + 1] = shape:format(x, y + CELL_H - 5, span.fg, look, length, escape(text))
 end
 
---- Writes rows [first, last] of the child's screen to `path`, with a cursor where it stands.
+--- Writes the child's screen, less its command line, to `path`, with a cursor where it stands.
 ---@param child table
 ---@param path string
 ---@param title string
 function M.write(child, path, title)
   child:command('redraw!')
   local size = child:lua([[return { vim.o.columns, vim.o.lines }]])
-  local columns, rows = size[1], size[2]
+  local columns, rows = size[1], size[2] - 1
   local normal = child:call('nvim_get_hl', 0, { name = 'Normal' })
   local default = { fg = colour(normal.fg, '#d7dae0'), bg = colour(normal.bg, '#21252b') }
   local width = math.floor(columns * CELL_W + 2 * PAD)

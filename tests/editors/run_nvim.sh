@@ -5,7 +5,8 @@
 set -eu
 version=$1 nvim=$2 script=$3
 shift 3
-[ -n "$nvim" ] || nvim=${INLINED_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/inlined}/nvim/$version/bin/nvim
+cache=${INLINED_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/inlined}
+[ -n "$nvim" ] || nvim=$cache/nvim/$version/bin/nvim
 if [ ! -x "$nvim" ]; then
     echo "SKIP: there is no Neovim at $nvim; ./bootstrap test fetches it," \
         "or: tests/editors/install_nvim.sh $version DIR"

@@ -4,6 +4,7 @@
 local M = {
   asked = {}, -- params of each textDocument/inlineCompletion
   executed = {}, -- params of each workspace/executeCommand
+  opened = {}, -- text of each textDocument/didOpen; "closed" for each didClose
   cancelled = 0,
   items = {}, -- what is answered
   error = nil, -- or this
@@ -40,7 +41,7 @@ local function connection(encoding)
           capabilities = {
             inlineCompletionProvider = true,
             positionEncoding = encoding,
-            textDocumentSync = 2,
+            textDocumentSync = { openClose = true, change = 2 },
             executeCommandProvider = { commands = { 'inlined.didAcceptCompletionItem' } },
           },
         })
@@ -64,9 +65,13 @@ local function connection(encoding)
         on_request(method, params, callback)
         return true, id
       end,
-      notify = function(method)
+      notify = function(method, params)
         if method == '$/cancelRequest' then
           M.cancelled = M.cancelled + 1
+        elseif method == 'textDocument/didOpen' then
+          table.insert(M.opened, (vim.trim(params.textDocument.text)))
+        elseif method == 'textDocument/didClose' then
+          table.insert(M.opened, 'closed')
         elseif method == 'exit' then
           closing = true
           dispatchers.on_exit(0, 0)

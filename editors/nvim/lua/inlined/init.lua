@@ -36,7 +36,7 @@ local function drawer()
   return require(M.has_builtin() and 'inlined.builtin' or 'inlined.ghost')
 end
 
--- ---- set-up -------------------------------------------------------------------------------------
+-- ---- set-up ------------------------------------------------------------------------------------
 
 local actions = { 'accept', 'accept_word', 'accept_line', 'dismiss' }
 
@@ -92,7 +92,7 @@ function M.server_config()
   }
 end
 
--- ---- buffers and the daemon ---------------------------------------------------------------------
+-- ---- buffers and the daemon --------------------------------------------------------------------
 
 ---@param bufnr? integer
 ---@return vim.lsp.Client?
@@ -155,6 +155,27 @@ local function enabled_by_user()
   return vim.lsp.is_enabled ~= nil and vim.lsp.is_enabled('inlined')
 end
 
+local function each_attached(act)
+  for _, client in ipairs(vim.lsp.get_clients({ name = 'inlined' })) do
+    for bufnr in pairs(client.attached_buffers) do
+      act(bufnr, client)
+    end
+  end
+end
+
+-- All buffers without a name have the same URI, so the daemon can know only one of them at a time:
+-- the one that is worked in.
+local function leave_other_nameless(bufnr)
+  if vim.api.nvim_buf_get_name(bufnr) ~= '' then
+    return
+  end
+  each_attached(function(other, client)
+    if other ~= bufnr and vim.api.nvim_buf_get_name(other) == '' then
+      vim.lsp.buf_detach_client(other, client.id)
+    end
+  end)
+end
+
 --- Starts the daemon for a buffer (or attaches the running one).
 ---@param bufnr integer
 function M.start(bufnr)
@@ -162,6 +183,7 @@ function M.start(bufnr)
   if not wanted or not suits(bufnr) or M.client(bufnr) then
     return
   end
+  leave_other_nameless(bufnr)
   local config = M.server_config()
   if vim.fn.executable(config.cmd[1]) == 0 then
     tell_missing(config.cmd[1])
@@ -185,14 +207,6 @@ vim.api.nvim_create_autocmd('LspAttach', {
     end
   end,
 })
-
-local function each_attached(act)
-  for _, client in ipairs(vim.lsp.get_clients({ name = 'inlined' })) do
-    for bufnr in pairs(client.attached_buffers) do
-      act(bufnr, client)
-    end
-  end
-end
 
 local function start_all()
   for _, bufnr in ipairs(vim.api.nvim_list_bufs()) do
@@ -273,7 +287,7 @@ function M.restart()
   end)
 end
 
--- ---- for keys -----------------------------------------------------------------------------------
+-- ---- for keys ----------------------------------------------------------------------------------
 
 --- Inserts the shown text.  False when nothing is shown, so that a mapping can fall back.
 ---@return boolean
