@@ -10,14 +10,22 @@
 
 #define V_WORDS (32 / V_ROWS) /* vectors that hold 32 positions or 32 dimensions */
 
-/* score[n][0..31] = q[n] . K for one page; K is transposed: [head_dim][32]. */
-V_INLINE void page_scores(const cpu_span *s, const int N, const k_half *k, float *score) {
+/* Where the span's page p begins in this layer and head; past the span's end, its last page. */
+static const k_half *span_page(const cpu_span *s, int p, int last) {
+    return s->kv + (size_t)s->pages[s->start / K_PAGE_TOKENS + MIN(p, last)] * s->page_stride;
+}
+
+/* score[n][0..31] = q[n] . K for one page; K is transposed: [head_dim][32].  `next` is what will be
+ * read after it: few queries wait for memory. */
+V_INLINE void page_scores(const cpu_span *s, const int N, const k_half *k, const k_half *next,
+                          float *score) {
     vf acc[V_QUERIES][V_WORDS];
     V_UNROLL
     for (int i = 0; i < N * V_WORDS; i++)
         acc[i / V_WORDS][i % V_WORDS] = v_zero();
-    for (int d = 0; d < s->head_dim; d++, k += K_PAGE_TOKENS) {
+    for (int d = 0; d < s->head_dim; d++, k += K_PAGE_TOKENS, next += K_PAGE_TOKENS) {
         vf key[V_WORDS];
+        if (N <= 3) __builtin_prefetch(next);
         V_UNROLL
         for (int w = 0; w < V_WORDS; w++)
             key[w] = v_half(k + w * V_ROWS);
@@ -39,22 +47,28 @@ V_INLINE void page_scores(const cpu_span *s, const int N, const k_half *k, float
 V_INLINE void span_values(const cpu_span *s, const int N, const float *weight, int d, int from,
                           int to) {
     vf acc[V_QUERIES][V_WORDS];
+    const int last = (to - 1) / K_PAGE_TOKENS;
+    const size_t values = (size_t)s->head_dim * K_PAGE_TOKENS + (size_t)d;
     V_UNROLL
     for (int i = 0; i < N * V_WORDS; i++)
         acc[i / V_WORDS][i % V_WORDS] = v_zero();
-    for (int j = from; j < to; j++) {
-        const k_half *v = s->kv + (size_t)s->pages[(s->start + j) / K_PAGE_TOKENS] * s->page_stride;
-        v += (size_t)s->head_dim * K_PAGE_TOKENS + (size_t)(j % K_PAGE_TOKENS * s->value_dim + d);
-        vf value[V_WORDS];
-        V_UNROLL
-        for (int w = 0; w < V_WORDS; w++)
-            value[w] = v_half(v + w * V_ROWS);
-        V_UNROLL
-        for (int n = 0; n < N; n++) {
-            vf p = v_set1(weight[n * CPU_SPAN + j]);
+    for (int p = from / K_PAGE_TOKENS; p <= last; p++) {
+        int j = MAX(from, p * K_PAGE_TOKENS), end = MIN(to, (p + 1) * K_PAGE_TOKENS);
+        size_t at = values + (size_t)(j % K_PAGE_TOKENS * s->value_dim);
+        const k_half *v = span_page(s, p, last) + at, *next = span_page(s, p + 1, last) + at;
+        for (; j < end; j++, v += s->value_dim, next += s->value_dim) {
+            vf value[V_WORDS];
+            if (N <= 3) __builtin_prefetch(next);
             V_UNROLL
             for (int w = 0; w < V_WORDS; w++)
-                acc[n][w] = v_fma(p, value[w], acc[n][w]);
+                value[w] = v_half(v + w * V_ROWS);
+            V_UNROLL
+            for (int n = 0; n < N; n++) {
+                vf one = v_set1(weight[n * CPU_SPAN + j]);
+                V_UNROLL
+                for (int w = 0; w < V_WORDS; w++)
+                    acc[n][w] = v_fma(one, value[w], acc[n][w]);
+            }
         }
     }
     V_UNROLL
@@ -95,9 +109,12 @@ V_INLINE void span_attend(const cpu_span *s, const int N) {
         to = MAX(to, MIN(s->last[n] + 1 - s->start, CPU_SPAN));
     }
     int page_from = from / K_PAGE_TOKENS, page_to = (to + K_PAGE_TOKENS - 1) / K_PAGE_TOKENS;
-    for (int p = page_from; p < page_to; p++)
-        page_scores(s, N, s->kv + (size_t)s->pages[s->start / K_PAGE_TOKENS + p] * s->page_stride,
-                    score + p * K_PAGE_TOKENS);
+    for (int p = page_from; p < page_to; p++) {
+        const k_half *next = span_page(s, p + 1, page_to - 1);
+        if (p + 1 == page_to) /* the first values */
+            next = span_page(s, page_from, page_to) + s->head_dim * K_PAGE_TOKENS;
+        page_scores(s, N, span_page(s, p, page_to), next, score + p * K_PAGE_TOKENS);
+    }
     for (int n = 0; n < N; n++)
         span_weights(s, n, score + n * CPU_SPAN, page_from * K_PAGE_TOKENS,
                      page_to * K_PAGE_TOKENS);
