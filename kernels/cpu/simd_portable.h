@@ -79,7 +79,7 @@ static inline float v_hmax(vf a) {
     return m;
 }
 static inline vf v_half(const k_half *p) {
-    vf x;
+    vf x = {0};
     for (int i = 0; i < 8; i++)
         x[i] = k_half_to_float(p[i]);
     return x;
@@ -97,7 +97,7 @@ static inline vf v_bf16(const uint16_t *p) {
     return x;
 }
 static inline vf v_codes(const int8_t *p) {
-    vf x;
+    vf x = {0};
     for (int i = 0; i < 8; i++)
         x[i] = (float)p[i];
     return x;
@@ -130,7 +130,7 @@ static inline vb b_or(vb a, vb b) {
 }
 /* Bits 4 and 5 from crumb `place` (0..3) of each byte. */
 static inline vb b_crumb(vb x, int place) {
-    vb y;
+    vb y = {0};
     for (int i = 0; i < 32; i++)
         y[i] = (int8_t)(((uint8_t)x[i] >> (2 * place) & 3) << 4);
     return y;
@@ -147,7 +147,7 @@ static inline vb b_table(const uint8_t *table16) {
     return t;
 }
 static inline vb b_lookup(vb table, vb index) {
-    vb y;
+    vb y = {0};
     for (int i = 0; i < 32; i++)
         y[i] = table[index[i]];
     return y;

@@ -413,7 +413,7 @@ static void bursts_are_all_answered(void **state) {
     int n = 0, refused = 0;
     while (n < 500) {
         seed = seed * 1664525u + 1013904223u;
-        engine_job job = text_job("self" + (seed >> 31), 1 + (int)(seed >> 28));
+        engine_job job = text_job(&"self"[seed >> 31], 1 + (int)(seed >> 28));
         job.priority = (job_priority)(seed >> 20 & 3);
         err e;
         status s = engine_submit(f->g, &job, &ids[n], &e);

@@ -32,7 +32,10 @@ static status device_of(const char *name, k_device *out, err *e) {
         k_device device;
     } devices[] = {{"ref", K_REF}, {"cpu", K_CPU}, {"cuda", K_CUDA}};
     for (size_t i = 0; i < sizeof devices / sizeof devices[0]; i++)
-        if (strcmp(devices[i].name, name) == 0) return *out = devices[i].device, OK;
+        if (strcmp(devices[i].name, name) == 0) {
+            *out = devices[i].device;
+            return OK;
+        }
     return err_set(e, ERR_USAGE, "no device \"%s\"; there are ref, cpu and cuda", name);
 }
 
