@@ -94,8 +94,9 @@ class Messages(lsp_case.Case):
                      b'{"jsonrpc":"2.0","id":{},"method":"shutdown"}'):
             self.client.send_bytes(frame(body))
         self.client.wait(None)
-        self.client.violations = [v for v in self.client.violations if "no open request" not in v]
         self.assert_alive(self.client)
+        # The request whose method is a number is answered by its id, which nobody registered.
+        self.client.violations = [v for v in self.client.violations if "no open request" not in v]
 
     def test_answers_that_nobody_asked_for(self):
         for body in (b'{"jsonrpc":"2.0","id":99,"result":null}',

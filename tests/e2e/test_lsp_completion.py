@@ -194,6 +194,11 @@ class Ordering(lsp_case.ModelCase):
         print(f"\ncancelled after {took * 1000:.0f} ms")
         self.assertEqual(answer["error"]["code"], -32800)
         self.assertLess(took, 2)
+        # And the engine is free again: far sooner than the long prompt would have taken.
+        start = time.monotonic()
+        self.complete_at("total = 0\nfor value in [1, 2]:\n    total |")
+        print(f"the next completion took {(time.monotonic() - start) * 1000:.0f} ms")
+        self.assertLess(time.monotonic() - start, 20)
 
     def test_superseded(self):
         uri, position, first = self.start_long()
