@@ -38,6 +38,14 @@ static void size_tensor(cursor *c, uint64_t at, gguf_tensor *t) {
         cursor_fail(c, ERR_FORMAT, at, "the product of the dimensions overflows");
         return;
     }
+    /* I8 .. F64: no model multiplies with them, but deltas carry them. */
+    static const uint8_t plain_bytes[] = {1, 2, 4, 8, 8};
+    if (t->type >= 24 && t->type <= 28) {
+        if (__builtin_mul_overflow(all, (uint64_t)plain_bytes[t->type - 24], &t->bytes) ||
+            t->bytes > INT64_MAX)
+            cursor_fail(c, ERR_FORMAT, at, "the size in bytes overflows");
+        return;
+    }
     uint64_t block = (uint64_t)MAX(k_type_block((k_type)t->type), 0);
     if (block == 0) return; /* unknown: listed, and refused by name when the model needs it */
     if (t->ne[0] % block != 0) {

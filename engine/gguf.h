@@ -9,17 +9,28 @@
 typedef struct gguf gguf;
 
 typedef enum {
-    GGUF_U8, GGUF_I8, GGUF_U16, GGUF_I16, GGUF_U32, GGUF_I32, GGUF_F32, GGUF_BOOL, GGUF_STRING,
-    GGUF_ARRAY, GGUF_U64, GGUF_I64, GGUF_F64,
+    GGUF_U8,
+    GGUF_I8,
+    GGUF_U16,
+    GGUF_I16,
+    GGUF_U32,
+    GGUF_I32,
+    GGUF_F32,
+    GGUF_BOOL,
+    GGUF_STRING,
+    GGUF_ARRAY,
+    GGUF_U64,
+    GGUF_I64,
+    GGUF_F64,
 } gguf_type;
 
 typedef struct {
     str name;
-    int type;        /* GGUF's number; may be one that k_type does not know */
-    int n_dims;      /* 1..4 */
-    uint64_t ne[4];  /* ne[0]: row length; unused dimensions are 1 */
-    const void *data;/* inside the mapping */
-    uint64_t bytes;  /* 0 when the type is unknown */
+    int type;         /* GGUF's number; may be one that k_type does not know */
+    int n_dims;       /* 1..4 */
+    uint64_t ne[4];   /* ne[0]: row length; unused dimensions are 1 */
+    const void *data; /* inside the mapping */
+    uint64_t bytes;   /* 0 when the type is unknown */
 } gguf_tensor;
 
 /* Opens a file (or the first part of NAME-00001-of-0000N.gguf and the rest beside it).  The error
@@ -53,3 +64,8 @@ bool gguf_array_i32(const gguf *g, const char *key, int32_t *out, uint64_t count
 
 size_t gguf_key_count(const gguf *g);
 str gguf_key_at(const gguf *g, size_t index, gguf_type *type);
+/* The value of pair `index` as it lies in the file, for writing it again: head[0] its type,
+ * head[1] the
+ * element type of an array, *count the elements of an array or the bytes of a string (whose lengths
+ * do not stand in the result; those of the strings of an array do). */
+str gguf_key_raw(const gguf *g, size_t index, uint32_t head[static 2], uint64_t *count);

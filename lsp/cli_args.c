@@ -60,6 +60,10 @@ static const option OPTIONS[] = {
      "the other way round: ids to text"},
     {"automatic", 0, OPT_FLAG, AT(CMD_COMPLETE), FIELD(automatic), 0, 0, NULL,
      "ask as an editor does while somebody types: stricter about where to suggest"},
+    {"source", 0, OPT_TEXT, AT(CMD_MODELS), FIELD(source), 0, 0, "TEXT",
+     "delta make: where people get BASE"},
+    {"rows", 0, OPT_TEXT, AT(CMD_MODELS), FIELD(rows), 0, 0, "1,2,3",
+     "delta make: rows of the embedding (new tokens) to store whole"},
     {"device", 0, OPT_TEXT, RUNNERS, FIELD(device), 0, 0, "D",
      "auto, cpu, cuda or ref, the slow reference (auto)"},
     {"threads", 0, OPT_COUNT, RUNNERS, FIELD(threads), 0, LIMIT_THREADS, "N",
@@ -90,11 +94,13 @@ static const command COMMANDS[CMD_COUNT] = {
     [CMD_GENERATE] = {"generate", "(--prompt T | --prompt-file F | --prompt-tokens 1,2,3)",
         "raw text from a raw prompt: no template, no context", "", 0, 0},
     [CMD_TOKENIZE] = {"tokenize", "[FILE|-]", "text to token ids, or back with --decode", "", 0, 1},
-    [CMD_MODELS] = {"models", "list | pull NAME | path [NAME] | verify [NAME]",
+    [CMD_MODELS] = {"models", "list | pull NAME | path [NAME] | verify [NAME] | "
+        "delta make BASE TRAINED OUT | delta apply BASE DELTA OUT",
         "the models that are known by name, and their files",
         "pull fetches a model with your own pip and checks its SHA-256; 'default' is a name too,\n"
-        "and what path and verify take without a name.\n",
-        1, 2},
+        "and what path and verify take without a name.  delta make turns a fine-tune of BASE into a\n"
+        "small file; delta apply makes the model again, as Q8_0.\n",
+        1, CLI_OPERANDS_MAX},
     [CMD_DOCTOR] = {"doctor", "", "check this machine and say what to mend", "", 0, 0},
 };
 /* clang-format on */
@@ -272,7 +278,15 @@ static status check_models(const parse *p) {
     }
     if (strcmp(verb, "path") == 0 || strcmp(verb, "verify") == 0) {
         if (a->n_operands == 1) a->operands[a->n_operands++] = "default";
-        return OK;
+        if (a->n_operands == 2) return OK;
+        return err_set(p->e, ERR_USAGE, "models %s takes one name", verb);
+    }
+    if (strcmp(verb, "delta") == 0) {
+        bool known = a->n_operands == 5 && (strcmp(a->operands[1], "make") == 0 ||
+                                            strcmp(a->operands[1], "apply") == 0);
+        if (known) return OK;
+        return err_set(p->e, ERR_USAGE, "models delta wants make BASE TRAINED OUT or apply BASE "
+                       "DELTA OUT");
     }
     return err_set(p->e, ERR_USAGE, "unknown 'models %s'; usage: inlined models %s", verb,
                    COMMANDS[CMD_MODELS].operands);

@@ -2,7 +2,10 @@
 /* `inlined models`: list, pull, path, verify.  A thin face of engine/registry.h: the table for
  * people, the JSON for scripts, the progress of a pull.  Thread: main; pull blocks until it is done
  * and looks for Ctrl-C on the way. */
+#include <sys/stat.h>
+
 #include "engine/base/mem.h"
+#include "engine/delta.h"
 #include "engine/registry.h"
 #include "lsp/cli.h"
 #include "lsp/cli_term.h"
@@ -20,7 +23,42 @@ static status pull(const model_entry *m, const cli_args *a, err *e);
 static status path(const model_entry *m, const cli_args *a, err *e);
 static status verify(const model_entry *m, const cli_args *a, err *e);
 
+typedef struct {
+    meter line;
+    uint64_t bytes; /* of the base */
+} delta_view;
+
+static bool on_delta(void *ud, double done) {
+    delta_view *v = ud;
+    meter_bytes(&v->line, "computing", (uint64_t)(done * (double)v->bytes), v->bytes);
+    return !interrupt_take();
+}
+
+static status delta(const cli_args *a, err *e) {
+    delta_view view = {0};
+    struct stat st;
+    if (stat(a->operands[2], &st) == 0) view.bytes = (uint64_t)st.st_size;
+    meter_init(&view.line);
+    const delta_hooks hooks = {on_delta, &view};
+    int32_t *rows = NULL;
+    size_t n_rows = 0;
+    status s = a->rows ? cli_ids_parse(a->rows, &rows, &n_rows, e) : OK;
+    if (s != OK) return s;
+    interrupt_hold();
+    if (strcmp(a->operands[1], "apply") == 0) {
+        s = delta_apply(a->operands[2], a->operands[3], a->operands[4], &hooks, e);
+    } else {
+        const delta_make_options opt = {a->source, rows, n_rows};
+        s = delta_make(a->operands[2], a->operands[3], a->operands[4], &opt, &hooks, e);
+    }
+    meter_end(&view.line);
+    xfree(rows);
+    if (s != OK) return s;
+    return term_write(str_of(a->operands[4]), e) == OK ? term_write(STR("\n"), e) : ERR_IO;
+}
+
 status cli_models(const cli_args *a, err *e) {
+    if (strcmp(a->operands[0], "delta") == 0) return delta(a, e);
     registry *r = NULL;
     status s = registry_open(&r, e);
     if (s != OK) return s;

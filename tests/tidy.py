@@ -20,7 +20,7 @@ import sys
 # Which module may include which.  `base` is engine/base.
 USES = {
     "base": {"base"},
-    "registry": {"registry", "base"},
+    "registry": {"registry", "engine", "base"},
     "kernels": {"kernels", "base"},
     "engine": {"engine", "kernels", "base"},
     "context": {"context", "base"},
@@ -31,7 +31,8 @@ USES = {
 PUBLIC = {
     "registry": {"engine/registry.h"},
     "kernels": {"kernels/kernels.h", "kernels/blocks.h"},
-    "engine": {"engine/engine.h", "engine/gguf.h", "engine/tokenizer.h", "engine/registry.h"},
+    "engine": {"engine/engine.h", "engine/gguf.h", "engine/tokenizer.h", "engine/delta.h",
+               "engine/registry.h"},
     "context": {"context/context.h"},
     "mcp": {"mcp/mcp.h", "mcp/rpc.h", "mcp/frame.h"},
     "lsp": set(),

@@ -94,6 +94,9 @@ static status read_source(const cJSON *json, arena *a, model_source *out, err *e
     } else if (s == OK && strcmp(out->kind, "hf") == 0) {
         s = read_text(json, "repo", TEXT_MEMBER, a, &out->repo, e);
         if (s == OK) s = read_text(json, "file", TEXT_MEMBER, a, &out->file, e);
+    } else if (s == OK && strcmp(out->kind, "delta") == 0) {
+        s = read_text(json, "base", TEXT_PLAIN, a, &out->base, e);
+        if (s == OK) s = read_text(json, "file", TEXT_PLAIN, a, &out->file, e);
     }
     /* Other kinds are for later versions of the program: kept, skipped by pull. */
     return s;

@@ -137,3 +137,25 @@ void folder_sync(const char *path) {
     fsync(fd);
     close(fd);
 }
+
+status folder_shipped(const char *name, char **out, err *e) {
+    static const char *const places[] = {"../share/inlined/models", "../engine/models"};
+    char self[4096];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+    self[MAX(n, 0)] = '\0';
+    char *slash = strrchr(self, '/');
+    if (slash) *slash = '\0';
+    for (size_t i = 0; slash && i < COUNTOF(places); i++) {
+        char *folder = folder_join(self, places[i]), *path = folder_join(folder, name);
+        xfree(folder);
+        if (access(path, R_OK) == 0) {
+            *out = path;
+            return OK;
+        }
+        xfree(path);
+    }
+    return err_set(e, ERR_NOT_FOUND,
+                   "%s, which belongs to the program, is not beside it; install again with "
+                   "./bootstrap install",
+                   name);
+}

@@ -20,5 +20,9 @@ void folder_remove_matching(const char *path, const char *prefix);
 char *folder_find(const char *path, const char *suffix);
 /* Bytes that this user may still write there; UINT64_MAX when the system does not say. */
 uint64_t folder_free_bytes(const char *path);
+/* Where a file that comes with the program lies: beside an installed program
+ * (PREFIX/share/inlined) or
+ * in the source tree that it was built in.  Caller frees with xfree.  ERR_NOT_FOUND. */
+status folder_shipped(const char *name, char **out, err *e) MUST_USE;
 /* Makes what was renamed inside survive a power cut. */
 void folder_sync(const char *path);

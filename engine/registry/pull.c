@@ -16,6 +16,7 @@
 #include "engine/base/limits.h"
 #include "engine/base/log.h"
 #include "engine/base/mem.h"
+#include "engine/delta.h"
 #include "engine/registry.h"
 #include "engine/registry/fetch.h"
 #include "engine/registry/folder.h"
@@ -101,13 +102,60 @@ done:
     return s;
 }
 
+/* ---- a delta over another entry ---- */
+
+static bool on_applied(void *ud, double done) {
+    const pull *p = ud;
+    const pull_hooks *h = p->hooks;
+    if (h && h->progress)
+        h->progress(h->ud, PULL_UNPACKING, (uint64_t)(done * (double)p->m->bytes), p->m->bytes);
+    return !(h && h->cancelled && h->cancelled(h->ud));
+}
+
+/* The base first (fetched if need be, or awaited while another process fetches it), then the delta
+ * that came with the program. */
+static status apply_delta(pull *p, const model_source *src, err *e) {
+    registry *r = NULL;
+    char *delta = NULL, *base_path = NULL, *part = NULL;
+    status s = registry_open(&r, e);
+    const model_entry *base = s == OK ? registry_find(r, src->base) : NULL;
+    if (s == OK && (!base || base->n_sources == 0 || strcmp(base->sources[0].kind, "delta") == 0))
+        s = err_set(e, ERR_NOT_FOUND, "the base %s of %s is not a model that can be fetched",
+                    src->base, p->m->name);
+    if (s == OK) s = folder_shipped(src->file, &delta, e);
+    if (s == OK && folder_free_bytes(p->folder) < p->m->bytes)
+        s = err_set(e, ERR_IO, "the disk is full: %s needs %llu MB in %s", p->m->name,
+                    (unsigned long long)(p->m->bytes / 1000000 + 1), p->folder);
+    if (s == OK) s = registry_pull(base, p->hooks, NULL, e);
+    if (s == OK) s = registry_path(base, &base_path, e);
+    if (s == OK) s = make_staging(p, e);
+    if (s == OK) {
+        part = folder_join(p->staging, "model.part");
+        const delta_hooks hooks = {on_applied, p};
+        s = delta_apply(base_path, delta, part, &hooks, e);
+    }
+    if (s == OK) s = put_in_place(p, part, e);
+    if (p->staging) folder_remove(p->staging);
+    xfree(p->staging);
+    p->staging = NULL;
+    xfree(part);
+    xfree(base_path);
+    xfree(delta);
+    registry_close(r);
+    return s;
+}
+
 static status fetch_from_any(pull *p, err *e) {
     status s =
         err_set(e, ERR_UNSUPPORTED, "this version knows no way to fetch the model %s", p->m->name);
     for (size_t i = 0; i < p->m->n_sources; i++) {
         const model_source *src = &p->m->sources[i];
-        if (strcmp(src->kind, "pypi") != 0) continue;
-        s = fetch_from(p, src, e);
+        if (strcmp(src->kind, "pypi") == 0)
+            s = fetch_from(p, src, e);
+        else if (strcmp(src->kind, "delta") == 0)
+            s = apply_delta(p, src, e);
+        else
+            continue;
         if (s == OK || s == ERR_CANCELLED) break;
     }
     return s;
