@@ -11,12 +11,11 @@
 #include "engine/draft.h"
 
 #define MATCH_TOKENS 3 /* shorter matches are chance */
-#define GUESS_TOKENS 2 /* measured: three rows cost 1.55 times one, and third guesses rarely come */
-#define TRIAL 6 /* guesses before a job's record counts */
+#define TRIAL 6        /* guesses before a job's record counts */
 
 int draft_find(const draft_record *r, const int32_t *ids, int n, int room, int32_t *out) {
     bool hopeless = r->proposed >= TRIAL && 4 * r->accepted < r->proposed;
-    int most = MIN(MIN(room, GUESS_TOKENS), DRAFT_MAX);
+    int most = MIN(room, DRAFT_MAX);
     if (n <= MATCH_TOKENS || most <= 0 || hopeless) return 0;
     const int32_t *end = ids + n - MATCH_TOKENS;
     for (int at = n - MATCH_TOKENS - 1; at >= 0; at--) {
