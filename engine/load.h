@@ -16,6 +16,7 @@ typedef struct {
     candidate *work; /* [vocab] scratch of a step */
     int context;     /* positions of one sequence */
     int rows_max;    /* prompt tokens in one step */
+    int guesses;     /* drafted tokens that a step checks at most */
     int vocab;       /* ids that can be run and named */
     int piece_max;   /* bytes of the longest token */
     engine_model_info info;

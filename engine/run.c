@@ -229,6 +229,7 @@ static status forward(run *r, int rows, int first_wanted, const atomic_bool *int
 static int guess(run *r, int rows) {
     const engine_result *res = &r->job->result;
     int room = MIN(r->model->rows_max - rows, r->model->context - r->n_ids);
+    room = MIN(room, r->model->guesses);
     room = MIN(room, r->job->spec.tokens_max - res->n_tokens - 1);
     return draft_find(&r->drafts, r->ids, r->n_ids, room, r->ids + r->n_ids);
 }

