@@ -36,14 +36,17 @@ end
 --- Starts `nvim` with a home of its own under `folder`, in which the plugin lies where
 --- `./bootstrap install` puts it and `init` is the user's init.lua.
 --- `programs` goes before PATH, `models` is the folder with the daemon's models.
----@param spec table { nvim, folder, plugin, init, programs?, models? }
+---@param spec table { nvim, folder, plugin?, init, programs?, models? }
 function Child.start(spec)
   local self = setmetatable({ folder = spec.folder }, Child)
   for _, name in ipairs({ 'config/nvim', 'state', 'cache', 'run', 'data/nvim', 'data/inlined' }) do
     vim.fn.mkdir(spec.folder .. '/' .. name, 'p')
   end
   self.plugin = spec.folder .. '/data/nvim/site/pack/inlined/start/inlined'
-  copy_tree(spec.plugin, self.plugin)
+  vim.fn.delete(self.plugin, 'rf')
+  if spec.plugin then
+    copy_tree(spec.plugin, self.plugin)
+  end
   if spec.models then
     uv.fs_symlink(spec.models, spec.folder .. '/data/inlined/models')
   end
@@ -137,7 +140,7 @@ function Child:report()
   local text = {
     'mode ' .. vim.inspect(self:call('nvim_get_mode')),
     'cursor ' .. vim.inspect(self:call('nvim_win_get_cursor', 0)),
-    'status ' .. vim.inspect(self:lua([[return require('inlined.status').get()]])),
+    'status ' .. vim.inspect({ pcall(self.lua, self, [[return require('inlined.status').get()]]) }),
     'ghost ' .. vim.inspect(self:ghost()),
     'messages ' .. self:messages(),
     'buffer:',

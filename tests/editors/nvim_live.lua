@@ -86,11 +86,11 @@ vim.fn.delete(folder, 'rf')
 local sample = Child.write(folder .. '/project', 'inventory.py',
   read(top .. '/tests/demo/samples/inventory.py'))
 vim.fn.mkdir(folder .. '/project/.git', 'p')
-local function start(init)
+local function start(init, without_plugin)
   return Child.start({
     nvim = vim.env.INLINED_NVIM,
     folder = folder,
-    plugin = top .. '/editors/nvim',
+    plugin = not without_plugin and top .. '/editors/nvim' or nil,
     init = init,
     programs = build,
     models = models,
@@ -371,6 +371,61 @@ local function test_enable()
   passed("vim.lsp.enable('inlined') does it too, and a daemon whose editor is killed ends")
 end
 
+-- Neovim's own means alone, as docs/EDITORS.md has them.
+local function test_without_plugin()
+  if not BUILTIN then
+    return
+  end
+  nvim = start([[
+    vim.lsp.config('inlined', { cmd = { 'inlined', '--stdio' }, root_markers = { '.git' } })
+    vim.lsp.enable('inlined')
+    vim.lsp.inline_completion.enable()
+    vim.keymap.set('i', '<Tab>', function()
+      return vim.lsp.inline_completion.get() and '' or '<Tab>'
+    end, { expr = true })
+  ]], true)
+  nvim:command('edit ' .. sample)
+  nvim:keys('Go<CR><CR>' .. PLACES[1])
+  local shown = nvim:wait('ghost text', function()
+    local ghost = nvim:ghost()
+    if not ghost then
+      nvim:keys('<Space><BS>') -- asks again: the model may have been loading
+      vim.wait(2000)
+    end
+    return ghost
+  end).text
+  accept('<Tab>', shown, shown)
+  nvim:quit()
+  passed('without the plugin')
+end
+
+-- A model that is not there: one message that says so, and the editor is left alone.
+local function test_model_missing()
+  nvim = start([[
+    shown = {}
+    local show = vim.lsp.handlers['window/showMessage']
+    vim.lsp.handlers['window/showMessage'] = function(err, result, ctx)
+      shown[#shown + 1] = result.message
+      return show(err, result, ctx)
+    end
+    require('inlined').setup({ settings = { model = '/nowhere/no.gguf' } })
+  ]])
+  nvim:command('edit ' .. sample)
+  local line = nvim:wait('the error', function()
+    local now = status()
+    return now and now.kind == 'Error' and now.message
+  end)
+  assert(line:find('/nowhere/no.gguf', 1, true), line)
+  nvim:keys('Go<CR><CR>' .. PLACES[1] .. '<Esc>')
+  assert(nvim:command('Inlined'):find(line, 1, true), 'the status says it')
+  nvim:wait('the message', function()
+    return #nvim:lua('return shown') > 0
+  end)
+  equal(nvim:lua('return shown'), { line }, 'said once')
+  nvim:quit()
+  passed('a model that is missing: ' .. line)
+end
+
 local function run()
   test_start()
   local rest = test_type_through(test_ghost())
@@ -386,6 +441,8 @@ local function run()
   test_messages()
   test_quit()
   test_enable()
+  test_without_plugin()
+  test_model_missing()
 end
 
 local fine, why = xpcall(run, debug.traceback)

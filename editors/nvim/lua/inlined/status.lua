@@ -27,9 +27,6 @@ end
 function M.set(client_id, status)
   local before = last[client_id]
   last[client_id] = status
-  if status.kind == 'Error' and not (before and before.message == status.message) then
-    vim.notify('inlined: ' .. status.message, vim.log.levels.WARN)
-  end
   M.changed()
   if status.state == 'ready' and before and before.state ~= 'ready' then
     require('inlined').refresh() -- who typed while the model was loading gets an answer now
