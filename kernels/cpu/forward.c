@@ -62,6 +62,14 @@ static uint8_t *tile_of(const step *s, int at, int *width, int *within) {
     return s->m->tiles + (size_t)first * (size_t)(s->cols / CPU_BLOCK) * CPU_ACT_BLOCK_BYTES;
 }
 
+/* Places of the last tile that no token takes are multiplied all the same: as zeros. */
+static void clear_last_tile(const step *s) {
+    int places = s->n * s->act.planes, width, within;
+    uint8_t *tile = tile_of(s, places - 1, &width, &within);
+    if (within + 1 < width)
+        memset(tile, 0, (size_t)width * (size_t)(s->cols / CPU_BLOCK) * CPU_ACT_BLOCK_BYTES);
+}
+
 static void prepare_stretch(void *arg, int64_t from, int64_t to, int worker) {
     const step *s = arg;
     const cpu_model *m = s->m;
@@ -101,6 +109,7 @@ static void prepare(step *s, const float *in, size_t ld, const k_norm *norm, int
                        .n = s->n,
                        .planes = planes,
                        .cols = s->cols};
+    if (s->codes) clear_last_tile(s);
     if (s->norm || s->codes) run_rows(m, prepare_stretch, s, s->n, s->n);
 }
 
