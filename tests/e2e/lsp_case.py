@@ -140,7 +140,7 @@ class ModelCase(unittest.TestCase):
 def wait_ready(client, timeout=lsp_client.TIMEOUT_S):
     """Until the model is loaded, by the daemon's own word."""
     params = client.wait_notification(
-        "inlined/status", lambda p: p["state"] in ("ready", "failed", "error"), timeout)
+        "inlined/status", lambda p: p["state"] in ("ready", "error"), timeout)
     if params["state"] != "ready":
         raise AssertionError(f"the model was not loaded: {params}")
     return params

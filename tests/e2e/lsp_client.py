@@ -15,6 +15,7 @@ import os
 import queue
 import re
 import signal
+import socket
 import subprocess
 import tempfile
 import threading
@@ -69,14 +70,19 @@ class Client:
             "workspace/applyEdit": lambda p: {"applied": True},
         }
         self.stderr_file = tempfile.TemporaryFile()
-        self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.stderr_file,
-            env={**os.environ, **(env or {})}, cwd=cwd)
+        self.connect(command, env, cwd)
         self.outbox = queue.Queue()
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.writer = threading.Thread(target=self._write, daemon=True)
         self.reader.start()
         self.writer.start()
+
+    def connect(self, command, env, cwd):
+        """Starts the daemon: sets process, input and output."""
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.stderr_file,
+            env={**os.environ, **(env or {})}, cwd=cwd)
+        self.input, self.output = self.process.stdin, self.process.stdout
 
     # -- sending ------------------------------------------------------------------------------
 
@@ -86,12 +92,12 @@ class Client:
             if data is None:
                 break
             try:
-                self.process.stdin.write(data)
-                self.process.stdin.flush()
+                self.input.write(data)
+                self.input.flush()
             except (OSError, ValueError):
                 break
         try:
-            self.process.stdin.close()
+            self.input.close()
         except OSError:
             pass
 
@@ -136,7 +142,7 @@ class Client:
     # -- receiving ----------------------------------------------------------------------------
 
     def _read(self):
-        out = self.process.stdout
+        out = self.output
         try:
             while True:
                 length = None
@@ -303,6 +309,37 @@ class Client:
         result = self.call("textDocument/inlineCompletion",
                            self.completion_params(uri, position, trigger), timeout)
         return result if isinstance(result, list) else (result or {}).get("items", [])
+
+
+class SocketClient(Client):
+    """An editor that connects to a daemon which listens on a local socket."""
+
+    def connect(self, command, env, cwd):
+        """`command` is the socket's path."""
+        self.process = None
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.connect(command)
+        self.input, self.output = self.socket.makefile("wb"), self.socket.makefile("rb")
+
+    def wait_exit(self, timeout=20):
+        """Waits until the daemon has closed this connection."""
+        self.reader.join(timeout)
+        if not self.ended:
+            raise TimeoutError("the daemon keeps the connection open")
+        return 0
+
+    def kill(self):
+        """Drops the connection without a word."""
+        self.outbox.put(None)
+        try:
+            self.socket.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+        self.reader.join(10)
+        self.writer.join(10)
+        self.output.close()
+        self.socket.close()
+        self.stderr_file.close()
 
 
 def units(text, encoding):
