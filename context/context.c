@@ -60,7 +60,8 @@ status context_open(context *c, str uri, str path, str language_id, str text, in
         document_free(c->documents.at[known]);
         c->documents.at[known] = d;
     }
-    context_parse(d); /* what fits into one slice is ready before the first request */
+    context_parse(
+        d, LIMIT_PARSE_SLICE_US); /* what fits into one slice is ready before the first request */
     *out = d;
     return OK;
 }
@@ -82,8 +83,8 @@ size_t context_document_count(const context *c) {
     return c->documents.count;
 }
 
-bool context_parse(document *d) {
-    return d->tree && syntax_update(d->tree, document_text(d), LIMIT_PARSE_SLICE_US);
+bool context_parse(document *d, uint64_t budget_us) {
+    return d->tree && syntax_update(d->tree, document_text(d), budget_us);
 }
 
 const TSQuery *context_query(context *c, const grammar *g) {

@@ -14,7 +14,7 @@ struct context {
     float logprob_mean_min; /* answers below are not shown */
 };
 
-/* Goes on with a document's parse for one slice; true when its tree is up to date. */
-bool context_parse(document *d);
+/* Goes on with a document's parse for `budget_us`; true when its tree is up to date. */
+bool context_parse(document *d, uint64_t budget_us);
 /* The scope query of a grammar, compiled at first use; NULL when it cannot be compiled. */
 const TSQuery *context_query(context *c, const grammar *g);

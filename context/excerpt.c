@@ -56,15 +56,15 @@ static void find_levels(const document *d, size_t cursor_line, levels *out) {
     int indent = indent_at(d, cursor_line);
     size_t stop = cursor_line > LINES_MAX ? cursor_line - LINES_MAX : 0;
     out->count = 0;
-    for (size_t line = cursor_line; line-- > stop && indent > 0 && out->count < LEVELS_MAX;) {
+    if (opens_group(d, document_line(d, cursor_line))) indent++; /* the cursor is on a header */
+    for (size_t line = cursor_line + 1; line-- > stop && indent > 0 && out->count < LEVELS_MAX;) {
         str text = document_line(d, line);
-        int columns = document_indent(text);
-        if (columns >= indent || str_trim(text).len == 0) continue;
-        if (!opens_group(d, text)) continue;
+        int columns = shape_header_indent(d, line, text);
+        if (columns >= indent || !opens_group(d, text)) continue;
         indent = columns;
         line = shape_header_start(d, line, text);
         /* "} else {" and a lone "{" belong to what is above them. */
-        bool middle = language_continues_block(d->language, text);
+        bool middle = language_continues_block(d->language, document_line(d, line));
         if (middle || str_eq(str_trim(text), STR("{"))) {
             if (middle) indent++;
             continue;
@@ -74,10 +74,9 @@ static void find_levels(const document *d, size_t cursor_line, levels *out) {
 }
 
 /* The line behind the block whose header is on `line`: the first at the header's depth or above
- * that does not close it.  SIZE_MAX when it is more than the budget away. */
-static size_t block_end(const document *d, size_t header, size_t cursor_line) {
+ * that does not close it.  SIZE_MAX when it begins behind byte `limit`. */
+static size_t block_end(const document *d, size_t header, size_t cursor_line, size_t limit) {
     int indent = document_indent(document_line(d, header));
-    size_t limit = document_line_start(d, header) + EXCERPT_BYTES;
     for (size_t line = cursor_line + 1; line < document_line_count(d); line++) {
         if (document_line_start(d, line) > limit) return SIZE_MAX;
         if (is_blank(d, line)) continue;
@@ -104,6 +103,18 @@ static size_t shallowest_line(const document *d, size_t from, size_t to) {
     return best;
 }
 
+/* The last line before `end` that begins something at the cursor's depth or above: what is before it
+ * is complete.  `end` when there is none. */
+static size_t last_sibling(const document *d, size_t cursor_line, size_t end) {
+    int indent = document_indent(document_line(d, cursor_line));
+    for (size_t line = end; line-- > cursor_line + 1;) {
+        str text = document_line(d, line);
+        if (str_trim(text).len == 0 || document_indent(text) > indent) continue;
+        if (!language_continues_block(d->language, text)) return line;
+    }
+    return end;
+}
+
 /* Lines around the cursor: twice as much before it as behind. */
 static void lines_around(const document *d, size_t line, excerpt *out) {
     size_t from = line, to = line + 1, start = document_line_start(d, line);
@@ -114,7 +125,7 @@ static void lines_around(const document *d, size_t line, excerpt *out) {
     while (to < document_line_count(d) && document_line_start(d, to + 1) - end < EXCERPT_BYTES / 3)
         to++;
     out->from = document_line_start(d, from);
-    out->to = document_line_start(d, to);
+    out->to = document_line_start(d, last_sibling(d, line, to));
 }
 
 /* The top level has no header: from the last line at the margin above that begins something, to the
@@ -131,19 +142,29 @@ static void top_level(const document *d, size_t cursor_line, excerpt *out) {
     }
 }
 
-static void add_head(const document *d, const levels *around, size_t inner, arena *a,
+/* The header that begins on `line`: whole lines up to its opener. */
+static str header_lines(const document *d, size_t line) {
+    size_t last = line;
+    while (last < line + 20 && !opens_group(d, document_line(d, last)))
+        last++;
+    return str_sub(document_text(d), document_line_start(d, line),
+                   document_line_start(d, last + 1));
+}
+
+/* Headers left of the excerpt become its head; what they, and headers inside it whose blocks go on
+ * behind it, have opened is closed by the tail. */
+static void add_head(const document *d, const levels *around, size_t cursor_line, arena *a,
                      excerpt *out) {
     strbuf head;
     brackets b = {0};
     strbuf_init(&head, (size_t)1 << 20);
-    for (size_t i = around->count; i-- > inner;) {
-        size_t line = around->line[i], last = line;
-        while (last < line + 20 && !opens_group(d, document_line(d, last)))
-            last++;
-        str lines = str_sub(document_text(d), document_line_start(d, line),
-                            document_line_start(d, last + 1));
-        brackets_read(&b, d->language, lines);
-        strbuf_add_str(&head, lines);
+    for (size_t i = around->count; i-- > 0;) {
+        size_t header = around->line[i];
+        bool outside = document_line_start(d, header) < out->from;
+        bool ends = block_end(d, header, cursor_line, out->to) != SIZE_MAX;
+        str lines = header_lines(d, header);
+        if (!ends) brackets_read(&b, d->language, lines);
+        if (outside) strbuf_add_str(&head, lines);
     }
     char *closers = arena_alloc(a, b.depth + 2);
     size_t n = 0;
@@ -171,16 +192,13 @@ void excerpt_find(const document *d, size_t offset, arena *a, excerpt *out) {
     for (size_t i = around.count; i-- > 0;) { /* the outermost block that fits */
         size_t start = document_line_start(d, around.line[i]);
         if (offset - start > EXCERPT_BYTES) continue;
-        size_t end = block_end(d, around.line[i], line);
+        size_t end = block_end(d, around.line[i], line, start + EXCERPT_BYTES);
         if (end == SIZE_MAX) continue;
         out->from = start;
         out->to = document_line_start(d, end);
-        add_head(d, &around, i + 1, a, out);
+        add_head(d, &around, line, a, out);
         return;
     }
     lines_around(d, line, out);
-    size_t outside = 0; /* headers that the lines contain need no head */
-    while (outside < around.count && document_line_start(d, around.line[outside]) >= out->from)
-        outside++;
-    add_head(d, &around, outside, a, out);
+    add_head(d, &around, line, a, out);
 }

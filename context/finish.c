@@ -54,7 +54,11 @@ void candidate_init(candidate *c, const document *d, const context_prompt *p,
     c->next = line_or_empty(d, document_line_after(d, line));
     c->above = line_or_empty(d, document_line_before(d, line));
     c->indent = document_indent(c->before);
-    if (p->shape == SHAPE_BLOCK) c->indent = MAX(shape_block_indent(d, p->offset), 0);
+    if (p->shape == SHAPE_BLOCK) {
+        int header = shape_block_indent(d, p->offset);
+        c->indent =
+            header >= 0 ? header : c->indent - 1; /* a block without header: its own depth */
+    }
     c->text = answer->raw;
     c->to = p->offset;
 }

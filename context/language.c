@@ -149,7 +149,10 @@ static bool opens_indent_block(const language *l, str line) {
     for (size_t i = 0; i < COUNTOF(l->headers) && l->headers[i]; i++) {
         if (starts_with_word(line, l->headers[i])) return true;
     }
-    return l->headers[0] == NULL;
+    int open = 0; /* the last line of a header: "b) -> int:" */
+    for (size_t i = 0; i < line.len; i++)
+        open += (line.ptr[i] == '(') - (line.ptr[i] == ')');
+    return open < 0 || l->headers[0] == NULL;
 }
 
 static bool opens_word_block(str line) {

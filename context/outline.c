@@ -66,7 +66,7 @@ static void find_signatures(const document *d, size_t offset, outline *out) {
     out->n_signatures = 0;
     while (line-- > stop && indent > 0) {
         str text = document_line(d, line);
-        int columns = document_indent(text);
+        int columns = shape_header_indent(d, line, text);
         if (columns >= indent || !language_opens_block(d->language, text)) continue;
         indent = columns;
         if (language_closes_block(d->language, text)) continue; /* "} else {" */

@@ -10,10 +10,15 @@
  * Without a tree, or where the tree has an error on the cursor's line (an unfinished string is
  * one), the line itself is read with the language's quotes and comment marks.
  *
+ * When the parse is late, the last tree is asked about the start of the line and the line is read
+ * from there.
+ *
  * A cursor directly behind a line comment or an import without ";" is inside it, directly behind a
  * string or a closed block comment it is outside.  Thread: loop.
  */
 #include "context/scope.h"
+
+#include "engine/base/limits.h"
 
 #define MATCHES_MAX 256 /* of one query at a time; nodes around one cursor are fewer */
 
@@ -80,21 +85,49 @@ static bool has_error_near(const finder *f, TSNode root) {
     return !ts_node_is_null(node) && ts_node_has_error(node);
 }
 
-scope_kind scope_find(context *c, document *d, size_t offset) {
-    const TSTree *tree = context_parse(d) ? syntax_tree(d->tree) : NULL;
-    const TSQuery *query = tree ? context_query(c, syntax_grammar(d->tree)) : NULL;
-    if (!query) return kind_by_line(d, offset);
-    finder f = {.d = d, .query = query, .offset = offset, .kind = SCOPE_CODE};
-    TSNode root = ts_tree_root_node(tree);
+/* The innermost kind at `offset`. */
+static scope_kind kind_in_tree(finder *f, TSNode root) {
     TSQueryCursor *cursor = ts_query_cursor_new();
     TSQueryMatch match;
+    size_t offset = f->offset;
     ts_query_cursor_set_match_limit(cursor, MATCHES_MAX);
     ts_query_cursor_set_byte_range(cursor, (uint32_t)(offset ? offset - 1 : 0),
                                    (uint32_t)offset + 1);
-    ts_query_cursor_exec(cursor, query, root);
+    ts_query_cursor_exec(cursor, f->query, root);
     while (ts_query_cursor_next_match(cursor, &match))
-        take_match(&f, &match);
+        take_match(f, &match);
     ts_query_cursor_delete(cursor);
-    if (f.kind == SCOPE_CODE && has_error_near(&f, root)) return kind_by_line(d, offset);
-    return f.kind;
+    return f->kind;
+}
+
+/* Whether the line up to the cursor may end what was open at its start. */
+static bool may_close(const document *d, str before) {
+    const char *end = d->language->block_comment[1];
+    if (end && str_find(before, str_of(end)) >= 0) return true;
+    return str_find(before, STR("\"\"\"")) >= 0 || str_find(before, STR("'''")) >= 0 ||
+           str_find(before, STR("`")) >= 0;
+}
+
+/* The tree is late: it is still right about what the line begins in, and the line is read. */
+static scope_kind kind_in_stale_tree(finder *f, const TSTree *tree) {
+    const document *d = f->d;
+    size_t cursor = f->offset;
+    f->offset = document_line_start(d, document_line_of(d, cursor));
+    scope_kind kind = kind_in_tree(f, ts_tree_root_node(tree));
+    bool inside = kind == SCOPE_COMMENT || kind == SCOPE_STRING;
+    if (inside && !may_close(d, line_before_cursor(d, cursor))) return kind;
+    return kind_by_line(d, cursor);
+}
+
+scope_kind scope_find(context *c, document *d, size_t offset) {
+    bool fresh = context_parse(d, LIMIT_PARSE_KEY_US);
+    const TSTree *tree = d->tree ? syntax_stale_tree(d->tree) : NULL;
+    const TSQuery *query = tree ? context_query(c, syntax_grammar(d->tree)) : NULL;
+    if (!query) return kind_by_line(d, offset);
+    finder f = {.d = d, .query = query, .offset = offset, .kind = SCOPE_CODE};
+    if (!fresh) return kind_in_stale_tree(&f, tree);
+    TSNode root = ts_tree_root_node(tree);
+    scope_kind kind = kind_in_tree(&f, root);
+    if (kind == SCOPE_CODE && has_error_near(&f, root)) return kind_by_line(d, offset);
+    return kind;
 }

@@ -32,6 +32,11 @@ size_t shape_header_start(const document *d, size_t line, str text) {
     return line;
 }
 
+int shape_header_indent(const document *d, size_t line, str text) {
+    if (paren_balance(text) >= 0) return document_indent(text);
+    return document_indent(document_line(d, shape_header_start(d, line, text)));
+}
+
 static bool is_comment_or_docstring(const document *d, size_t line) {
     const language *l = d->language;
     str text = str_trim(document_line(d, line));

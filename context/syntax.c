@@ -151,6 +151,10 @@ const TSTree *syntax_tree(const syntax *s) {
     return s->fresh ? s->tree : NULL;
 }
 
+const TSTree *syntax_stale_tree(const syntax *s) {
+    return s->tree;
+}
+
 const grammar *syntax_grammar(const syntax *s) {
     return s->grammar;
 }

@@ -19,6 +19,8 @@ void syntax_edit(syntax *s, const TSInputEdit *edit, size_t bytes_after);
 bool syntax_update(syntax *s, str text, uint64_t budget_us);
 /* NULL until syntax_update() has returned true; valid until the next edit. */
 const TSTree *syntax_tree(const syntax *s);
+/* The last finished tree, told of all edits: right except near them; NULL when there is none. */
+const TSTree *syntax_stale_tree(const syntax *s);
 const grammar *syntax_grammar(const syntax *s);
 
 /* Parses a text of up to six pieces from scratch and counts its ERROR and MISSING nodes (at most

@@ -66,7 +66,7 @@ static void measure(const char *name, const char *path, str text) {
            clock_ms() - start);
     int slices = 1;
     start = clock_ms();
-    while (document_has_syntax(d) && !context_parse(d))
+    while (document_has_syntax(d) && !context_parse(d, LIMIT_PARSE_SLICE_US))
         slices++;
     printf(", %d more slices %.1f ms\n", slices - 1, clock_ms() - start);
     size_t line = document_line_count(d) / 2;

@@ -14,6 +14,7 @@
 #include "context/context.h"
 #include "context/context_private.h"
 #include "engine/base/clock.h"
+#include "engine/base/limits.h"
 
 typedef struct {
     uint64_t state;
@@ -91,7 +92,7 @@ static void one_line(totals *t, context *c, const char *path, str text, document
     const char *skip;
     if (context_open(c, STR("cut"), str_of(path), STR(""), strbuf_str(&cut), 1, &d, NULL) != OK)
         exit(1);
-    while (!context_parse(d) && document_has_syntax(d)) {
+    while (!context_parse(d, LIMIT_PARSE_SLICE_US) && document_has_syntax(d)) {
     }
     bool shown = offer(t, c, d, from, truth, false, &a, &s, &skip);
     bool right = shown && str_eq(str_trim(s.text), str_trim(truth));
@@ -144,7 +145,7 @@ static void one_block(totals *t, context *c, const char *path, str text, documen
     const char *skip;
     if (context_open(c, STR("cut"), str_of(path), STR(""), strbuf_str(&cut), 1, &d, NULL) != OK)
         exit(1);
-    while (!context_parse(d) && document_has_syntax(d)) {
+    while (!context_parse(d, LIMIT_PARSE_SLICE_US) && document_has_syntax(d)) {
     }
     bool shown = offer(t, c, d, from, truth, true, &a, &s, &skip);
     bool right = shown && str_eq(s.text, truth);

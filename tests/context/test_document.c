@@ -212,7 +212,7 @@ static void attributes(void **state) {
 
 static char *tree_text(document *d) {
     for (int i = 0; i < 1000; i++) {
-        if (context_parse(d)) break;
+        if (context_parse(d, LIMIT_PARSE_SLICE_US)) break;
     }
     const TSTree *tree = syntax_tree(d->tree);
     assert_non_null(tree);
@@ -308,7 +308,7 @@ static void large_documents_have_no_tree(void **state) {
     err e;
     assert_int_equal(document_edit(d, 100, 5u << 20, STR(""), &e), OK);
     assert_true(d->tree == NULL || document_has_syntax(d));
-    if (d->tree) assert_true(context_parse(d));
+    if (d->tree) assert_true(context_parse(d, LIMIT_PARSE_SLICE_US));
     assert_int_equal(document_replace(d, (str){big, 5u << 20}, &e), OK);
     assert_false(document_has_syntax(d));
     xfree(big);

@@ -49,6 +49,8 @@ static void block_openers(void **state) {
         {"python", "def f(x):", true},
         {"python", "    if x:  # why", true},
         {"python", ") -> int:", true},
+        {"python", "      b: int) -> int:", true},
+        {"python", "x[(1):", false},
         {"python", "else:", true},
         {"python", "x = {'a':", false},
         {"python", "'define':", false},

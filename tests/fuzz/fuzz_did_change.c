@@ -6,6 +6,7 @@
  * n bytes of text}; what is left when the records end is the model's answer. */
 #include "context/context.h"
 #include "context/context_private.h"
+#include "engine/base/limits.h"
 #include "engine/base/utf8.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -98,7 +99,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
             cursor = from;
         }
         check_index(d);
-        if (kind % 4 == 2) context_parse(d);
+        if (kind % 4 == 2) context_parse(d, LIMIT_PARSE_SLICE_US);
     }
     check_completion(c, d, cursor, take_text(&in, in.left), size % 2);
     context_close(c, d);
