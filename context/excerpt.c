@@ -103,8 +103,8 @@ static size_t shallowest_line(const document *d, size_t from, size_t to) {
     return best;
 }
 
-/* The last line before `end` that begins something at the cursor's depth or above: what is before it
- * is complete.  `end` when there is none. */
+/* The last line before `end` that begins something at the cursor's depth or above: what is before
+ * it is complete.  `end` when there is none. */
 static size_t last_sibling(const document *d, size_t cursor_line, size_t end) {
     int indent = document_indent(document_line(d, cursor_line));
     for (size_t line = end; line-- > cursor_line + 1;) {

@@ -22,7 +22,7 @@
 /* --- context -------------------------------------------------------------------------------- */
 #define LIMIT_CURSOR_LINE_BYTES (8u << 10) /* a longer line is minified or data: nothing is asked */
 #define LIMIT_GATE_US 20000 /* for trying whether a suggestion parses; then it is believed       */
-#define LIMIT_PARSE_KEY_US 5000    /* the same when a key was typed and an answer is waited for    */
+#define LIMIT_PARSE_KEY_US 5000    /* the same when a key was typed and an answer is waited for   */
 #define LIMIT_PARSE_SLICE_US 20000 /* one go of the parser on the loop; the rest comes later     */
 #define LIMIT_PARSE_EDITS 1024     /* edits kept while a parse is unfinished; then it restarts   */
 #define LIMIT_SUGGESTION_BYTES (16u << 10) /* longer answers are cut before they are judged       */
