@@ -44,7 +44,7 @@ static void check_dropped(const char *text, const char *dropped) {
     token_vec ids = encode(text);
     heal h;
     int n = heal_count(tok, ids.at, (int)ids.count);
-    heal_init(&h, tok, ids.at + ids.count - (size_t)n, n);
+    heal_init(&h, tok, n ? ids.at + ids.count - (size_t)n : ids.at, n);
     if ((size_t)h.to != strlen(dropped) || memcmp(h.owed, dropped, strlen(dropped)) != 0)
         fail_msg("\"%s\" owes \"%.*s\" instead of \"%s\"", text, h.to, (char *)h.owed, dropped);
     vec_free(&ids);

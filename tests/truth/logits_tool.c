@@ -20,6 +20,7 @@
 #define PROMPT_TOKENS 4096
 
 typedef struct {
+    gguf *file; /* the weights may be read from its mapping */
     k_backend *backend;
     k_model *model;
     int vocab, rows_max;
@@ -40,12 +41,11 @@ static status device_of(const char *name, k_device *out, err *e) {
 }
 
 static status bench_open(bench *b, const char *path, k_device device, err *e) {
-    gguf *file = NULL;
     arch a;
     plan p = {0};
-    status s = gguf_open(&file, path, e);
-    if (s == OK) s = arch_read(&a, file, e);
-    if (s == OK) s = plan_build(&p, &a, file, PROMPT_TOKENS, e);
+    status s = gguf_open(&b->file, path, e);
+    if (s == OK) s = arch_read(&a, b->file, e);
+    if (s == OK) s = plan_build(&p, &a, b->file, PROMPT_TOKENS, e);
     if (s == OK) s = k_open(&b->backend, &(k_options){.device = device}, e);
     if (s == OK) {
         b->vocab = p.plan.vocab;
@@ -56,8 +56,6 @@ static status bench_open(bench *b, const char *path, k_device device, err *e) {
         s = k_model_new(&b->model, b->backend, &opt, e);
     }
     plan_deinit(&p);
-    /* The mapping stays when the weights are read from it; this process ends soon. */
-    if (!b->model || !k_model_borrows_file(b->model)) gguf_close(file);
     for (int32_t i = 0; i < PROMPT_TOKENS / K_PAGE_TOKENS; i++)
         b->pages[i] = i;
     return s;
@@ -66,6 +64,7 @@ static status bench_open(bench *b, const char *path, k_device device, err *e) {
 static void bench_close(bench *b) {
     k_model_free(b->model);
     k_close(b->backend);
+    gguf_close(b->file);
 }
 
 /* One step of n <= rows_max rows from position `first`, and their logits to `out`. */
