@@ -100,21 +100,15 @@ static k_half negated(k_half h) {
     return (k_half)(h ^ 0x8000);
 }
 
-static void unpack_nibbles(unpacked *u, const uint8_t *qs) {
-    for (int j = 0; j < 32; j++)
-        u->code[j] = (uint8_t)k_code4(qs, j);
-}
-
+/* The 32-blocks; where the nibbles are ready (below), only the scales. */
 static void unpack_small(unpacked *u, k_type t, const void *src, bool signed8) {
     if (t == K_Q4_0 || t == K_IQ4_NL) { /* the same struct */
         const block_q4_0 *b = src;
         u->d = b->d;
-        unpack_nibbles(u, b->qs);
     } else if (t == K_Q4_1) {
         const block_q4_1 *b = src;
         u->d = b->d;
         u->m = b->m;
-        unpack_nibbles(u, b->qs);
     } else if (t == K_Q5_0) {
         const block_q5_0 *b = src;
         u->d = b->d;
@@ -136,7 +130,6 @@ static void unpack_small(unpacked *u, k_type t, const void *src, bool signed8) {
         const block_mxfp4 *b = src;
         uint32_t bits = k_mxfp4_scale_bits(b->e);
         memcpy(&u->f, &bits, sizeof u->f);
-        unpack_nibbles(u, b->qs);
     }
 }
 
@@ -229,18 +222,29 @@ static void unpack(unpacked *u, k_type t, const void *src, bool signed8) {
 /* Puts the 32 codes of row r into one block of the code plane, which starts as zeros. */
 static void put_codes(uint8_t *q, int bits, int panel_rows, int r, const uint8_t *code) {
     int load = 4 * panel_rows; /* bytes */
-    for (int j = 0; j < 32; j++) {
+    for (int s = 0; s < 8 && bits == 8; s++)
+        memcpy(q + (s * load + 4 * r), code + 4 * s, 4);
+    for (int j = 0; j < 32 && bits < 8; j++) {
         int step = j / 4, byte = 4 * r + j % 4;
-        if (bits == 8) {
-            q[step * load + byte] = code[j];
-            continue;
-        }
         q[step % 4 * load + byte] |= (uint8_t)((code[j] & 15) << (step / 4 * 4));
         if (bits == 5)
             q[4 * load + step * (load / 8) + byte / 8] |= (uint8_t)((code[j] >> 4) << (byte % 8));
         if (bits == 6)
             q[(4 + step / 4) * load + byte] |= (uint8_t)((code[j] >> 4) << (2 * (step % 4)));
     }
+}
+
+/* The nibbles of a 32-block of these types already stand as the plane wants them. */
+static const uint8_t *ready_nibbles(k_type t, const uint8_t *block) {
+    if (t == K_Q4_0 || t == K_IQ4_NL) return block + offsetof(block_q4_0, qs);
+    if (t == K_Q4_1) return block + offsetof(block_q4_1, qs);
+    if (t == K_MXFP4) return block + offsetof(block_mxfp4, qs);
+    return NULL;
+}
+
+static void put_nibbles(uint8_t *q, int panel_rows, int r, const uint8_t *qs) {
+    for (int s = 0; s < 4; s++)
+        memcpy(q + (4 * s * panel_rows + 4 * r), qs + 4 * s, 4);
 }
 
 static int get_code(const uint8_t *q, int bits, int panel_rows, int r, int j) {
@@ -269,10 +273,15 @@ static void put_row(const cpu_matrix *m, uint8_t *panel, int r, const uint8_t *s
     int per_block = f.supers ? 8 : 1, groups = 256 / f.group;
     unpacked u = {0};
     for (int b = 0; b < m->blocks; b += per_block, src += block_bytes) {
+        const uint8_t *nibbles = ready_nibbles(m->type, src);
         unpack(&u, m->type, src, signed8);
-        for (int i = 0; i < per_block; i++)
-            put_codes(panel + (size_t)(b + i) * 4 * rows * (size_t)f.bits, f.bits, m->panel_rows, r,
-                      u.code + i * 32);
+        for (int i = 0; i < per_block; i++) {
+            uint8_t *q = panel + (size_t)(b + i) * 4 * rows * (size_t)f.bits;
+            if (nibbles)
+                put_nibbles(q, m->panel_rows, r, nibbles);
+            else
+                put_codes(q, f.bits, m->panel_rows, r, u.code + i * 32);
+        }
         size_t at = (size_t)(b / per_block) * rows + (size_t)r;
         if (f.supers) {
             put_half(panel + m->d, at, u.d);
