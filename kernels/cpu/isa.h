@@ -90,6 +90,7 @@ typedef struct {
 
 /* NULL when not compiled for this architecture. */
 const cpu_isa *cpu_isa_avx512(void);
+const cpu_isa *cpu_isa_avxvnni(void);
 const cpu_isa *cpu_isa_avx2(void);
 const cpu_isa *cpu_isa_portable(void);
 

@@ -8,6 +8,9 @@
 
 #include <sched.h>
 #include <unistd.h>
+#if defined(__x86_64__)
+# include <cpuid.h>
+#endif
 
 #include "engine/base/limits.h"
 
@@ -83,6 +86,16 @@ static bool has_avx2(void) {
 #endif
 }
 
+/* Leaf 7.1, EAX bit 4; not every compiler's builtin knows the name. */
+static bool has_avxvnni(void) {
+#if defined(__x86_64__)
+    unsigned a = 0, b = 0, c = 0, d = 0;
+    return has_avx2() && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 4 & 1);
+#else
+    return false;
+#endif
+}
+
 static bool has_avx512(void) {
 #if defined(__x86_64__)
     return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
@@ -95,16 +108,18 @@ static bool has_avx512(void) {
 
 status machine_isa(const cpu_isa **out, err *e) {
     const cpu_isa *a512 = has_avx512() ? cpu_isa_avx512() : NULL;
+    const cpu_isa *vnni = has_avxvnni() ? cpu_isa_avxvnni() : NULL;
     const cpu_isa *a2 = has_avx2() ? cpu_isa_avx2() : NULL;
     const char *want = getenv("INLINED_CPU");
     if (!want || !*want) {
-        *out = a512 ? a512 : a2 ? a2 : cpu_isa_portable();
+        *out = a512 ? a512 : vnni ? vnni : a2 ? a2 : cpu_isa_portable();
         return OK;
     }
     const struct {
         const char *name;
         const cpu_isa *isa;
-    } choices[] = {{"avx512", a512}, {"avx2", a2}, {"scalar", cpu_isa_portable()}};
+    } choices[] = {
+        {"avx512", a512}, {"avxvnni", vnni}, {"avx2", a2}, {"scalar", cpu_isa_portable()}};
     for (size_t i = 0; i < COUNTOF(choices); i++) {
         if (strcmp(want, choices[i].name) != 0) continue;
         if (!choices[i].isa)
@@ -114,5 +129,6 @@ status machine_isa(const cpu_isa **out, err *e) {
         *out = choices[i].isa;
         return OK;
     }
-    return err_set(e, ERR_USAGE, "INLINED_CPU=%s: it must be avx512, avx2 or scalar", want);
+    return err_set(e, ERR_USAGE, "INLINED_CPU=%s: it must be avx512, avxvnni, avx2 or scalar",
+                   want);
 }

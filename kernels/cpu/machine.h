@@ -7,6 +7,7 @@
 int machine_cores(void);
 
 /* The fastest instruction set that processor and OS allow.  The environment variable INLINED_CPU
- * (avx512, avx2, scalar) chooses a lower one.  Errors: ERR_UNSUPPORTED (an unknown or unusable
+ * (avx512, avxvnni, avx2, scalar) chooses a lower one.  Errors: ERR_UNSUPPORTED (an unknown or
+ * unusable
  * name). */
 status machine_isa(const cpu_isa **out, err *e) MUST_USE;

@@ -1,19 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* Vector words of AVX2 with FMA and F16C: 8 rows a panel.  vf: 8 floats; vi: 8 int32; vb: 32 bytes,
+/* Vector words of AVX2 with FMA and F16C, and with V_VNNI of AVX-VNNI too: 8 rows a panel.  vf: 8
+ * floats; vi: 8 int32; vb: 32 bytes,
  * four columns of each of 8 rows. */
 #include <immintrin.h>
 
 #include "kernels/cpu/isa.h"
 
 #define V_UNROLL _Pragma("GCC unroll 16")
-#define V_NAME "avx2"
-#define V_TABLE cpu_isa_avx2
+#ifdef V_VNNI
+# define V_NAME "avx2-vnni"
+# define V_TABLE cpu_isa_avxvnni
+# define V_SIGNED8 0
+#else
+# define V_NAME "avx2"
+# define V_TABLE cpu_isa_avx2
+# define V_SIGNED8 1
+#endif
 #define V_ROWS 8
 #define V_TILE 4
 #define V_QUERIES 2
 #define V_FLOAT_TILE 2
-#define V_SIGNED8 1
 
 typedef __m256 vf;
 typedef __m256i vi;
@@ -134,6 +141,16 @@ static inline vb b_lookup(vb table, vb index) {
     return _mm256_shuffle_epi8(table, index);
 }
 
+#ifdef V_VNNI
+/* acc + four products per row; w unsigned, the activations (four in `a`) signed. */
+static inline vi i_dot(vi acc, vb w, int32_t a) {
+    return _mm256_dpbusd_avx_epi32(acc, w, _mm256_set1_epi32(a));
+}
+/* The same for full 8-bit codes, which are unsigned with 128 added here. */
+static inline vi i_dot8(vi acc, vb w, int32_t a) {
+    return i_dot(acc, w, a);
+}
+#else
 /* acc + four products per row; w unsigned up to 63, so that two products fit 16 bits; the
  * activations (four in `a`) signed. */
 static inline vi i_dot(vi acc, vb w, int32_t a) {
@@ -146,6 +163,7 @@ static inline vi i_dot8(vi acc, vb w, int32_t a) {
         _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(_mm256_set1_epi32(a), w));
     return _mm256_add_epi32(acc, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
 }
+#endif
 
 /* Codes of 32 activations; returns the scale and the sums of both halves. */
 static inline float v_quantise32(const float *x, int8_t *q, int32_t sums[2], float *residual) {
