@@ -3,7 +3,8 @@
  * tree must parse, and assembling and finishing at any cursor must keep their promises.
  *
  * Input: byte 0 picks the language; then records of {kind, 2 bytes from, 1 byte length, 1 byte n,
- * n bytes of text}; what is left when the records end is the model's answer. */
+ * n bytes of text, inserted 64 times with bit 6 of kind}; what is left when the records end is the
+ * model's answer. */
 #include "context/context.h"
 #include "context/context_private.h"
 #include "engine/base/limits.h"
@@ -13,6 +14,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char *const paths[] = {"a.py",  "a.c",  "a.ts",   "a.go",
                                     "a.txt", "a.rb", "a.yaml", "a.html"};
+
+#define LARGE_BYTES 8192
 
 typedef struct {
     const uint8_t *at;
@@ -94,8 +97,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
             if (document_replace(d, text, NULL) != OK) ASSERT(0);
         } else {
             from %= len + 3; /* a little outside, too */
-            status s = document_edit(d, from, from + gone, text, NULL);
+            strbuf many;     /* large documents are judged by an excerpt */
+            strbuf_init(&many, LARGE_BYTES);
+            for (int i = 0; i < (kind & 0x40 && len < LARGE_BYTES ? 64 : 1); i++)
+                strbuf_add_str(&many, text);
+            status s = document_edit(d, from, from + gone, strbuf_str(&many), NULL);
             ASSERT(s == OK || s == ERR_USAGE);
+            strbuf_deinit(&many);
             cursor = from;
         }
         check_index(d);
