@@ -70,6 +70,23 @@ count_tests() {
     SUITE_PASSED=$((SUITE_PASSED + total - failed))
     say "     $line"
     sed -n '/did not run:/,/^$/p; /tests FAILED:/,$p' "$1" | sed 's/^/     /'
+    [ "$failed" -eq 0 ] || show_failed "$1"
+}
+
+# show_failed LOG: the last 40 lines of each failed test's own output, because often nothing but
+# what is printed here survives the machine that ran it.
+show_failed() {
+    awk '/Test +#[0-9]+: /       { flush(); name = /\*\*\*/ ? $0 : ""; next }
+         /^ +Start +[0-9]+: /    { next }
+         /^[0-9]+% tests passed/ { flush() }
+         name != ""              { line[n++] = $0 }
+         function flush(   i) {
+             if (name != "") {
+                 print "     " name
+                 for (i = n > 40 ? n - 40 : 0; i < n; i++) print "     | " line[i]
+             }
+             n = 0; name = ""
+         }' "$1"
 }
 
 # run_tests DIR TITLE CTEST-ARGS...: TEST_UNDER, if set, is the command that ctest runs under.

@@ -9,6 +9,8 @@ import tempfile
 import time
 import unittest
 
+# A locale that is not installed makes bash say so on stderr, which is not what is tested here.
+ENVIRONMENT = {**os.environ, "LC_ALL": "C"}
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
 PRELUDE = f"""set -eu
@@ -17,6 +19,15 @@ usage() {{ :; }}
 . {HERE}/steps.sh
 steps_begin test
 """
+
+
+def plain_signals():
+    """Undoes what the test's own caller ignores or blocks: a shell that starts with SIGTERM ignored
+    cannot trap it, and some runners start their jobs so."""
+    ends = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    for number in ends:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ends)
 
 
 class Steps(unittest.TestCase):
@@ -29,7 +40,7 @@ class Steps(unittest.TestCase):
 
     def run_script(self, body):
         p = subprocess.run(self.script(body), capture_output=True, text=True, check=False,
-                           timeout=60)
+                           env=ENVIRONMENT, timeout=60)
         return p.returncode, p.stdout + p.stderr
 
     def test_a_step_is_one_line_with_its_seconds(self):
@@ -62,7 +73,10 @@ class Steps(unittest.TestCase):
     def test_an_interrupt_ends_what_the_step_started(self):
         mark = os.path.join(self.folder.name, "pid")
         body = f'f() {{ sh -c \'echo $$ > {mark}; exec sleep 60\'; }}\nstep "wait" "y" f'
-        p = subprocess.Popen(self.script(body), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        p = subprocess.Popen(self.script(body), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                             env=ENVIRONMENT, preexec_fn=plain_signals)
+        self.addCleanup(p.wait)
+        self.addCleanup(p.kill)
         end = time.monotonic() + 20
         while not (os.path.exists(mark) and os.path.getsize(mark)) and time.monotonic() < end:
             time.sleep(0.05)
@@ -101,7 +115,7 @@ class Steps(unittest.TestCase):
 class Arguments(unittest.TestCase):
     def bootstrap(self, *args):
         p = subprocess.run([os.path.join(TOP, "bootstrap"), *args], capture_output=True, text=True,
-                           check=False, timeout=60)
+                           check=False, env=ENVIRONMENT, timeout=60)
         return p.returncode, p.stdout, p.stderr
 
     def test_help(self):
