@@ -5,6 +5,7 @@
 
 STEP=0
 STEP_PID=
+unset STEP_SOFT # a caller's word for its own step is not ours
 LOGS=$TOP/build/bootstrap-log
 
 say() { printf '%s\n' "$*"; }
@@ -56,7 +57,7 @@ step() {
     start=$EPOCHREALTIME
     [ ! -t 1 ] || printf '[%2d] %s ...' "$STEP" "$title"
     set -m
-    (exec 9>&- 8>&-; "$@") >"$STEP_LOG" 2>&1 </dev/null &
+    (unset STEP_SOFT; exec 9>&- 8>&-; "$@") >"$STEP_LOG" 2>&1 </dev/null &
     STEP_PID=$!
     set +m
     while kill -0 "$STEP_PID" 2>/dev/null; do
@@ -81,7 +82,7 @@ step_live() {
     STEP=$((STEP + 1))
     STEP_LOG=
     printf '[%2d] %s\n' "$STEP" "$title"
-    (exec 9>&- 8>&-; "$@") </dev/null || rc=$?
+    (unset STEP_SOFT; exec 9>&- 8>&-; "$@") </dev/null || rc=$?
     step_end "$title" "$hint" "$start" "$rc"
 }
 

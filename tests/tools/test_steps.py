@@ -70,6 +70,12 @@ class Steps(unittest.TestCase):
         self.assertEqual(rc, 0)
         self.assertIn("rc 1", out)
 
+    def test_a_soft_step_does_not_make_what_it_runs_soft(self):
+        rc, out = self.run_script('STEP_SOFT=1 step "x" "y" sh -c "echo soft=\\$STEP_SOFT >&2"\n'
+                                  'cat "$STEP_LOG"')
+        self.assertEqual(rc, 0)
+        self.assertRegex(out, r"(?m)^soft=$")
+
     def test_an_interrupt_ends_what_the_step_started(self):
         mark = os.path.join(self.folder.name, "pid")
         body = f'f() {{ sh -c \'echo $$ > {mark}; exec sleep 60\'; }}\nstep "wait" "y" f'
