@@ -34,7 +34,7 @@ PUBLIC = {
     "engine": {"engine/engine.h", "engine/gguf.h", "engine/tokenizer.h", "engine/delta.h",
                "engine/registry.h"},
     "context": {"context/context.h"},
-    "mcp": {"mcp/mcp.h", "mcp/rpc.h", "mcp/frame.h"},
+    "mcp": {"mcp/mcp.h", "mcp/config.h", "mcp/rpc.h", "mcp/frame.h"},
     "lsp": set(),
 }
 # Third-party headers: which modules may see them.
@@ -44,7 +44,7 @@ THIRD_PARTY = [
     (re.compile(r"^zip\.h$"), {"registry"}),
     (re.compile(r"^tree_sitter/"), {"context"}),
     (re.compile(r"^hiredis"), {"context"}),
-    (re.compile(r"^curl/"), {"lsp"}),
+    (re.compile(r"^curl/"), {"mcp"}),
     (re.compile(r"^(cuda|cublas|nvrtc)"), {"kernels"}),
 ]
 FILE_LINES = 900

@@ -28,6 +28,37 @@
 #define LIMIT_SUGGESTION_BYTES (16u << 10) /* longer answers are cut before they are judged       */
 #define LIMIT_WINDOW_BYTES (1u << 20) /* prefix or suffix of a prompt, whatever the caller asks   */
 
+/* --- MCP servers ----------------------------------------------------------------------------- */
+#define LIMIT_MCP_ASK_MS 120000     /* for a person to answer; then it counts as dismissed      */
+#define LIMIT_MCP_BACKOFF_MS 30000  /* the longest pause before a server starts again           */
+#define LIMIT_MCP_CALLS 16          /* running at once, over all servers                        */
+#define LIMIT_MCP_CALLS_SERVER 4    /* running at once on one server, unless configured         */
+#define LIMIT_MCP_CONFIG_BYTES (8u << 20) /* a file; Claude's own holds whole histories          */
+#define LIMIT_MCP_CRASHES 5         /* within LIMIT_MCP_CRASH_MS; then a person must start it   */
+#define LIMIT_MCP_CRASH_MS 300000
+#define LIMIT_MCP_CURSOR_BYTES 4096 /* an opaque cursor of a list                               */
+#define LIMIT_MCP_DISCOVER_MS 1500  /* for server/discover; then it is an older server          */
+#define LIMIT_MCP_IDLE_MS 30000     /* a call without a sign of life                            */
+#define LIMIT_MCP_IDLE_STOP_MS 600000 /* an unused server is stopped                             */
+#define LIMIT_MCP_LINE_BYTES (64u << 20) /* one message of a server                              */
+#define LIMIT_MCP_LIST_ITEMS 10000  /* tools, resources or prompts of one server                */
+#define LIMIT_MCP_LIST_MS 15000     /* one page of a list                                       */
+#define LIMIT_MCP_LIST_PAGES 1000
+#define LIMIT_MCP_NOTES 256         /* about configuration files                                */
+#define LIMIT_MCP_OUTPUT_BYTES (32u << 10) /* text of an answer for a model: about 8,000 tokens  */
+#define LIMIT_MCP_QUEUE 64          /* calls that wait on one server                            */
+#define LIMIT_MCP_RELIST_MS 500     /* changed lists are fetched at most this often             */
+#define LIMIT_MCP_ROUNDS 8          /* of questions within one call                             */
+#define LIMIT_MCP_SERVERS 64
+#define LIMIT_MCP_START_MS 30000    /* spawn to handshake                                       */
+#define LIMIT_MCP_START_SLOW_MS 120000 /* the same through npx, uvx, docker: they may download   */
+#define LIMIT_MCP_STDERR_BYTES 16384 /* the tail that is kept                                    */
+#define LIMIT_MCP_STOP_MS 2000      /* each step: end of input, SIGTERM, SIGKILL                */
+#define LIMIT_MCP_TEXT_BYTES 4096   /* a description or name that we show                       */
+#define LIMIT_MCP_TIMEOUTS 3        /* in a row; then a server is degraded                      */
+#define LIMIT_MCP_TOTAL_MS 600000   /* a call, whatever signs of life there are                 */
+#define LIMIT_MCP_WRITE_BYTES (4u << 20) /* waiting for a server that does not read              */
+
 /* --- model files ------------------------------------------------------------------------------ */
 #define LIMIT_GGUF_ALIGNMENT 1048576u /* real files use 32                                      */
 #define LIMIT_GGUF_ARRAY 8388608u   /* elements; the largest real one has 514,906 merges        */

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* MCP servers as configuration files describe them: text in, definitions and notes out.  Pure.
+ *
+ * Our own dialect is the `.mcp.json` that other hosts share (an object `mcpServers`; comments and
+ * trailing commas are tolerated) with our extras of a server under "x-host", so that a file of ours
+ * still works elsewhere.  A dialect is a reader that fills the same definitions; the format is told
+ * by its keys, never by the file's name (mcp/import.h has the other products').
+ *
+ * Variables are expanded while reading.  One that is not set and has no default makes the server's
+ * `problem` (never an empty text): such a server is listed, but cannot start.
+ * Thread: any; no state.
+ */
+#include "engine/base/arena.h"
+#include "engine/base/status.h"
+#include "engine/base/vec.h"
+
+/* MCP_SSE is the old HTTP+SSE, asked for by name. */
+typedef enum { MCP_STDIO, MCP_HTTP, MCP_SSE } mcp_transport;
+/* Who wrote the file, from weakest to strongest; a project's servers need an approval. */
+typedef enum { MCP_IMPORTED, MCP_USER, MCP_PROJECT, MCP_LOCAL } mcp_scope;
+typedef enum { MCP_ERA_AUTO, MCP_ERA_LEGACY, MCP_ERA_MODERN } mcp_era;
+
+typedef struct {
+    const char *name, *value; /* of a variable of the environment or a header: values are secrets */
+} mcp_pair;
+
+typedef VEC(const char *) mcp_texts;
+typedef VEC(mcp_pair) mcp_pairs;
+
+/* One server.  Texts live in `memory`; 0 in a number means the default of limits.h. */
+typedef struct {
+    arena memory;
+    const char *name; /* the key in the file, unique in a configuration */
+    mcp_transport transport;
+    const char *command, *cwd; /* MCP_STDIO; cwd NULL: the workspace */
+    const char *url;           /* MCP_HTTP, MCP_SSE */
+    mcp_texts args;
+    mcp_pairs env;     /* set for the child beside the few that every child gets */
+    mcp_pairs headers; /* sent with every request */
+    mcp_texts env_passthrough;  /* names taken over from our environment */
+    mcp_texts allow, deny, ask; /* patterns (* and ?) over tool names; deny wins, then ask */
+    mcp_pairs cache;            /* tool name, lifetime such as "60s" */
+    uint32_t start_ms, idle_ms, total_ms; /* handshake; a call without a sign of life; a call */
+    uint32_t idle_stop_ms; /* an unused server is stopped after this long; UINT32_MAX: never */
+    uint32_t concurrency;  /* calls at once */
+    size_t output_bytes;   /* text of one answer that a model gets */
+    mcp_era era;
+    bool disabled;
+    bool eager;   /* start at once, not at the first use */
+    bool trusted; /* the user vouches for its annotations: look-ups may be cached and retried */
+    bool roots;   /* tell it the workspace's folders when it asks */
+    bool sampling; /* it may ask our model for text (each time after a question) */
+    mcp_scope scope;
+    const char *file; /* where it is written; NULL: made by a program */
+    int line, column; /* of its key there; from 1, columns in bytes */
+    const char *problem; /* why it cannot start, one sentence; NULL: it can */
+} mcp_definition;
+
+mcp_definition *mcp_definition_new(const char *name);
+void mcp_definition_free(mcp_definition *d); /* accepts NULL */
+/* What an approval is bound to: SHA-256 over transport, command, arguments, working folder, names
+ * of the environment, url and names of the headers; hex. */
+void mcp_definition_hash(const mcp_definition *d, char out[static 65]);
+/* The whole command line, or the url, as a user should read it before saying yes. */
+void mcp_definition_show(const mcp_definition *d, strbuf *out);
+
+/* Something about a file that a user should read there. */
+typedef struct {
+    bool error; /* else a warning */
+    const char *file;
+    int line, column;
+    char text[384];
+} mcp_note;
+
+typedef struct {
+    arena memory; /* of the notes */
+    VEC(mcp_definition *) servers; /* in the order of the files */
+    VEC(mcp_note) notes;
+} mcp_config;
+
+void mcp_config_init(mcp_config *c);
+void mcp_config_deinit(mcp_config *c); /* accepts a zeroed one */
+
+/* Where a file comes from, and what its variables mean. */
+typedef struct {
+    const char *file; /* shown in notes */
+    mcp_scope scope;
+    const char *workspace, *home;                      /* absolute; NULL: not known */
+    const char *(*variable)(void *ud, const char *name); /* NULL: not set */
+    const char *(*input)(void *ud, const char *id);      /* an answer to ${input:id}; may be NULL */
+    void *ud;
+} mcp_source;
+
+/* Reads one file's text and adds its servers.  A name that is there already stays when its scope is
+ * stronger, and is replaced otherwise; either way a note says so.  ERR_FORMAT: the text is no
+ * configuration; nothing was added, and `line` and `column` in the last note say where. */
+status mcp_config_read(mcp_config *c, str text, const mcp_source *from, err *e) MUST_USE;
+/* The same from a file (blocks).  ERR_NOT_FOUND when there is none. */
+status mcp_config_read_file(mcp_config *c, const mcp_source *from, err *e) MUST_USE;
+const mcp_definition *mcp_config_find(const mcp_config *c, const char *name);
+
+/* Pattern of tool names: * any text, ? one byte; everything else is itself. */
+bool mcp_pattern_matches(const char *pattern, const char *name);
