@@ -26,6 +26,7 @@
 #define LIMIT_PARSE_SLICE_US 20000 /* one go of the parser on the loop; the rest comes later     */
 #define LIMIT_PARSE_EDITS 1024     /* edits kept while a parse is unfinished; then it restarts   */
 #define LIMIT_SUGGESTION_BYTES (16u << 10) /* longer answers are cut before they are judged       */
+#define LIMIT_TAGS_FILE 4000       /* definitions of one file; generated ones have more       */
 #define LIMIT_WINDOW_BYTES (1u << 20) /* prefix or suffix of a prompt, whatever the caller asks   */
 
 /* --- MCP servers ----------------------------------------------------------------------------- */
