@@ -54,6 +54,7 @@ typedef struct {
     k_memory memory;
     int context_tokens, layers, dim, vocab;
     fim_format fim;          /* what prompts for this model use */
+    bool single_line;        /* it was trained on single lines: do not ask it for blocks */
     double load_ms;
 } engine_model_info;
 

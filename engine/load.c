@@ -165,6 +165,7 @@ static void fill_info(model *m, k_backend *backend, const load_order *order, dou
     i->dim = m->arch.dim;
     i->vocab = m->vocab;
     i->fim = m->style.format;
+    i->single_line = m->style.single_line;
     i->load_ms = clock_ms() - start;
     log_info("engine",
              "model loaded name=%s arch=%s quant=%s backend=\"%s\" context=%d fim=%s ms=%.0f "

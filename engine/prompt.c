@@ -60,12 +60,12 @@ static bool is_trained_for_fim(const gguf *g) {
 static const struct {
     const char *name; /* part of general.name */
     const char *layout;
-    bool header;
+    bool header, single_line;
 } families[] = {
-    {"codestral", "sSpP", false},
-    {"inlined", "psSmP", true}, /* our own: trained with the prefix last */
-    {"mellum", "sSpPm", false},
-    {"seed-coder", "sSpPm", false},
+    {"codestral", "sSpP", false, false},
+    {"inlined", "psSmP", true, true}, /* our own: prefix last, random spans 1-2 % right */
+    {"mellum", "sSpPm", false, false},
+    {"seed-coder", "sSpPm", false, false},
 };
 
 void prompt_style_detect(prompt_style *out, const tokenizer *t, const gguf *g) {
@@ -89,6 +89,7 @@ void prompt_style_detect(prompt_style *out, const tokenizer *t, const gguf *g) {
         if (!contains_ignore_case(name, str_of(families[i].name))) continue;
         out->layout = families[i].layout;
         out->header = families[i].header;
+        out->single_line = families[i].single_line;
         break;
     }
     if (strchr(out->layout, 'm') && f->fim_mid < 0) {

@@ -110,6 +110,7 @@ static status ask(asking *q, const settings *st, err *e) {
         .document = q->document,
         .offset = q->offset,
         .invoked = !q->args->automatic,
+        .single_line = cli_engine_info(q->engine)->single_line,
         .client = 1,
         .priority = PRIO_TYPE,
         .received_ms = clock_ms(),

@@ -61,7 +61,8 @@ static void assemble(completion *run, const completion_request *rq) {
         .invoked = rq->invoked,
         .prefix_bytes_max = rq->settings->context.prefix_bytes,
         .suffix_bytes_max = rq->settings->context.suffix_bytes,
-        .multiline_allowed = rq->settings->completion.multiline != MULTILINE_NEVER,
+        .multiline_allowed =
+            rq->settings->completion.multiline != MULTILINE_NEVER && !rq->single_line,
     };
     context_assemble(run->context, run->document, &question, &run->arena, &run->prompt);
     if (rq->settings->completion.multiline == MULTILINE_ALWAYS) run->prompt.shape = SHAPE_BLOCK;

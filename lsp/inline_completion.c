@@ -307,6 +307,7 @@ static void start(inline_slot *slot) {
         .invoked = slot->params.invoked,
         .forced = str_of(slot->forced),
         .slot = MODEL_SLOT,
+        .single_line = s->options.model->info.single_line,
         .client = s->options.client,
         .priority = PRIO_TYPE,
         .received_ms = slot->reply->received_ms,

@@ -18,21 +18,22 @@ import metamodel
 HERE = os.path.dirname(os.path.abspath(__file__))
 BUILD = os.environ.get("INLINED_BUILD") or os.path.join(HERE, "../../build")
 PROGRAM = os.path.join(BUILD, "inlined")
+BASE = "smollm2-135m-instruct"  # prefix only: the plain base of the default model
 # Tests may run beside compilers: no time budget, and few tokens instead.
 QUICK = {"completion": {"timeBudgetMs": 0, "maxTokens": 24}}
 
 
-def find_model():
-    """Path of a real model or None, and why."""
-    path = os.environ.get("INLINED_MODEL")
+def find_model(name=BASE):
+    """Path of a real model or None, and why.  INLINED_MODEL stands for the plain base."""
+    path = os.environ.get("INLINED_MODEL") if name == BASE else None
     if path:
         return (path, "") if os.path.isfile(path) else (None, f"INLINED_MODEL={path} is no file")
-    answer = subprocess.run([PROGRAM, "models", "path"], capture_output=True, text=True,
+    answer = subprocess.run([PROGRAM, "models", "path", name], capture_output=True, text=True,
                             check=False)
     path = answer.stdout.strip()
     if answer.returncode == 0 and os.path.isfile(path):
         return path, ""
-    return None, "no model here; fetch it with: build/inlined models pull"
+    return None, f"no model here; fetch it with: build/inlined models pull {name}"
 
 
 def load_model_of_protocol():
@@ -93,10 +94,11 @@ class ModelCase(unittest.TestCase):
     """One daemon with the real model for the whole class: cls.client."""
     settings = QUICK
     capabilities = None
+    model_name = BASE
 
     @classmethod
     def setUpClass(cls):
-        path, why = find_model()
+        path, why = find_model(cls.model_name)
         if not path:
             raise unittest.SkipTest(why)
         cls.folder = tempfile.mkdtemp(prefix="inlined-test-")

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The commands of `inlined` as scripts use them: JSON keys, exit codes, one sentence on failure.
 
-Runs build/inlined with the real default model, which `inlined models pull` has put where a user has
-it.  The tests of pull use a data folder of their own and the real pip.
+Runs build/inlined with the real models, which `inlined models pull` has put where a user has them:
+the plain base by name, and the default where it matters.  The tests of pull use a data folder of
+their own and the real pip.
 """
 import json
 import os
@@ -18,6 +19,7 @@ import unittest
 BUILD = pathlib.Path(os.environ.get("INLINED_BUILD", "build"))
 BIN = str(BUILD / "inlined")
 NAME = "smollm2-135m-instruct"
+DEFAULT = "inlined-fim-135m"
 PYTHON = "def add(a, b):\n    return "
 
 
@@ -113,7 +115,8 @@ class Models(Case):
 
     def test_list(self):
         answer = self.json("models", "list", env=self.env)
-        self.assertIn(answer["default"], [m["name"] for m in answer["models"]])
+        self.assertEqual(answer["default"], DEFAULT)
+        self.assertIn(DEFAULT, [m["name"] for m in answer["models"]])
         model = next(m for m in answer["models"] if m["name"] == NAME)
         self.assertEqual(model["sha256"],
                          "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53")
@@ -364,6 +367,16 @@ class Complete(WithModel):
                          answer["tokens"]["reused"] + answer["tokens"]["prefilled"])
         plain = ask("complete", f"{path}:6:12", "--config", self.config)
         self.assertEqual((plain.returncode, plain.stdout), (0, answer["text"]))
+
+    def test_the_default_fills_in_the_middle(self):
+        path = self.write("load.py", "import \n\n\ndef load(path):\n    return json.loads(path)\n")
+        done = run("complete", f"{path}:1:8", "--config", self.config, "--json")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        answer = json.loads(done.stdout)
+        self.assertEqual((answer["model"], answer["prompt"]["format"]), (DEFAULT, "fim-spm"))
+        self.assertGreater(answer["prompt"]["suffix_tokens"], 3)
+        self.assertTrue(answer["shown"], answer)
+        self.assertEqual(answer["text"], "json")
 
     def test_columns_are_characters(self):
         path = self.write("text.py", "# naïve 日本語 🙂\nx = [\"é🙂\", ]\n")

@@ -133,6 +133,25 @@ class Completion(lsp_case.ModelCase):
             "command": command["command"], "arguments": command.get("arguments", [])})
 
 
+class FillInTheMiddle(Completion):
+    """The same with the default model, which also reads what stands after the cursor."""
+    model_name = "default"
+
+    def test_what_follows_decides(self):
+        """One prefix, two suffixes: the name is the one that the rest of the file needs."""
+        for name, use in (("json", "json.loads(path)"), ("os", "os.listdir(path)")):
+            text = f"import |\n\n\ndef load(path):\n    return {use}\n"
+            self.assertEqual(self.suggestion(text, "python", ".py"), name)
+
+    def test_a_block_is_not_asked_for(self):
+        """It was trained on single lines; the setting "always" alone overrules that."""
+        text = "class Shelf:\n    def total(self, items):\n        |\n\n\ndef other():\n    pass\n"
+        items, position = self.complete_at(text, trigger=2)
+        self.check_items(items, position)
+        self.assertEqual(len(items), 1, lsp_case.last_status(self.client))
+        self.assertNotIn("\n", items[0]["insertText"])
+
+
 class TypeThrough(lsp_case.ModelCase):
     def test_typing_along_gives_the_rest_byte_by_byte(self):
         at = GO.index("|")

