@@ -50,6 +50,11 @@ status document_edit(document *d, size_t from, size_t to, str text, err *e) MUST
 status document_replace(document *d, str text, err *e) MUST_USE;
 void document_set_version(document *d, int64_t version);
 
+/* A copy that belongs to no context, to ask about a text that is not there yet: its edits are its
+ * own.  Costs a copy of the text; the tree is shared until either side changes. */
+document *document_fork(const document *d);
+void document_free(document *d); /* of a fork; accepts NULL */
+
 /* ---- a cursor becomes a prompt -------------------------------------------------------------- */
 
 typedef enum { SHAPE_LINE, SHAPE_BLOCK } completion_shape;

@@ -139,6 +139,23 @@ status document_new(str uri, str path, const language *l, str text, int64_t vers
     return OK;
 }
 
+document *document_fork(const document *d) {
+    document *fork = xcalloc(1, sizeof *fork);
+    fork->uri = xstrdup(d->uri);
+    fork->path = xstrdup(d->path);
+    fork->uri_hash = d->uri_hash;
+    fork->language = d->language;
+    fork->version = d->version;
+    if (d->tree) fork->tree = syntax_fork(d->tree);
+    strbuf_init(&fork->text, LIMIT_DOCUMENT_BYTES);
+    strbuf_add_str(&fork->text, strbuf_str(&d->text));
+    vec_reserve(&fork->starts, d->starts.count);
+    memcpy(fork->starts.at, d->starts.at, d->starts.count * sizeof *d->starts.at);
+    fork->starts.count = d->starts.count;
+    fork->lone_cr = d->lone_cr;
+    return fork;
+}
+
 void document_free(document *d) {
     if (!d) return;
     syntax_free(d->tree);

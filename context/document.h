@@ -20,7 +20,6 @@ struct document {
 /* `text` above LIMIT_DOCUMENT_BYTES gives ERR_LIMIT. */
 status document_new(str uri, str path, const language *l, str text, int64_t version, document **out,
                     err *e) MUST_USE;
-void document_free(document *d); /* accepts NULL */
 
 /* Columns of white space at the start of a line; a tab goes to the next multiple of 4. */
 int document_indent(str line);

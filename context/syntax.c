@@ -90,6 +90,13 @@ syntax *syntax_new(const grammar *g) {
     return s;
 }
 
+syntax *syntax_fork(const syntax *s) {
+    syntax *fork = syntax_new(s->grammar);
+    if (s->tree) fork->tree = ts_tree_copy(s->tree);
+    fork->fresh = s->fresh;
+    return fork;
+}
+
 void syntax_free(syntax *s) {
     if (!s) return;
     syntax_reset(s);

@@ -7,6 +7,8 @@
 typedef struct syntax syntax;
 
 syntax *syntax_new(const grammar *g) MUST_USE;
+/* A tree of its own for a copy of the text; what is unfinished here begins anew there. */
+syntax *syntax_fork(const syntax *s) MUST_USE;
 void syntax_free(syntax *s); /* accepts NULL */
 
 /* The text was replaced: the tree is forgotten. */

@@ -68,6 +68,16 @@ static void assemble(completion *run, const completion_request *rq) {
     if (rq->settings->completion.multiline == MULTILINE_ALWAYS) run->prompt.shape = SHAPE_BLOCK;
 }
 
+static sampling sampling_of(int variant) {
+    sampling s = {.top_p = 1.0f, .repeat_penalty = 1.0f};
+    if (variant) {
+        s.temperature = 0.8f;
+        s.top_p = 0.95f;
+        s.seed = (uint64_t)variant;
+    }
+    return s;
+}
+
 static engine_job job_of(completion *run, const completion_request *rq) {
     const context_prompt *p = &run->prompt;
     prompt_chunk *chunks = arena_alloc(&run->arena, MAX(p->n_chunks, 1) * sizeof *chunks);
@@ -88,7 +98,7 @@ static engine_job job_of(completion *run, const completion_request *rq) {
                    .prefix = prefix,
                    .suffix = p->suffix,
                    .heal = true},
-        .sampling = {.top_p = 1.0f, .repeat_penalty = 1.0f},
+        .sampling = sampling_of(rq->variant),
         .tokens_max = rq->settings->completion.max_tokens,
         .time_budget_ms = rq->settings->completion.time_budget_ms,
         .stop = p->shape == SHAPE_BLOCK ? STOP_BLOCK : STOP_LINE,
@@ -194,6 +204,11 @@ void completion_cancel(completion *run) {
     engine_cancel(run->owner->engine, run->job);
     forget(run->owner, run);
     completion_free(run);
+}
+
+void completion_redirect(completion *run, completion_done done, void *ud) {
+    run->done = done;
+    run->ud = ud;
 }
 
 bool completer_event(completer *c, const engine_event *ev) {

@@ -27,6 +27,7 @@ typedef struct {
     document *document; /* must not change or close before that                  */
     size_t offset;      /* the cursor in bytes, on a character boundary */
     bool invoked;       /* asked for by hand */
+    int variant;        /* 0: what the model thinks best; n: the n-th other, always the same */
     str forced;         /* text that must come first at the cursor (the rest of the item that is
                            selected in the editor's menu); copied; usually empty */
     int slot;           /* of the model, which must be loaded */
@@ -65,3 +66,5 @@ completion *completion_start(completer *c, const completion_request *rq, complet
 /* Stops the engine's work and forgets it; `done` is not called.  The pointer is dead after this, as
  * it is after done(). */
 void completion_cancel(completion *run);
+/* Somebody else is called when it is done. */
+void completion_redirect(completion *run, completion_done done, void *ud);

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* textDocument/inlineCompletion.
+/* textDocument/inlineCompletion, and textDocument/completion as its fallback.
  *
  *     request -> gates (settings, document, model) -> cache -> ghost WAITING
- *     timer   -> completion_start                            (RUNNING)
- *     done    -> item, or nothing and a reason               (IDLE)
+ *     timer   -> completion_start, once or (invoked by hand) once per candidate; or the speculation
+ *                that works on just this place is taken over          (RUNNING)
+ *     done    -> items, or nothing and a reason                       (IDLE)
+ *     shown   -> speculation_start: what comes after it
  *
  * Whatever is wrong ends in {"items":[]} and an inlined/status with the reason, because editors put
  * error boxes on errors; only superseded, cancelled and outdated requests are errors, which editors
  * swallow.  All branching on time and order is ghost.c's.
- * Invariants: a slot has a reply exactly while its ghost is not IDLE, and a run only while RUNNING.
+ * Invariants: a slot has a reply exactly while its ghost is not IDLE, and tries only while RUNNING.
  * Thread: loop.
  */
 #include "lsp/inline_completion.h"
@@ -21,21 +23,19 @@
 
 void inline_completion_init(server *s) {
     s->inlines.cache = suggestion_cache_new(s->settings.completion.cache_entries);
+    speculation_init(&s->inlines.ahead, s);
 }
 
-static inline_slot *slot_find(server *s, const document *d) {
+static inline_slot *slot_get(server *s, document *d, bool menu) {
     for (size_t i = 0; i < s->inlines.slots.count; i++) {
-        if (s->inlines.slots.at[i]->document == d) return s->inlines.slots.at[i];
+        inline_slot *slot = s->inlines.slots.at[i];
+        if (slot->document == d && slot->menu == menu) return slot;
     }
-    return NULL;
-}
-
-static inline_slot *slot_get(server *s, document *d) {
-    inline_slot *slot = slot_find(s, d);
-    if (slot) return slot;
-    slot = xcalloc(1, sizeof *slot);
+    inline_slot *slot = xcalloc(1, sizeof *slot);
     slot->server = s;
     slot->document = d;
+    slot->menu = menu;
+    inline_found_init(&slot->found);
     vec_push(&s->inlines.slots, slot);
     return slot;
 }
@@ -48,10 +48,20 @@ static reply *slot_take_reply(inline_slot *slot) {
     return r;
 }
 
+static void slot_stop(inline_slot *slot) {
+    for (size_t i = 0; i < COUNTOF(slot->tries); i++) {
+        if (slot->tries[i].run) completion_cancel(slot->tries[i].run);
+        slot->tries[i].run = NULL;
+    }
+    slot->open = 0;
+    document_free(slot->fork);
+    slot->fork = NULL;
+    inline_found_deinit(&slot->found);
+}
+
 /* Performs what the machine asks for, apart from `finish`, which its caller does. */
 static void perform(inline_slot *slot, const ghost_output *out) {
-    if (out->stop_job && slot->run) completion_cancel(slot->run);
-    if (out->stop_job) slot->run = NULL;
+    if (out->stop_job) slot_stop(slot);
     if (out->drop) reply_drop(slot_take_reply(slot));
 }
 
@@ -61,35 +71,50 @@ static void slot_drop(inline_slot *slot) {
 }
 
 void inline_completion_edit(server *s, document *d) {
-    inline_slot *slot = slot_find(s, d);
-    if (slot) slot_drop(slot);
+    for (size_t i = 0; i < s->inlines.slots.count; i++) {
+        if (s->inlines.slots.at[i]->document == d) slot_drop(s->inlines.slots.at[i]);
+    }
 }
 
 void inline_completion_drop_all(server *s) {
     for (size_t i = 0; i < s->inlines.slots.count; i++)
         slot_drop(s->inlines.slots.at[i]);
+    speculation_forget(&s->inlines.ahead);
+}
+
+static void slot_free(inline_slot *slot) {
+    slot_stop(slot);
+    xfree(slot);
 }
 
 void inline_completion_close(server *s, document *d) {
-    for (size_t i = 0; i < s->inlines.slots.count; i++) {
+    for (size_t i = s->inlines.slots.count; i-- > 0;) {
         inline_slot *slot = s->inlines.slots.at[i];
         if (slot->document != d) continue;
         slot_drop(slot);
         vec_remove(&s->inlines.slots, i);
-        xfree(slot);
-        return;
+        slot_free(slot);
     }
+    if (speculation_is_about(&s->inlines.ahead, document_uri(d)))
+        speculation_forget(&s->inlines.ahead);
 }
 
 void inline_completion_deinit(server *s) {
     for (size_t i = 0; i < s->inlines.slots.count; i++) {
         inline_slot *slot = s->inlines.slots.at[i];
-        if (slot->run) completion_cancel(slot->run);
         if (slot->reply) reply_abandon(slot_take_reply(slot));
-        xfree(slot);
+        slot_free(slot);
     }
     vec_free(&s->inlines.slots);
+    speculation_deinit(&s->inlines.ahead);
     suggestion_cache_free(s->inlines.cache);
+}
+
+void inline_completion_settings_changed(server *s) {
+    suggestion_cache_clear(s->inlines.cache);
+    suggestion_cache_resize(s->inlines.cache, s->settings.completion.cache_entries);
+    speculation_forget(&s->inlines.ahead);
+    if (!s->settings.enable) inline_completion_drop_all(s);
 }
 
 bool inline_completion_cancel(server *s, const rpc_id *id) {
@@ -105,96 +130,53 @@ bool inline_completion_cancel(server *s, const rpc_id *id) {
 
 /* ---- answers --------------------------------------------------------------------------------- */
 
-static void answer_nothing(server *s, reply *r, const char *reason, const char *detail, str uri) {
-    size_t n = strlen(r->note);
-    snprintf(r->note + n, sizeof r->note - n, "%sreason=%s", n ? " " : "", reason);
-    reply_result(r, protocol_inline_list(NULL, 0));
-    server_tell_reason(s, reason, detail, uri);
-}
-
-/* Bytes [from, to) of the document become `text`; the shape rules of both main clients:
- * an insertion is an empty range, and a replacement goes on to the end of its line, since Neovim
- * paints over what follows a range that is not empty. */
-static void answer_item(server *s, reply *r, const document *d, const suggestion *found) {
-    suggestion item = *found;
-    arena a;
-    arena_init(&a);
-    str text = document_text(d);
-    if (item.to > item.from && item.to > item.offset) {
-        size_t line = document_line_of(d, item.offset);
-        size_t end = document_line_start(d, line) + document_line(d, line).len;
-        str tail = str_sub(text, item.to, MAX(end, item.to));
-        item.text = str_of(arena_printf(&a, "%.*s%.*s", STR_ARG(item.text), STR_ARG(tail)));
-        item.to = MAX(end, item.to);
-    }
-    lsp_inline_item out = {.insert_text = item.text,
-                           .range = {position_of_offset(d, s->encoding, item.from),
-                                     position_of_offset(d, s->encoding, item.to)}};
-    snprintf(out.id, sizeof out.id, "%llu-%llu", (unsigned long long)s->options.client,
-             (unsigned long long)++s->inlines.items);
-    reply_result(r, protocol_inline_list(&out, 1));
-    server_tell_reason(s, "", "", document_uri(d));
-    arena_deinit(&a);
-}
-
-/* With an item selected in the menu the text must start with that item's and replace its range:
- * the range grows to the left, over text that the suggestion then repeats. */
-static suggestion widened(const document *d, const suggestion *at, size_t from, arena *a) {
-    suggestion out = *at;
-    str lead = str_sub(document_text(d), from, at->from);
-    if (from >= at->from) return out;
-    out.from = from;
-    out.text = str_of(arena_printf(a, "%.*s%.*s", STR_ARG(lead), STR_ARG(at->text)));
-    return out;
-}
-
-/* Drops what a suggestion repeats of the text left of the cursor, so that it is an insertion. */
-static suggestion narrowed(const document *d, const completion_result *r) {
-    suggestion out = {r->offset, r->from, r->to, r->text};
-    str lead = str_sub(document_text(d), r->from, r->offset);
-    if (lead.len && str_starts_with(r->text, lead)) {
-        out.text = str_sub(r->text, lead.len, r->text.len);
-        out.from = r->offset;
-    }
-    return out;
-}
-
-static void answer_shown(inline_slot *slot, reply *r, const suggestion *found) {
+static void answer(inline_slot *slot, reply *r, const inline_found *found) {
     server *s = slot->server;
-    arena a;
-    arena_init(&a);
-    suggestion item = *found;
-    if (slot->params.has_selected)
-        item = widened(
-            slot->document, found,
-            position_to_offset(slot->document, s->encoding, slot->params.selected_range.start), &a);
-    answer_item(s, r, slot->document, &item);
-    arena_deinit(&a);
+    inline_answer(r, slot->document, found,
+                  (inline_shape){.menu = slot->menu,
+                                 .has_selected = slot->params.has_selected,
+                                 .selected_range = slot->params.selected_range});
+    speculation_start(&s->inlines.ahead, slot->document, &found->at[0]);
+}
+
+/* Every try is done. */
+static void finish(inline_slot *slot) {
+    server *s = slot->server;
+    ghost_output out = ghost_step(&slot->ghost, GHOST_DONE, slot->ghost.request);
+    ASSERT(out.finish); /* what was overtaken was cancelled and never gets here */
+    reply *r = slot_take_reply(slot);
+    inline_found found = slot->found;
+    slot->found = (inline_found){.reason = ""};
+    str uri = document_uri(slot->document), text = document_text(slot->document);
+    for (size_t i = found.count; i-- > 0;) /* the best last: the newest is found first */
+        suggestion_cache_put(s->inlines.cache, uri, text, &found.at[i]);
+    if (found.count)
+        answer(slot, r, &found);
+    else
+        inline_answer_nothing(r, slot->menu, found.reason, found.detail, uri);
+    inline_found_deinit(&found);
+    slot_stop(slot);
+}
+
+static void note(reply *r, const completion_result *res) {
+    if (!res->engine) return;
+    snprintf(r->note, sizeof r->note,
+             "reused=%d prefilled=%d decoded=%d queue=%.1f context=%.1f prefill=%.1f decode=%.1f "
+             "post=%.1f",
+             res->engine->reused, res->engine->prefilled, res->engine->n_tokens, res->ms.queue,
+             res->ms.context, res->ms.prefill, res->ms.decode, res->ms.post);
 }
 
 static void on_done(void *ud, const completion_result *res) {
-    inline_slot *slot = ud;
-    server *s = slot->server;
-    slot->run = NULL;
-    ghost_output out = ghost_step(&slot->ghost, GHOST_DONE, slot->ghost.request);
-    ASSERT(out.finish); /* a completion that was overtaken was cancelled and never gets here */
-    reply *r = slot_take_reply(slot);
-    if (res->engine)
-        snprintf(
-            r->note, sizeof r->note,
-            "reused=%d prefilled=%d decoded=%d queue=%.1f context=%.1f prefill=%.1f decode=%.1f "
-            "post=%.1f",
-            res->engine->reused, res->engine->prefilled, res->engine->n_tokens, res->ms.queue,
-            res->ms.context, res->ms.prefill, res->ms.decode, res->ms.post);
-    if (!res->shown || !res->text.len) {
-        answer_nothing(s, r, res->shown ? "empty" : res->reason, res->detail,
-                       document_uri(slot->document));
-        return;
-    }
-    suggestion found = narrowed(slot->document, res);
-    suggestion_cache_put(s->inlines.cache, document_uri(slot->document),
-                         document_text(slot->document), &found);
-    answer_shown(slot, r, &found);
+    inline_try *at = ud;
+    inline_slot *slot = at->slot;
+    bool best = at == &slot->tries[0];
+    at->run = NULL;
+    ASSERT(slot->open > 0);
+    slot->open--;
+    if (best) note(slot->reply, res);
+    inline_found_add(&slot->found, slot->document, res, best);
+    if (!slot->open) finish(slot);
 }
 
 /* ---- the question ---------------------------------------------------------------------------- */
@@ -233,24 +215,46 @@ static bool selected_rest(server *s, const document *d, const lsp_inline_params 
     return true;
 }
 
-static bool answer_from_cache(inline_slot *slot, str forced, reply *r) {
+/* How many suggestions this request is worth. */
+static size_t candidates_wanted(const inline_slot *slot) {
+    bool several = slot->params.invoked && !slot->menu;
+    return several ? (size_t)slot->server->settings.completion.candidates : 1;
+}
+
+/* What is remembered for this place.  One suggestion is not enough for somebody who asks for
+ * several by hand. */
+static bool from_cache(inline_slot *slot, str forced, inline_found *found) {
     server *s = slot->server;
     if (s->inlines.model_generation != s->options.model->generation) {
         suggestion_cache_clear(s->inlines.cache); /* written by another model */
+        speculation_forget(&s->inlines.ahead);
         s->inlines.model_generation = s->options.model->generation;
     }
-    arena a;
-    arena_init(&a);
-    suggestion found;
-    bool hit = suggestion_cache_find(s->inlines.cache, document_uri(slot->document),
-                                     document_text(slot->document), slot->offset, &a, &found) &&
-               str_starts_with(found.text, forced);
+    suggestion at[CANDIDATES_MAX];
+    size_t n = suggestion_cache_find(s->inlines.cache, document_uri(slot->document),
+                                     document_text(slot->document), slot->offset, &found->arena, at,
+                                     candidates_wanted(slot));
+    for (size_t i = 0; i < n; i++) {
+        if (str_starts_with(at[i].text, forced)) inline_found_add_suggestion(found, &at[i]);
+    }
+    return found->count >= MIN(candidates_wanted(slot), 2);
+}
+
+static bool answer_from_cache(inline_slot *slot, str forced, reply *r) {
+    inline_found found;
+    inline_found_init(&found);
+    bool hit = from_cache(slot, forced, &found);
     if (hit) {
         snprintf(r->note, sizeof r->note, "cached=1");
-        answer_shown(slot, r, &found);
+        answer(slot, r, &found);
     }
-    arena_deinit(&a);
+    inline_found_deinit(&found);
     return hit;
+}
+
+static bool speculation_fits(const inline_slot *slot) {
+    return !slot->forced && candidates_wanted(slot) == 1 &&
+           speculation_covers(&slot->server->inlines.ahead, slot->document, slot->offset);
 }
 
 static void ask(inline_slot *slot, str forced, reply *r) {
@@ -259,52 +263,71 @@ static void ask(inline_slot *slot, str forced, reply *r) {
     perform(slot, &out);
     slot->reply = r;
     slot->forced = forced.len ? xstrndup(forced.ptr, forced.len) : NULL;
+    if (!speculation_fits(slot)) speculation_stop(&s->inlines.ahead);
     if (out.start_timer) s->host.timer(s->host.ud, s->settings.completion.debounce_ms);
+}
+
+static void request(server *s, const lsp_inline_params *p, bool menu, reply *r) {
+    document *d = context_find(s->context, p->uri);
+    inline_slot *slot = d ? slot_get(s, d, menu) : NULL;
+    if (slot) slot_drop(slot); /* the older request is superseded, whatever comes now */
+    if (d && p->has_version && p->version < document_version(d)) {
+        reply_error(r, LSP_CONTENT_MODIFIED, "the document has changed since");
+        return;
+    }
+    const char *reason = gate(s, p, d);
+    str forced = {0};
+    size_t offset = d ? position_to_offset(d, s->encoding, p->position) : 0;
+    if (!reason[0] && !selected_rest(s, d, p, offset, &forced)) reason = "selected-item";
+    if (reason[0]) {
+        inline_answer_nothing(r, menu, reason, "", p->uri);
+        return;
+    }
+    model_state have = s->options.model->state;
+    if (have == MODEL_NONE || have == MODEL_FAILED) server_want_model(s); /* it may be there now */
+    slot->params = *p;
+    slot->params.uri = slot->params.selected_text = (str){0};
+    slot->offset = offset;
+    if (answer_from_cache(slot, forced, r)) return;
+    reason = model_gate(s);
+    if (reason[0])
+        inline_answer_nothing(r, menu, reason, "", p->uri);
+    else
+        ask(slot, forced, r);
 }
 
 void inline_completion_request(server *s, const cJSON *params, reply *r) {
     lsp_inline_params p;
     err e = {{0}};
     status st = protocol_read_inline(params, &p, &e);
-    if (st) {
+    if (st)
         reply_status(r, st, &e);
-        return;
-    }
-    document *d = context_find(s->context, p.uri);
-    if (d) inline_completion_edit(s, d); /* the older request is superseded, whatever comes now */
-    if (d && p.has_version && p.version < document_version(d)) {
-        reply_error(r, LSP_CONTENT_MODIFIED, "the document has changed since");
-        return;
-    }
-    const char *reason = gate(s, &p, d);
-    str forced = {0};
-    size_t offset = d ? position_to_offset(d, s->encoding, p.position) : 0;
-    if (!reason[0] && !selected_rest(s, d, &p, offset, &forced)) reason = "selected-item";
-    if (reason[0]) {
-        answer_nothing(s, r, reason, "", p.uri);
-        return;
-    }
-    model_state have = s->options.model->state;
-    if (have == MODEL_NONE || have == MODEL_FAILED) server_want_model(s); /* it may be there now */
-    inline_slot *slot = slot_get(s, d);
-    slot->params = p;
-    slot->params.uri = slot->params.selected_text = (str){0};
-    slot->offset = offset;
-    if (answer_from_cache(slot, forced, r)) return;
-    reason = model_gate(s);
-    if (reason[0])
-        answer_nothing(s, r, reason, "", p.uri);
     else
-        ask(slot, forced, r);
+        request(s, &p, false, r);
 }
 
-static void start(inline_slot *slot) {
+/* Editors say "invoked" here for every key, so that means nothing but that it is not forbidden. */
+void inline_completion_menu_request(server *s, const cJSON *params, reply *r) {
+    lsp_inline_params p;
+    err e = {{0}};
+    status st = protocol_read_inline(params, &p, &e);
+    if (st)
+        reply_status(r, st, &e);
+    else if (!s->settings.completion.menu)
+        inline_answer_nothing(r, true, "menu-off", "", p.uri);
+    else
+        request(s, &p, true, r);
+}
+
+static void start_try(inline_slot *slot, size_t index) {
     server *s = slot->server;
+    inline_try *at = &slot->tries[index];
     completion_request rq = {
         .context = s->context,
         .document = slot->document,
         .offset = slot->offset,
-        .invoked = slot->params.invoked,
+        .invoked = slot->params.invoked && !slot->menu,
+        .variant = (int)index,
         .forced = str_of(slot->forced),
         .slot = MODEL_SLOT,
         .single_line = s->options.model->info.single_line,
@@ -313,8 +336,31 @@ static void start(inline_slot *slot) {
         .received_ms = slot->reply->received_ms,
         .settings = &s->settings,
     };
-    completion *run = completion_start(s->options.completer, &rq, on_done, slot);
-    if (run) slot->run = run;
+    at->slot = slot;
+    completion *run = completion_start(s->options.completer, &rq, on_done, at);
+    if (run) at->run = run; /* else on_done has been here */
+}
+
+static void start(inline_slot *slot) {
+    server *s = slot->server;
+    inline_found_init(&slot->found);
+    if (speculation_fits(slot)) {
+        slot->open = 1;
+        slot->tries[0] = (inline_try){slot, NULL};
+        slot->tries[0].run =
+            speculation_take(&s->inlines.ahead, &slot->fork, on_done, &slot->tries[0]);
+        return;
+    }
+    if (from_cache(slot, str_of(slot->forced), &slot->found)) { /* it came since the request did */
+        finish(slot);
+        return;
+    }
+    inline_found_deinit(&slot->found);
+    inline_found_init(&slot->found);
+    size_t n = candidates_wanted(slot);
+    slot->open = n;
+    for (size_t i = 0; i < n; i++)
+        start_try(slot, i);
 }
 
 void inline_completion_timer(server *s) {

@@ -36,12 +36,22 @@ static const cJSON *section_of(const cJSON *json) {
     return named ? named : json;
 }
 
+/* The menu can come and go with its setting where the client takes registrations; elsewhere it is
+ * announced (or not) by the answer to initialize. */
+static void register_menu(server *s) {
+    if (!s->menu_dynamic || s->menu_registered == s->settings.completion.menu) return;
+    s->menu_registered = s->settings.completion.menu;
+    rpc_request(s->rpc,
+                s->menu_registered ? "client/registerCapability" : "client/unregisterCapability",
+                s->menu_registered ? protocol_register_menu() : protocol_unregister_menu(),
+                clock_ms() + ANSWER_MS, NULL, NULL);
+}
+
 static void use_settings(server *s, const cJSON *section) {
     s->settings = s->initial;
     settings_apply(&s->settings, section_of(section), complain, s);
-    suggestion_cache_clear(s->inlines.cache);
-    suggestion_cache_resize(s->inlines.cache, s->settings.completion.cache_entries);
-    if (!s->settings.enable) inline_completion_drop_all(s);
+    inline_completion_settings_changed(s);
+    register_menu(s);
     s->settings_known = true;
     server_want_model(s);
     server_tell_status(s);
@@ -124,9 +134,13 @@ void lifecycle_initialize(server *s, const cJSON *params, reply *r) {
              (int)MIN(in.client_name.len, 60), in.client_name.ptr,
              (int)MIN(in.client_version.len, 60), in.client_version.ptr,
              position_encoding_name(in.encoding));
-    reply_result(r, protocol_initialize_result(in.encoding, !in.inline_dynamic));
     settings_apply(&s->initial, section_of(in.options), complain_quietly, s);
     s->settings = s->initial;
+    s->menu_dynamic = in.menu_dynamic;
+    reply_result(r, protocol_initialize_result(
+                        &(lsp_offer){.encoding = in.encoding,
+                                     .inline_completion = !in.inline_dynamic,
+                                     .menu = !in.menu_dynamic && s->initial.completion.menu}));
     if (in.process_id > 0 && s->host.watch) s->host.watch(s->host.ud, in.process_id);
 }
 
@@ -142,6 +156,7 @@ void lifecycle_initialized(server *s, const cJSON *params) {
         pull_settings(s);
         return;
     }
+    register_menu(s);
     s->settings_known = true;
     server_want_model(s);
     server_tell_status(s);

@@ -33,6 +33,7 @@ typedef struct {
     int64_t process_id; /* 0: none */
     position_encoding encoding;
     bool inline_dynamic;         /* textDocument.inlineCompletion.dynamicRegistration */
+    bool menu_dynamic;           /* textDocument.completion.dynamicRegistration */
     bool configuration;          /* workspace.configuration */
     bool configuration_dynamic;  /* workspace.didChangeConfiguration.dynamicRegistration */
     bool progress;               /* window.workDoneProgress */
@@ -40,6 +41,12 @@ typedef struct {
     str client_name, client_version;
     str root_uri; /* rootUri, else rootPath; used without workspace folders */
 } lsp_initialize;
+
+/* What the answer to initialize announces; what is registered later is false here. */
+typedef struct {
+    position_encoding encoding;
+    bool inline_completion, menu;
+} lsp_offer;
 
 typedef struct {
     str uri, language, text;
@@ -94,9 +101,12 @@ const struct cJSON *protocol_get(const struct cJSON *object, const char *name);
 
 /* ---- write ----------------------------------------------------------------------------------- */
 
-struct cJSON *protocol_initialize_result(position_encoding enc, bool inline_static);
+struct cJSON *protocol_initialize_result(const lsp_offer *offer);
 struct cJSON *protocol_inline_list(const lsp_inline_item *items, size_t n);
+struct cJSON *protocol_menu_list(const lsp_inline_item *items, size_t n);
 struct cJSON *protocol_register_inline(void);
+struct cJSON *protocol_register_menu(void);
+struct cJSON *protocol_unregister_menu(void);
 struct cJSON *protocol_register_configuration(void);
 struct cJSON *protocol_configuration_params(void);
 struct cJSON *protocol_message(lsp_message_type type, const char *text);

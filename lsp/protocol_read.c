@@ -72,6 +72,7 @@ static void read_capabilities(const cJSON *c, lsp_initialize *out) {
     const cJSON *text = protocol_get(c, "textDocument"), *space = protocol_get(c, "workspace");
     out->encoding = choose_encoding(get2(c, "general", "positionEncodings"));
     out->inline_dynamic = cJSON_IsTrue(get2(text, "inlineCompletion", "dynamicRegistration"));
+    out->menu_dynamic = cJSON_IsTrue(get2(text, "completion", "dynamicRegistration"));
     out->configuration = cJSON_IsTrue(protocol_get(space, "configuration"));
     out->configuration_dynamic =
         cJSON_IsTrue(get2(space, "didChangeConfiguration", "dynamicRegistration"));

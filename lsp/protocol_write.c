@@ -31,16 +31,25 @@ static cJSON *range_json(lsp_range r) {
 
 /* ---- life cycle ------------------------------------------------------------------------------ */
 
-cJSON *protocol_initialize_result(position_encoding enc, bool inline_static) {
+/* After which characters an editor asks for its menu by itself, beside those of words. */
+static void add_menu_options(cJSON *to) {
+    static const char *const triggers[] = {" ", ".", ",", "(", "[", "{", "=", ":", ">"};
+    cJSON *list = cJSON_AddArrayToObject(to, "triggerCharacters");
+    for (size_t i = 0; i < COUNTOF(triggers); i++)
+        cJSON_AddItemToArray(list, cJSON_CreateString(triggers[i]));
+}
+
+cJSON *protocol_initialize_result(const lsp_offer *offer) {
     cJSON *result = cJSON_CreateObject();
     cJSON *c = cJSON_AddObjectToObject(result, "capabilities");
-    cJSON_AddStringToObject(c, "positionEncoding", position_encoding_name(enc));
+    cJSON_AddStringToObject(c, "positionEncoding", position_encoding_name(offer->encoding));
     cJSON *sync = cJSON_AddObjectToObject(c, "textDocumentSync");
     cJSON_AddTrueToObject(sync, "openClose");
     cJSON_AddNumberToObject(sync, "change", 2); /* incremental */
     cJSON *save = cJSON_AddObjectToObject(sync, "save");
     cJSON_AddFalseToObject(save, "includeText");
-    if (inline_static) cJSON_AddTrueToObject(c, "inlineCompletionProvider");
+    if (offer->inline_completion) cJSON_AddTrueToObject(c, "inlineCompletionProvider");
+    if (offer->menu) add_menu_options(cJSON_AddObjectToObject(c, "completionProvider"));
     cJSON *commands = cJSON_AddObjectToObject(c, "executeCommandProvider");
     cJSON *names = cJSON_AddArrayToObject(commands, "commands");
     cJSON_AddItemToArray(names, cJSON_CreateString("inlined.didAcceptCompletionItem"));
@@ -66,17 +75,44 @@ static cJSON *registration_json(const char *id, const char *method, cJSON **opti
     return params;
 }
 
+/* Files, what has no file yet, and the cells of notebooks (which have schemes of their own). */
+static void add_selector(cJSON *options) {
+    static const char *const filters[][2] = {
+        {"scheme", "file"}, {"scheme", "untitled"}, {"notebook", "*"}};
+    cJSON *selector = cJSON_AddArrayToObject(options, "documentSelector");
+    for (size_t i = 0; i < COUNTOF(filters); i++) {
+        cJSON *filter = cJSON_CreateObject();
+        cJSON_AddStringToObject(filter, filters[i][0], filters[i][1]);
+        cJSON_AddItemToArray(selector, filter);
+    }
+}
+
 cJSON *protocol_register_inline(void) {
-    static const char *const schemes[] = {"file", "untitled"};
     cJSON *options;
     cJSON *params =
         registration_json("inlined.inlineCompletion", "textDocument/inlineCompletion", &options);
-    cJSON *selector = cJSON_AddArrayToObject(options, "documentSelector");
-    for (size_t i = 0; i < COUNTOF(schemes); i++) {
-        cJSON *filter = cJSON_CreateObject();
-        cJSON_AddStringToObject(filter, "scheme", schemes[i]);
-        cJSON_AddItemToArray(selector, filter);
-    }
+    add_selector(options);
+    return params;
+}
+
+#define MENU_ID "inlined.completion"
+#define MENU_METHOD "textDocument/completion"
+
+cJSON *protocol_register_menu(void) {
+    cJSON *options;
+    cJSON *params = registration_json(MENU_ID, MENU_METHOD, &options);
+    add_selector(options);
+    add_menu_options(options);
+    return params;
+}
+
+cJSON *protocol_unregister_menu(void) {
+    cJSON *params = cJSON_CreateObject();
+    cJSON *list = cJSON_AddArrayToObject(params, "unregisterations"); /* the protocol's spelling */
+    cJSON *one = cJSON_CreateObject();
+    cJSON_AddItemToArray(list, one);
+    cJSON_AddStringToObject(one, "id", MENU_ID);
+    cJSON_AddStringToObject(one, "method", MENU_METHOD);
     return params;
 }
 
@@ -99,6 +135,45 @@ cJSON *protocol_configuration_params(void) {
 
 /* ---- completion ------------------------------------------------------------------------------ */
 
+static void add_accept_command(cJSON *item, const char *id) {
+    cJSON *command = cJSON_AddObjectToObject(item, "command");
+    cJSON_AddStringToObject(command, "title", "accept");
+    cJSON_AddStringToObject(command, "command", "inlined.didAcceptCompletionItem");
+    cJSON *arguments = cJSON_AddArrayToObject(command, "arguments");
+    cJSON_AddItemToArray(arguments, cJSON_CreateString(id));
+}
+
+/* One item of a menu.  The editor filters by the text that it would replace, so filterText is the
+ * first line; the list is incomplete, or the editor would go on showing it while one types. */
+static cJSON *menu_item(const lsp_inline_item *in) {
+    enum { KIND_TEXT = 1, FORMAT_PLAIN = 1, MODE_AS_IS = 1 };
+    str rest = in->insert_text, first = {0};
+    bool more = str_split(&rest, '\n', &first) && rest.len;
+    cJSON *item = cJSON_CreateObject();
+    cJSON_AddItemToObject(item, "label", slice_json(first.len ? first : STR("(new line)")));
+    cJSON_AddNumberToObject(item, "kind", KIND_TEXT);
+    cJSON_AddStringToObject(item, "detail", "inlined");
+    if (more) cJSON_AddItemToObject(item, "documentation", slice_json(in->insert_text));
+    cJSON_AddStringToObject(item, "sortText", " ");
+    cJSON_AddItemToObject(item, "filterText", slice_json(first));
+    cJSON_AddNumberToObject(item, "insertTextFormat", FORMAT_PLAIN);
+    cJSON_AddNumberToObject(item, "insertTextMode", MODE_AS_IS);
+    cJSON *edit = cJSON_AddObjectToObject(item, "textEdit");
+    cJSON_AddItemToObject(edit, "range", range_json(in->range));
+    cJSON_AddItemToObject(edit, "newText", slice_json(in->insert_text));
+    add_accept_command(item, in->id);
+    return item;
+}
+
+cJSON *protocol_menu_list(const lsp_inline_item *items, size_t n) {
+    cJSON *result = cJSON_CreateObject();
+    cJSON_AddTrueToObject(result, "isIncomplete");
+    cJSON *list = cJSON_AddArrayToObject(result, "items");
+    for (size_t i = 0; i < n; i++)
+        cJSON_AddItemToArray(list, menu_item(&items[i]));
+    return result;
+}
+
 cJSON *protocol_inline_list(const lsp_inline_item *items, size_t n) {
     cJSON *result = cJSON_CreateObject();
     cJSON *list = cJSON_AddArrayToObject(result, "items");
@@ -108,11 +183,7 @@ cJSON *protocol_inline_list(const lsp_inline_item *items, size_t n) {
         cJSON_AddItemToObject(item, "insertText", slice_json(items[i].insert_text));
         cJSON_AddItemToObject(item, "filterText", slice_json(items[i].insert_text));
         cJSON_AddItemToObject(item, "range", range_json(items[i].range));
-        cJSON *command = cJSON_AddObjectToObject(item, "command");
-        cJSON_AddStringToObject(command, "title", "accept");
-        cJSON_AddStringToObject(command, "command", "inlined.didAcceptCompletionItem");
-        cJSON *arguments = cJSON_AddArrayToObject(command, "arguments");
-        cJSON_AddItemToArray(arguments, cJSON_CreateString(items[i].id));
+        add_accept_command(item, items[i].id);
     }
     return result;
 }

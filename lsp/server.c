@@ -53,6 +53,7 @@ static const struct {
     {"initialize",                    lifecycle_initialize},
     {"inlined/status",                tell_status},
     {"shutdown",                      lifecycle_shutdown},
+    {"textDocument/completion",       inline_completion_menu_request},
     {"textDocument/inlineCompletion", inline_completion_request},
     {"workspace/executeCommand",      execute_command},
 };

@@ -43,7 +43,7 @@ struct server {
     context *context;
     settings settings, initial; /* initial: with initializationOptions, before workspace settings */
     position_encoding encoding;
-    bool inline_dynamic, configuration, configuration_dynamic;
+    bool inline_dynamic, menu_dynamic, menu_registered, configuration, configuration_dynamic;
     bool settings_known; /* the client has been asked (or cannot be): a model may be loaded */
     size_t unanswered;   /* open promises */
     inline_completions inlines;

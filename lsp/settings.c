@@ -33,10 +33,13 @@ typedef struct {
 static const leaf leaves[] = {
     {"completion.auto",              LEAF_BOOL, offsetof(settings, completion.automatic)},
     {"completion.cacheEntries",      LEAF_INT,  offsetof(settings, completion.cache_entries)},
+    {"completion.candidates",        LEAF_INT,  offsetof(settings, completion.candidates)},
     {"completion.debounceMs",        LEAF_INT,  offsetof(settings, completion.debounce_ms)},
     {"completion.disabledLanguages", LEAF_LIST, offsetof(settings, completion.disabled_languages)},
     {"completion.maxTokens",         LEAF_INT,  offsetof(settings, completion.max_tokens)},
+    {"completion.menu",              LEAF_BOOL, offsetof(settings, completion.menu)},
     {"completion.multiline",         LEAF_ENUM, offsetof(settings, completion.multiline)},
+    {"completion.speculate",         LEAF_BOOL, offsetof(settings, completion.speculate)},
     {"completion.timeBudgetMs",      LEAF_INT,  offsetof(settings, completion.time_budget_ms)},
     {"context.prefixBytes",          LEAF_INT,  offsetof(settings, context.prefix_bytes)},
     {"context.suffixBytes",          LEAF_INT,  offsetof(settings, context.suffix_bytes)},

@@ -26,6 +26,8 @@ typedef struct {
         int max_tokens;
         int time_budget_ms;
         int cache_entries;
+        int candidates; /* for a completion that is invoked by hand */
+        bool menu, speculate;
         char disabled_languages[SETTINGS_LIST_COUNT][32];
         int disabled_languages_count;
     } completion;

@@ -23,6 +23,7 @@ static const reason_words words_of[] = { /* tidy: sorted */
     {"engine",            "the engine failed"},
     {"line-complete",     "the line is complete already"},
     {"line-too-long",     "the line is too long"},
+    {"menu-off",          "the setting inlined.completion.menu is false"},
     {"mid-line",          "there is code right of the cursor"},
     {"mid-word",          "the cursor is inside a word"},
     {"model-failed",      "the model cannot be used"},

@@ -83,7 +83,8 @@ static void settle(str *s, const char *base) {
 }
 
 static bool same_place(const entry *a, const entry *b) {
-    return str_eq(a->key, b->key) && str_eq(a->before, b->before) && str_eq(a->after, b->after);
+    return str_eq(a->key, b->key) && str_eq(a->before, b->before) && str_eq(a->after, b->after) &&
+           str_eq(a->text, b->text);
 }
 
 void suggestion_cache_put(suggestion_cache *c, str key, str document, const suggestion *s) {
@@ -146,10 +147,11 @@ static bool entry_find(const entry *e, str left, str right, size_t *typed) {
     return false;
 }
 
-bool suggestion_cache_find(suggestion_cache *c, str key, str document, size_t offset, arena *a,
-                           suggestion *out) {
+size_t suggestion_cache_find(suggestion_cache *c, str key, str document, size_t offset, arena *a,
+                             suggestion *out, size_t max) {
+    size_t count = 0;
     str left = str_sub(document, 0, offset), right = str_sub(document, offset, document.len);
-    for (size_t i = c->entries.count; i-- > 0;) {
+    for (size_t i = c->entries.count; i-- > 0 && count < max;) {
         const entry *e = &c->entries.at[i];
         size_t typed;
         if (!str_eq(e->key, key) || !entry_find(e, left, right, &typed)) continue;
@@ -160,8 +162,7 @@ bool suggestion_cache_find(suggestion_cache *c, str key, str document, size_t of
             if (rest.ptr[k] != '\r') text[n++] = rest.ptr[k];
         }
         if (!n) continue;
-        *out = (suggestion){offset, offset, offset + e->swallows, {text, n}};
-        return true;
+        out[count++] = (suggestion){offset, offset, offset + e->swallows, {text, n}};
     }
-    return false;
+    return count;
 }

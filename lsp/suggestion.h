@@ -19,9 +19,9 @@ typedef struct {
 
 /* Remembers what was shown at s->offset of `document` (of which it copies the surroundings). */
 void suggestion_cache_put(suggestion_cache *c, str key, str document, const suggestion *s);
-/* True when the cursor at `offset` is where a remembered suggestion was shown, or where somebody
- * gets to by typing along it; then *out is what remains of it, byte for byte, in `a`.  `key` tells
- * documents apart (the URI). */
-bool suggestion_cache_find(suggestion_cache *c, str key, str document, size_t offset, arena *a,
-                           suggestion *out);
+/* Up to `max` remembered suggestions that were shown where the cursor at `offset` is, or where
+ * somebody gets to `offset` from by typing along them; newest first.  out[i] is what remains of
+ * each, byte for byte, in `a`.  `key` tells documents apart (the URI).  Returns their number. */
+size_t suggestion_cache_find(suggestion_cache *c, str key, str document, size_t offset, arena *a,
+                             suggestion *out, size_t max);
 size_t suggestion_cache_count(const suggestion_cache *c);

@@ -297,6 +297,33 @@ static void braked_parse_ends_with_the_right_tree(void **state) {
     context_free(c);
 }
 
+static void forks_are_their_own(void **state) {
+    UNUSED(state);
+    context *c = context_new();
+    document *d = open_text(c, "f.py", STR("def f(a):\r\n    return (a\r\n\rx = 1\n"));
+    xfree(tree_text(d));
+    document *fork = document_fork(d);
+    check_lines(fork);
+    assert_true(str_eq(document_text(fork), document_text(d)));
+    assert_true(str_eq(document_uri(fork), document_uri(d)));
+    err e;
+    assert_int_equal(document_edit(fork, 24, 24, STR("bc)\n\n"), &e), OK);
+    assert_int_equal(document_edit(d, 0, 3, STR("class"), &e), OK);
+    check_lines(fork);
+    check_lines(d);
+    document *both[] = {fork, d};
+    for (size_t i = 0; i < COUNTOF(both); i++) {
+        document *fresh = open_text(c, "fresh.py", document_text(both[i]));
+        char *got = tree_text(both[i]), *want = tree_text(fresh);
+        assert_string_equal(got, want);
+        xfree(got);
+        xfree(want);
+    }
+    context_free(c); /* a fork outlives what it came from */
+    check_lines(fork);
+    document_free(fork);
+}
+
 static void large_documents_have_no_tree(void **state) {
     UNUSED(state);
     context *c = context_new();
@@ -325,6 +352,7 @@ int main(void) {
         cmocka_unit_test(attributes),
         cmocka_unit_test(incremental_trees_equal_fresh_ones),
         cmocka_unit_test(braked_parse_ends_with_the_right_tree),
+        cmocka_unit_test(forks_are_their_own),
         cmocka_unit_test(large_documents_have_no_tree),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

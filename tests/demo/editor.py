@@ -150,6 +150,7 @@ class Editor:
         root = pathlib.Path(folder).as_uri()
         self.request("initialize", {
             "processId": os.getpid(), "clientInfo": {"name": "inlined-demo"}, "rootUri": root,
+            "initializationOptions": {"completion": {"candidates": 1}},
             "workspaceFolders": [{"uri": root, "name": os.path.basename(folder)}],
             "capabilities": {
                 "general": {"positionEncodings": ["utf-16"]},

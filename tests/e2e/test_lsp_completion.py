@@ -184,9 +184,62 @@ class TypeThrough(lsp_case.ModelCase):
         self.assertLess(slowest, 0.5, "typing along must not ask the model")
 
 
+class Ahead(lsp_case.ModelCase):
+    """Candidates, the menu, and what is known before it is asked."""
+    settings = {"completion": {"timeBudgetMs": 0, "maxTokens": 24, "menu": True}}
+    capabilities = {**lsp_client.CAPABILITIES, "textDocument": {
+        **lsp_client.CAPABILITIES["textDocument"],
+        "completion": {"dynamicRegistration": False}}}
+
+    def test_several_when_asked_by_hand(self):
+        items, _ = self.complete_at(GO, "go", ".go", trigger=1)
+        texts = [item["insertText"] for item in items]
+        print(f"\ncandidates: {texts}")
+        self.assertGreaterEqual(len(texts), 1)
+        self.assertEqual(len(set(texts)), len(texts))
+        alone, _ = self.complete_at(GO, "go", ".go", trigger=2)
+        self.assertEqual([item["insertText"] for item in alone], texts[:1])
+
+    def test_menu(self):
+        self.assertIn("completionProvider", self.client.capabilities)
+        text = C.replace("return |", "return a ")
+        at = C.index("|") + 2
+        uri = self.new_uri(".c")
+        self.client.open(uri, text, "c")
+        position = self.client.position(text, at)
+        result = self.client.call("textDocument/completion", {
+            "textDocument": {"uri": uri}, "position": position, "context": {"triggerKind": 1}})
+        self.assertTrue(result["isIncomplete"])
+        self.assertEqual(len(result["items"]), 1, lsp_case.last_status(self.client))
+        edit = result["items"][0]["textEdit"]
+        self.assertEqual(edit["range"]["end"], position)
+        ghost = self.client.complete(uri, position, 2)[0]
+        self.assertTrue(edit["newText"].endswith(ghost["insertText"]))
+
+    def test_accepted_text_is_continued_from_the_cache(self):
+        at = GO.index("|")
+        text = GO[:at] + GO[at + 1:]
+        uri = self.new_uri(".go")
+        self.client.open(uri, text, "go")
+        position = self.client.position(text, at)
+        shown = self.client.complete(uri, position, 2)[0]["insertText"]
+        self.client.change(uri, 2, {"range": {"start": position, "end": position}, "text": shown})
+        text = text[:at] + shown + text[at:]
+        after = self.client.position(text, at + len(shown))
+        # Whether the look ahead was taken over or came first, a fresh daemon says the same.
+        first = self.client.complete(uri, after, 2)
+        again = self.client.complete(uri, after, 2)
+        self.assertEqual([i["insertText"] for i in first], [i["insertText"] for i in again])
+        other = self.new_uri(".go")
+        self.client.open(other, text, "go")
+        fresh = self.client.complete(other, after, 2)
+        self.assertEqual([i["insertText"] for i in first], [i["insertText"] for i in fresh])
+
+
 class Ordering(lsp_case.ModelCase):
     """Cancelled and overtaken requests; a long prompt makes sure that the model is busy."""
-    settings = {"completion": {"timeBudgetMs": 0, "maxTokens": 200, "multiline": "always"}}
+    settings = {"completion": {"timeBudgetMs": 0, "maxTokens": 200, "multiline": "always",
+                               "candidates": 1}}
 
     def long_document(self):
         body = "".join(f"def function_{i}(a, b):\n    return a * {i} + b\n\n\n"

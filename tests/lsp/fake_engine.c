@@ -17,6 +17,7 @@ struct engine {
     job_id last;
     size_t submitted, cancelled;
     bool refuse;
+    job_priority priority;
     strbuf prefix;
 };
 
@@ -51,6 +52,10 @@ size_t fake_engine_cancelled(const engine *g) {
 
 void fake_engine_refuse(engine *g, bool refuse) {
     g->refuse = refuse;
+}
+
+job_priority fake_engine_priority(const engine *g) {
+    return g->priority;
 }
 
 str fake_engine_prefix(const engine *g) {
@@ -98,6 +103,7 @@ status engine_submit(engine *g, const engine_job *job, job_id *id, err *e) {
     g->submitted++;
     strbuf_clear(&g->prefix);
     strbuf_add_str(&g->prefix, job->prompt.prefix);
+    g->priority = job->priority;
     *id = ++g->last;
     vec_push(&g->jobs, ((fake_job){.id = *id}));
     return OK;

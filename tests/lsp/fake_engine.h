@@ -13,5 +13,6 @@ size_t fake_engine_cancelled(const engine *g);
 void fake_engine_refuse(engine *g, bool refuse);
 /* Ends the oldest waiting job: with this text, or (NULL) with this status.  False: none waits. */
 bool fake_engine_end(engine *g, const char *text, status s);
+job_priority fake_engine_priority(const engine *g); /* of the newest job */
 /* The prefix of the newest job's prompt. */
 str fake_engine_prefix(const engine *g);

@@ -41,7 +41,7 @@ static void on_exited(void *ud, int exit_code) {
 }
 
 void lsp_peer_open(lsp_peer *p) {
-    *p = (lsp_peer){.timer_ms = -1, .exit_code = -1};
+    *p = (lsp_peer){.timer_ms = -1, .exit_code = -1, .version = 1};
     frame_reader_init(&p->out, FRAME_HEADERS, LIMIT_MESSAGE_BYTES);
     settings_default(&p->settings);
     p->engine = fake_engine_new();
@@ -116,14 +116,47 @@ void lsp_peer_open_document(lsp_peer *p, const char *uri, const char *text) {
     cJSON_Delete(m);
 }
 
-void lsp_peer_ask(lsp_peer *p, int id, const char *uri, int line, int character) {
+static void ask(lsp_peer *p, int id, const char *uri, int line, int character, int trigger) {
     char json[512];
     snprintf(json, sizeof json,
              "{\"id\":%d,\"method\":\"textDocument/inlineCompletion\",\"params\":{\"textDocument\":"
              "{\"uri\":\"%s\"},\"position\":{\"line\":%d,\"character\":%d},\"context\":"
-             "{\"triggerKind\":1}}}",
-             id, uri, line, character);
+             "{\"triggerKind\":%d}}}",
+             id, uri, line, character, trigger);
     lsp_peer_send(p, json);
+}
+
+void lsp_peer_ask(lsp_peer *p, int id, const char *uri, int line, int character) {
+    ask(p, id, uri, line, character, 2);
+}
+
+void lsp_peer_invoke(lsp_peer *p, int id, const char *uri, int line, int character) {
+    ask(p, id, uri, line, character, 1);
+}
+
+/* tidy: parameters (a range is four of them) */
+void lsp_peer_edit(lsp_peer *p, const char *uri, int line, int character, int end_line,
+                   int end_character, const char *text) {
+    strbuf json;
+    strbuf_init(&json, LIMIT_MESSAGE_BYTES);
+    strbuf_addf(&json,
+                "{\"method\":\"textDocument/didChange\",\"params\":{\"textDocument\":{\"uri\":"
+                "\"%s\",\"version\":%d},\"contentChanges\":[{\"range\":{\"start\":{\"line\":%d,"
+                "\"character\":%d},\"end\":{\"line\":%d,\"character\":%d}},\"text\":\"%s\"}]}}",
+                uri, ++p->version, line, character, end_line, end_character, text);
+    lsp_peer_send(p, json.ptr);
+    strbuf_deinit(&json);
+}
+
+const cJSON *lsp_peer_at(const cJSON *json, const char *dotted) {
+    str rest = str_of(dotted), piece;
+    while (json && str_split(&rest, '.', &piece)) {
+        char name[64];
+        snprintf(name, sizeof name, "%.*s", STR_ARG(piece));
+        json = cJSON_IsArray(json) ? cJSON_GetArrayItem(json, name[0] - '0')
+                                   : cJSON_GetObjectItemCaseSensitive(json, name);
+    }
+    return json;
 }
 
 void lsp_peer_tick(lsp_peer *p) {

@@ -12,21 +12,10 @@
 
 #define URI "file:///w/a.txt"
 
-static const cJSON *path(const cJSON *json, const char *dotted) {
-    str rest = str_of(dotted), piece;
-    while (json && str_split(&rest, '.', &piece)) {
-        char name[64];
-        snprintf(name, sizeof name, "%.*s", STR_ARG(piece));
-        json = cJSON_IsArray(json) ? cJSON_GetArrayItem(json, name[0] - '0')
-                                   : cJSON_GetObjectItemCaseSensitive(json, name);
-    }
-    return json;
-}
-
 static void expect_code(lsp_peer *p, int id, int code) {
     cJSON *a = lsp_peer_answer(p, id);
     assert_non_null(a);
-    const cJSON *got = path(a, "error.code");
+    const cJSON *got = lsp_peer_at(a, "error.code");
     assert_non_null(got);
     assert_int_equal(got->valueint, code);
     cJSON_Delete(a);
@@ -36,18 +25,18 @@ static void expect_code(lsp_peer *p, int id, int code) {
 static void expect_text(lsp_peer *p, int id, const char *text) {
     cJSON *a = lsp_peer_answer(p, id);
     assert_non_null(a);
-    const cJSON *items = path(a, "result.items");
+    const cJSON *items = lsp_peer_at(a, "result.items");
     assert_true(cJSON_IsArray(items));
     assert_int_equal(cJSON_GetArraySize(items), text[0] ? 1 : 0);
-    if (text[0]) assert_string_equal(path(items, "0.insertText")->valuestring, text);
+    if (text[0]) assert_string_equal(lsp_peer_at(items, "0.insertText")->valuestring, text);
     cJSON_Delete(a);
 }
 
 static void expect_reason(lsp_peer *p, const char *reason) {
     cJSON *n = lsp_peer_notification(p, "inlined/status");
     assert_non_null(n);
-    assert_string_equal(path(n, "params.reason")->valuestring, reason);
-    assert_true(strlen(path(n, "params.message")->valuestring) > 0);
+    assert_string_equal(lsp_peer_at(n, "params.reason")->valuestring, reason);
+    assert_true(strlen(lsp_peer_at(n, "params.message")->valuestring) > 0);
     cJSON_Delete(n);
 }
 
@@ -57,16 +46,6 @@ static void ready(lsp_peer *p, const char *text) {
     lsp_peer_model_ready(p);
     lsp_peer_open_document(p, URI, text);
     lsp_peer_forget(p);
-}
-
-static void edit(lsp_peer *p, int character, const char *text) {
-    char json[256];
-    snprintf(json, sizeof json,
-             "{\"method\":\"textDocument/didChange\",\"params\":{\"textDocument\":{\"uri\":\"" URI
-             "\",\"version\":2},\"contentChanges\":[{\"range\":{\"start\":{\"line\":0,"
-             "\"character\":%d},\"end\":{\"line\":0,\"character\":%d}},\"text\":\"%s\"}]}}",
-             character, character, text);
-    lsp_peer_send(p, json);
 }
 
 static void test_life(void **state) {
@@ -80,8 +59,9 @@ static void test_life(void **state) {
     lsp_peer_send(&p, "{\"id\":3,\"method\":\"initialize\",\"params\":{\"processId\":77,"
                       "\"capabilities\":{}}}");
     cJSON *a = lsp_peer_answer(&p, 3);
-    assert_string_equal(path(a, "result.capabilities.positionEncoding")->valuestring, "utf-16");
-    assert_true(cJSON_IsTrue(path(a, "result.capabilities.inlineCompletionProvider")));
+    assert_string_equal(lsp_peer_at(a, "result.capabilities.positionEncoding")->valuestring,
+                        "utf-16");
+    assert_true(cJSON_IsTrue(lsp_peer_at(a, "result.capabilities.inlineCompletionProvider")));
     cJSON_Delete(a);
     assert_int_equal(p.watched, 77);
     assert_int_equal(p.models_wanted, 0);
@@ -98,7 +78,7 @@ static void test_life(void **state) {
     lsp_peer_send(&p, "{\"id\":7,\"method\":\"workspace/executeCommand\",\"params\":{\"command\":"
                       "\"inlined.didAcceptCompletionItem\",\"arguments\":[\"x\"]}}");
     a = lsp_peer_answer(&p, 7);
-    assert_true(cJSON_IsNull(path(a, "result")));
+    assert_true(cJSON_IsNull(lsp_peer_at(a, "result")));
     cJSON_Delete(a);
     lsp_peer_send(&p, "{\"id\":8,\"method\":\"workspace/executeCommand\",\"params\":{\"command\":"
                       "\"other\"}}");
@@ -131,16 +111,17 @@ static void test_ghost_text(void **state) {
     assert_true(str_ends_with(fake_engine_prefix(p.engine), STR("let x = ")));
     assert_true(lsp_peer_end_job(&p, "one;", OK));
     cJSON *a = lsp_peer_answer(&p, 1);
-    assert_string_equal(path(a, "result.items.0.insertText")->valuestring, "one;");
-    assert_int_equal(path(a, "result.items.0.range.start.character")->valueint, 8);
-    assert_int_equal(path(a, "result.items.0.range.end.character")->valueint, 8);
-    assert_string_equal(path(a, "result.items.0.command.command")->valuestring,
+    assert_string_equal(lsp_peer_at(a, "result.items.0.insertText")->valuestring, "one;");
+    assert_int_equal(lsp_peer_at(a, "result.items.0.range.start.character")->valueint, 8);
+    assert_int_equal(lsp_peer_at(a, "result.items.0.range.end.character")->valueint, 8);
+    assert_string_equal(lsp_peer_at(a, "result.items.0.command.command")->valuestring,
                         "inlined.didAcceptCompletionItem");
     cJSON_Delete(a);
-    edit(&p, 8, "on"); /* typing along it, and back: without the model */
+    lsp_peer_edit(&p, URI, 0, 8, 0, 8, "on"); /* typing along it, and back: without the model */
     lsp_peer_ask(&p, 2, URI, 0, 10);
     expect_text(&p, 2, "e;");
-    assert_int_equal(fake_engine_submitted(p.engine), 1);
+    assert_int_equal(fake_engine_submitted(p.engine), 2); /* the answer, and the look ahead */
+    assert_int_equal(fake_engine_cancelled(p.engine), 0);
     lsp_peer_close(&p);
 }
 
@@ -177,7 +158,7 @@ static void test_cancel_and_edit(void **state) {
     lsp_peer_end_job(&p, NULL, OK);
     lsp_peer_ask(&p, 2, URI, 0, 8);
     lsp_peer_tick(&p);
-    edit(&p, 0, " ");
+    lsp_peer_edit(&p, URI, 0, 0, 0, 0, " ");
     expect_code(&p, 2, LSP_REQUEST_CANCELLED);
     lsp_peer_ask(&p, 3, URI, 0, 9);
     lsp_peer_tick(&p);
@@ -275,7 +256,7 @@ static void test_selected_item(void **state) {
     static const char ask[] =
         "{\"id\":%d,\"method\":\"textDocument/inlineCompletion\",\"params\":{\"textDocument\":{"
         "\"uri\":\"" URI "\"},\"position\":{\"line\":0,\"character\":4},\"context\":{"
-        "\"triggerKind\":1,\"selectedCompletionInfo\":{\"range\":{\"start\":{\"line\":0,"
+        "\"triggerKind\":2,\"selectedCompletionInfo\":{\"range\":{\"start\":{\"line\":0,"
         "\"character\":2},\"end\":{\"line\":0,\"character\":4}},\"text\":\"%s\"}}}}";
     char json[1024];
     lsp_peer p;
@@ -286,9 +267,9 @@ static void test_selected_item(void **state) {
     assert_true(str_ends_with(fake_engine_prefix(p.engine), STR("  printf")));
     lsp_peer_end_job(&p, "(1);", OK);
     cJSON *a = lsp_peer_answer(&p, 1);
-    assert_string_equal(path(a, "result.items.0.insertText")->valuestring, "printf(1);");
-    assert_int_equal(path(a, "result.items.0.range.start.character")->valueint, 2);
-    assert_int_equal(path(a, "result.items.0.range.end.character")->valueint, 4);
+    assert_string_equal(lsp_peer_at(a, "result.items.0.insertText")->valuestring, "printf(1);");
+    assert_int_equal(lsp_peer_at(a, "result.items.0.range.start.character")->valueint, 2);
+    assert_int_equal(lsp_peer_at(a, "result.items.0.range.end.character")->valueint, 4);
     cJSON_Delete(a);
     snprintf(json, sizeof json, ask, 2, "other");
     lsp_peer_send(&p, json);
@@ -306,7 +287,7 @@ static void test_settings(void **state) {
                       "\"dynamicRegistration\":true}},\"textDocument\":{\"inlineCompletion\":{"
                       "\"dynamicRegistration\":true}}}}}");
     cJSON *a = lsp_peer_answer(&p, 0);
-    assert_null(path(a, "result.capabilities.inlineCompletionProvider"));
+    assert_null(lsp_peer_at(a, "result.capabilities.inlineCompletionProvider"));
     cJSON_Delete(a);
     lsp_peer_send(&p, "{\"method\":\"initialized\",\"params\":{}}");
     assert_int_equal(p.models_wanted, 0);  /* the settings may name another one */
@@ -315,19 +296,19 @@ static void test_settings(void **state) {
     char json[256];
     snprintf(json, sizeof json,
              "{\"id\":%d,\"result\":[{\"enable\":true,\"completion\":{\"maxTokens\":-1}}]}",
-             path(q, "id")->valueint);
+             lsp_peer_at(q, "id")->valueint);
     cJSON_Delete(q);
     lsp_peer_send(&p, json);
     assert_int_equal(p.models_wanted, 1);
     cJSON *told = lsp_peer_notification(&p, "window/showMessage");
-    assert_non_null(strstr(path(told, "params.message")->valuestring, "maxTokens is -1"));
+    assert_non_null(strstr(lsp_peer_at(told, "params.message")->valuestring, "maxTokens is -1"));
     cJSON_Delete(told);
     lsp_peer_forget(&p);
     lsp_peer_send(&p, "{\"method\":\"workspace/didChangeConfiguration\",\"params\":{\"settings\":"
                       "null}}");
     q = lsp_peer_notification(&p, "workspace/configuration");
     snprintf(json, sizeof json, "{\"id\":%d,\"result\":[{\"enable\":false}]}",
-             path(q, "id")->valueint);
+             lsp_peer_at(q, "id")->valueint);
     cJSON_Delete(q);
     lsp_peer_send(&p, json);
     assert_int_equal(p.models_wanted, 1); /* off: no model */
@@ -344,18 +325,18 @@ static void test_replacement(void **state) {
     ready(&p, "f(\xC3\xA9, )\n");
     lsp_peer_send(&p, "{\"id\":1,\"method\":\"inlined/status\"}");
     cJSON *a = lsp_peer_answer(&p, 1);
-    assert_string_equal(path(a, "result.state")->valuestring, "ready");
-    assert_string_equal(path(a, "result.model")->valuestring, "fake");
+    assert_string_equal(lsp_peer_at(a, "result.state")->valuestring, "ready");
+    assert_string_equal(lsp_peer_at(a, "result.model")->valuestring, "fake");
     cJSON_Delete(a);
     lsp_peer_ask(&p, 2, URI, 0, 6);
     lsp_peer_tick(&p);
     lsp_peer_end_job(&p, "b)", OK); /* closes what is closed already */
     a = lsp_peer_answer(&p, 2);
-    const cJSON *item = path(a, "result.items.0");
+    const cJSON *item = lsp_peer_at(a, "result.items.0");
     assert_non_null(item);
-    str text = str_of(path(item, "insertText")->valuestring);
-    int from = path(item, "range.start.character")->valueint;
-    int to = path(item, "range.end.character")->valueint;
+    str text = str_of(lsp_peer_at(item, "insertText")->valuestring);
+    int from = lsp_peer_at(item, "range.start.character")->valueint;
+    int to = lsp_peer_at(item, "range.end.character")->valueint;
     if (from == to) /* either the closing bracket is not repeated ... */
         assert_true(str_eq(text, STR("b")));
     else /* ... or it is replaced, together with all that follows it on the line */

@@ -44,7 +44,7 @@ static const char *find(fixture *f, const char *with_bar, size_t *swallow) {
     size_t at = (size_t)(strchr(with_bar, '|') - with_bar);
     snprintf(document, sizeof document, "%.*s%s", (int)at, with_bar, with_bar + at + 1);
     suggestion found;
-    if (!suggestion_cache_find(f->cache, STR("u"), str_of(document), at, &f->arena, &found))
+    if (!suggestion_cache_find(f->cache, STR("u"), str_of(document), at, &f->arena, &found, 1))
         return NULL;
     assert_int_equal(found.from, at);
     if (swallow) *swallow = found.to - at;
@@ -93,6 +93,20 @@ static void test_elsewhere(void **state) {
     assert_string_equal(find(f, text, NULL), "yz");
 }
 
+static void test_several(void **state) {
+    fixture *f = *state;
+    put(f, "x = |", "foo(1)", 0);
+    put(f, "x = |", "four", 0);
+    put(f, "x = |", "bar", 0);
+    suggestion found[3];
+    assert_int_equal(
+        suggestion_cache_find(f->cache, STR("u"), STR("x = fo"), 6, &f->arena, found, 3), 2);
+    assert_true(str_eq(found[0].text, STR("ur"))); /* newest first */
+    assert_true(str_eq(found[1].text, STR("o(1)")));
+    assert_int_equal(suggestion_cache_find(f->cache, STR("u"), STR("x = "), 4, &f->arena, found, 2),
+                     2);
+}
+
 static void test_rewriting_left(void **state) {
     fixture *f = *state;
     suggestion_cache_put(f->cache, STR("u"), STR("ab"), &(suggestion){2, 0, 2, STR("abc")});
@@ -120,7 +134,8 @@ static void test_bounded(void **state) {
     put(f, "x|", "y", 0);
     assert_int_equal(suggestion_cache_count(f->cache), 0);
     suggestion found;
-    assert_false(suggestion_cache_find(f->cache, STR("u"), STR("x"), 1, &f->arena, &found));
+    assert_int_equal(suggestion_cache_find(f->cache, STR("u"), STR("x"), 1, &f->arena, &found, 1),
+                     0);
 }
 
 int main(void) {
@@ -129,6 +144,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_swallows, setup, teardown),
         cmocka_unit_test_setup_teardown(test_lines, setup, teardown),
         cmocka_unit_test_setup_teardown(test_elsewhere, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_several, setup, teardown),
         cmocka_unit_test_setup_teardown(test_rewriting_left, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bounded, setup, teardown),
     };

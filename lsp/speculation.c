@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One speculative continuation per connection, of what was shown last.
+ *
+ *               start (another place)            done: into the cache
+ *     NOTHING -----------------------> RUNNING -----------------------> NOTHING
+ *                                        | stop: a real request needs the engine, or the text
+ *                                        +------ went another way -----------------> NOTHING
+ *
+ * It works on a fork of the document into which the suggestion is inserted, so that it is asked
+ * exactly as the real request would be, and typing along meanwhile does not disturb it.  The engine
+ * runs it below everything that somebody waits for.  Thread: loop.
+ */
+#include "lsp/speculation.h"
+
+#include "engine/base/clock.h"
+#include "engine/base/limits.h"
+#include "engine/base/log.h"
+#include "lsp/server.h"
+
+void speculation_init(speculation *x, server *s) {
+    *x = (speculation){.server = s};
+    strbuf_init(&x->text, (size_t)2 * LIMIT_SPECULATION_BYTES);
+}
+
+void speculation_stop(speculation *x) {
+    if (x->run) completion_cancel(x->run);
+    document_free(x->fork);
+    x->run = NULL;
+    x->fork = NULL;
+}
+
+void speculation_forget(speculation *x) {
+    speculation_stop(x);
+    xfree(x->uri);
+    x->uri = NULL;
+}
+
+void speculation_deinit(speculation *x) {
+    speculation_forget(x);
+    strbuf_deinit(&x->text);
+}
+
+/* The text that goes into the document: with its line ends, and with what follows on the line when
+ * something there is replaced, because the cursor ends up behind that (see answer_item). */
+static str accepted_text(const document *d, const suggestion *shown, size_t *to, arena *a) {
+    bool crlf = !strcmp(document_eol(d), "\r\n");
+    strbuf b;
+    strbuf_init(&b, SIZE_MAX / 2);
+    for (size_t i = 0; i < shown->text.len; i++) {
+        if (crlf && shown->text.ptr[i] == '\n') strbuf_add_char(&b, '\r');
+        strbuf_add_char(&b, shown->text.ptr[i]);
+    }
+    *to = shown->to;
+    if (shown->to > shown->offset) {
+        size_t line = document_line_of(d, shown->offset);
+        size_t end = document_line_start(d, line) + document_line(d, line).len;
+        *to = MAX(end, shown->to);
+        strbuf_add_str(&b, str_sub(document_text(d), shown->to, *to));
+    }
+    str out = arena_str(a, strbuf_str(&b));
+    strbuf_deinit(&b);
+    return out;
+}
+
+static bool same_place(const speculation *x, str uri, const str pieces[3], size_t offset) {
+    if (!x->uri || x->offset != offset || !str_eq(str_of(x->uri), uri)) return false;
+    str rest = strbuf_str(&x->text);
+    if (rest.len != pieces[0].len + pieces[1].len + pieces[2].len) return false;
+    for (int i = 0; i < 3; i++) {
+        if (!str_starts_with(rest, pieces[i])) return false;
+        rest = str_sub(rest, pieces[i].len, rest.len);
+    }
+    return true;
+}
+
+bool speculation_covers(const speculation *x, const document *d, size_t offset) {
+    str pieces[3] = {document_text(d)};
+    return x->run && same_place(x, document_uri(d), pieces, offset);
+}
+
+bool speculation_is_about(const speculation *x, str uri) {
+    return x->uri && str_eq(str_of(x->uri), uri);
+}
+
+completion *speculation_take(speculation *x, document **fork, completion_done done, void *ud) {
+    completion *taken = x->run;
+    completion_redirect(taken, done, ud);
+    *fork = x->fork;
+    x->run = NULL;
+    x->fork = NULL;
+    return taken;
+}
+
+static void on_done(void *ud, const completion_result *r) {
+    speculation *x = ud;
+    server *s = x->server;
+    x->run = NULL;
+    log_debug("ghost", "looked ahead shown=%d reason=%s ms=%.1f", r->shown, r->reason, r->ms.total);
+    bool same_model = s->inlines.model_generation == s->options.model->generation;
+    if (r->shown && r->text.len && same_model)
+        suggestion_cache_put(s->inlines.cache, document_uri(x->fork), document_text(x->fork),
+                             &(suggestion){r->offset, r->from, r->to, r->text});
+    document_free(x->fork);
+    x->fork = NULL;
+}
+
+static void run(speculation *x, const document *d, const str pieces[3]) {
+    server *s = x->server;
+    document *fork = document_fork(d);
+    size_t from = pieces[0].len, to = document_text(d).len - pieces[2].len;
+    err e = {{0}};
+    if (document_edit(fork, from, to, pieces[1], &e)) {
+        document_free(fork);
+        return;
+    }
+    x->fork = fork;
+    completion_request rq = {.context = s->context,
+                             .document = fork,
+                             .offset = x->offset,
+                             .slot = MODEL_SLOT,
+                             .client = s->options.client,
+                             .priority = PRIO_SPEC,
+                             .received_ms = clock_ms(),
+                             .settings = &s->settings};
+    completion *started = completion_start(s->options.completer, &rq, on_done, x);
+    if (started) x->run = started; /* else on_done has been here */
+}
+
+void speculation_start(speculation *x, const document *d, const suggestion *shown) {
+    server *s = x->server;
+    str text = document_text(d), uri = document_uri(d);
+    if (!s->settings.completion.speculate || s->options.model->state != MODEL_READY) return;
+    if (text.len > LIMIT_SPECULATION_BYTES || !shown->text.len) return;
+    arena a;
+    arena_init(&a);
+    size_t to;
+    str insert = accepted_text(d, shown, &to, &a);
+    str pieces[3] = {str_sub(text, 0, shown->from), insert, str_sub(text, to, text.len)};
+    size_t offset = shown->from + insert.len;
+    if (!same_place(x, uri, pieces, offset)) {
+        speculation_forget(x);
+        x->uri = xstrndup(uri.ptr, uri.len);
+        x->offset = offset;
+        strbuf_clear(&x->text);
+        for (int i = 0; i < 3; i++)
+            strbuf_add_str(&x->text, pieces[i]);
+        run(x, d, pieces);
+    }
+    arena_deinit(&a);
+}
