@@ -21,13 +21,29 @@ cmake_build() {
     fi
     [ -z "${DEPS:-}" ] || launcher+=("-DINLINED_DEPS=$DEPS")
     [ -z "${NVCC:-}" ] || launcher+=("-DCMAKE_CUDA_COMPILER=$NVCC")
+    forget_other_compiler "$TOP/$dir" "$@"
     cmake -S "$TOP" -B "$TOP/$dir" -G Ninja "${launcher[@]}" "$@"
     cmake --build "$TOP/$dir" -j "$JOBS" --target "$target"
 }
 
+# forget_other_compiler DIR ARGS...: CMake answers a change of compiler by starting again without
+# the other arguments that it was given, so the folder begins anew.
+forget_other_compiler() {
+    local cache=$1/CMakeCache.txt arg had
+    [ -e "$cache" ] || return 0
+    had=$(sed -n 's/^CMAKE_C_COMPILER:[A-Z]*=//p' "$cache")
+    for arg in "$@"; do
+        case $arg in
+            -DCMAKE_C_COMPILER=*)
+                [ "${had##*/}" = "${arg#*=}" ] || rm -f "$cache"
+                ;;
+        esac
+    done
+}
+
 # build_release JOB: the build that demo and install use; tests only where they already are.
 build_release() {
-    local args=(-DCMAKE_BUILD_TYPE=Release)
+    local args=(-DCMAKE_BUILD_TYPE=Release -DCMAKE_C_COMPILER=gcc)
     [ -e "$TOP/build/CMakeCache.txt" ] || args+=(-DINLINED_TESTS=OFF)
     step "build (gcc, Release)" "see the compiler's message; a fresh start: rm -rf build" \
         cmake_build build inlined "${args[@]}"
