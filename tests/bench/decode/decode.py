@@ -13,7 +13,8 @@ says what that does to 64 tokens and what they do to the load.
 
 Needs the built bench_decode_ours (INLINED_BUILD, default build/), cc, and the folder of npm
 packages that ./bootstrap test fetches (INLINED_PEERS, default: the one the build was told).
-Results go to stdout and, with --out, to DATE-decode-MACHINE.csv and .svg there.
+Results go to stdout and, with --out, into DATE-decode-MACHINE.csv and .svg there, in place of older
+ones of the same model.
 """
 import argparse
 import datetime
@@ -35,6 +36,7 @@ import plot
 HERE = pathlib.Path(__file__).resolve().parent
 TOP = HERE.parents[2]
 BUILD = pathlib.Path(os.environ.get("INLINED_BUILD", TOP / "build"))
+COLUMNS = "model,what,figure,value,spread,unit"
 PAUSE = 0.2  # seconds between two runs: their threads spin for a while after their work
 
 
@@ -233,16 +235,39 @@ def machine():
         return platform.processor() or platform.machine()
 
 
-def draw(results, args):
-    """One group of bars per model and figure, relative to llama.cpp."""
+def merged(path, model, lines):
+    """The file's lines with this model's replaced by new ones; comments belong to their model."""
+    old = path.read_text().splitlines() if path.exists() else []
+    kept = [line for line in old if not line.startswith((f"{model},", f"# {model}: ", COLUMNS))]
+    return [COLUMNS, *kept, *lines]
+
+
+def draw(lines, title):
+    """A group of bars per model and figure, relative to llama.cpp, from the file's lines."""
+    cells = [line.split(",") for line in lines if not line.startswith("#")]
     groups = []
-    for result in results:
-        for name, column in (("prefill", 1), ("decode", 2)):
-            ours, theirs = best(result, column)
-            groups.append(plot.Group(f"{result['model']}: {name}", [
-                plot.Bar("inlined", ours / theirs, f"{ours:.0f} t/s  ({ours / theirs:.2f}x)"),
-                plot.Bar("llama.cpp", 1, f"{theirs:.0f} t/s")]))
-    return plot.bars(f"Tokens per second, {args.threads} threads, {machine()}", groups)
+    for model, what, figure, ratio, *_ in cells:
+        if what != "ratio" or figure == "peak memory":
+            continue
+        values = [(w, float(value)) for m, w, f, value, *_ in cells
+                  if m == model and f.startswith(figure + " ")]
+        ours = next(value for what, value in values if what == "ours")
+        theirs = max(value for what, value in values if what != "ours")
+        groups.append(plot.Group(f"{model}: {figure}", [
+            plot.Bar("inlined", float(ratio), f"{ours:.0f} t/s  ({ratio}x)"),
+            plot.Bar("llama.cpp", 1, f"{theirs:.0f} t/s")]))
+    return plot.bars(title, groups)
+
+
+def write(result, args, lines):
+    slug = re.sub(r"[^a-z0-9]+", "-", machine().lower()).strip("-")
+    kind = "busy" if args.busy else "decode"
+    path = args.out / f"{datetime.date.today().isoformat()}-{kind}-{slug}.csv"
+    lines = merged(path, result["model"], lines)
+    path.write_text("\n".join(lines) + "\n")
+    if not args.busy:
+        title = f"Tokens per second, {args.threads} threads, {machine()}"
+        path.with_suffix(".svg").write_text(draw(lines, title))
 
 
 def main():
@@ -255,27 +280,19 @@ def main():
     parser.add_argument("--busy", action="store_true")
     parser.add_argument("--out", type=pathlib.Path)
     args = parser.parse_args()
-    results, today = [], datetime.date.today().isoformat()
-    lines = [f"# {machine()}, {os.cpu_count()} cores, {today}",
-             "# " + shlex.join(["tests/bench/decode/decode.py",
-                                *(pathlib.Path(w).name if w in args.models else w
-                                  for w in sys.argv[1:])])]
+    options = shlex.join(w for w in sys.argv[1:] if w not in args.models)
     with tempfile.TemporaryDirectory() as folder:
         peer = build_peer(folder)
         for model in args.models:
-            results.append(compare(model, args, peer))
-    lines.append(f"# ours: {results[0]['ours']}; theirs: {results[0]['theirs']}; medians of "
-                 f"{args.runs} alternating runs")
-    lines.append("model,what,figure,value,spread,unit")
-    for result in results:
-        report(result, args, lines)
-    print("\n".join(lines))
-    if args.out:
-        slug = re.sub(r"[^a-z0-9]+", "-", machine().lower()).strip("-")
-        stem = args.out / f"{today}-{'busy' if args.busy else 'decode'}-{slug}"
-        stem.with_suffix(".csv").write_text("\n".join(lines) + "\n")
-        if not args.busy:
-            stem.with_suffix(".svg").write_text(draw(results, args))
+            result = compare(model, args, peer)
+            lines = [f"# {result['model']}: {machine()}, {os.cpu_count()} cores, "
+                     f"{datetime.datetime.now():%Y-%m-%d %H:%M}; decode.py {options} "
+                     f"{pathlib.Path(model).name}; ours: {result['ours']}; "
+                     f"theirs: {result['theirs']}; medians of {args.runs} alternating runs"]
+            report(result, args, lines)
+            print("\n".join(lines), flush=True)
+            if args.out:
+                write(result, args, lines)
 
 
 if __name__ == "__main__":
