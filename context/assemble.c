@@ -3,6 +3,8 @@
  *
  * Reasons not to ask (context_prompt.reason), first match wins:
  *
+ *   denied-file, ignored-file, privacy-unreadable   the file is hidden (context/privacy.h)
+ *   secret          what is being typed looks like one (context/secret.h)
  *   mid-word        a word character follows the cursor           not when invoked
  *   mid-line        more than closing brackets and the like        not when invoked
  *                   follow on the line
@@ -11,15 +13,18 @@
  *   line-complete   the statement has ended (";" and all brackets  not when invoked
  *                   of the line closed)
  *
- * Comments and strings are completed, one line at a time.  Thread: loop.
+ * Comments and strings are completed, one line at a time.  Secrets in the windows are masked.
+ * Thread: loop.
  */
 #include "context/context_private.h"
+#include "context/secret.h"
 #include "context/shape.h"
 #include "context/window.h"
 #include "engine/base/limits.h"
 
 #define PREFIX_BYTES 4096 /* about 1,200 tokens of code */
 #define SUFFIX_BYTES 1024
+#define SECRET_LINES 60 /* above the cursor's, where a key block may have begun */
 
 typedef struct {
     str before, after; /* of the cursor, on its line */
@@ -63,9 +68,23 @@ static bool is_complete_statement(const document *d, const cursor_line *at) {
     return open <= 0;
 }
 
+/* Whether a secret reaches up to the cursor. */
+static bool is_in_secret(const document *d, size_t offset) {
+    size_t line = document_line_of(d, offset);
+    size_t from = document_line_start(d, line > SECRET_LINES ? line - SECRET_LINES : 0);
+    str text = str_sub(document_text(d), from, offset);
+    size_t start, end = 0;
+    while (secret_next(text, end, &start, &end)) {
+        if (end == text.len) return true;
+    }
+    return false;
+}
+
 static const char *reason_to_skip(const document *d, const context_request *rq,
                                   const cursor_line *at, scope_kind kind) {
+    if (d->hidden[0]) return d->hidden;
     if (at->before.len + at->after.len > LIMIT_CURSOR_LINE_BYTES) return "line-too-long";
+    if (is_in_secret(d, rq->offset)) return "secret";
     if (rq->invoked) return "";
     if (is_word_byte(at->next)) return "mid-word";
     if (!is_closing_tail(at->after)) return "mid-line";
@@ -104,6 +123,8 @@ void context_assemble(context *c, document *d, const context_request *rq, arena 
     if (rq->multiline_allowed) out->shape = shape_find(d, offset, kind);
     size_t before = rq->prefix_bytes_max > 0 ? (size_t)rq->prefix_bytes_max : PREFIX_BYTES;
     size_t after = rq->suffix_bytes_max > 0 ? (size_t)rq->suffix_bytes_max : SUFFIX_BYTES;
-    out->prefix = window_prefix(d, offset, before, a);
-    out->suffix = window_suffix(d, offset, after, a);
+    size_t masked;
+    out->prefix = secret_mask(window_prefix(d, offset, before, a), a, &out->secrets);
+    out->suffix = secret_mask(window_suffix(d, offset, after, a), a, &masked);
+    out->secrets += masked;
 }

@@ -7,6 +7,7 @@
 #include "context/context.h"
 
 #include "context/context_private.h"
+#include "context/secret.h"
 #include "engine/base/hash.h"
 #include "engine/base/limits.h"
 #include "engine/base/log.h"
@@ -15,6 +16,7 @@ context *context_new(void) {
     context *c = xcalloc(1, sizeof *c);
     c->queries = xcalloc(grammars_count, sizeof *c->queries);
     c->logprob_mean_min = -1e30f;
+    c->privacy = privacy_new();
     return c;
 }
 
@@ -27,12 +29,56 @@ void context_free(context *c) {
         if (c->queries[i].query) ts_query_delete(c->queries[i].query);
     }
     xfree(c->queries);
+    privacy_free(c->privacy);
     xfree(c);
 }
 
 void context_set_confidence(context *c, float logprob_mean_min) {
     c->logprob_mean_min = logprob_mean_min;
 }
+
+/* ---- privacy --------------------------------------------------------------------------------- */
+
+static void judge(context *c, document *d) {
+    str path = d->file ? str_of(d->file) : str_of(d->path);
+    d->hidden = privacy_hides(c->privacy, path, false);
+}
+
+static void judge_all(context *c) {
+    for (size_t i = 0; i < c->documents.count; i++)
+        judge(c, c->documents.at[i]);
+}
+
+void context_set_roots(context *c, const str *roots, size_t n) {
+    privacy_set_roots(c->privacy, roots, n);
+    judge_all(c);
+}
+
+void context_set_privacy(context *c, str deny_globs, bool respect_gitignore) {
+    privacy_set_rules(c->privacy, deny_globs, respect_gitignore);
+    judge_all(c);
+}
+
+void context_refresh(context *c) {
+    if (privacy_refresh(c->privacy)) judge_all(c);
+}
+
+const char *context_trouble(const context *c) {
+    return privacy_trouble(c->privacy);
+}
+
+bool context_has_secret(str text) {
+    size_t start, end;
+    return secret_next(text, 0, &start, &end);
+}
+
+void context_locate(context *c, document *d, str file) {
+    xfree(d->file);
+    d->file = xstrndup(file.len ? file.ptr : "", file.len);
+    judge(c, d);
+}
+
+/* ---- documents ------------------------------------------------------------------------------- */
 
 static size_t index_of(const context *c, str uri) {
     uint64_t hash = hash64(0, uri.ptr, uri.len);
@@ -60,6 +106,7 @@ status context_open(context *c, str uri, str path, str language_id, str text, in
         document_free(c->documents.at[known]);
         c->documents.at[known] = d;
     }
+    judge(c, d);
     context_parse(
         d, LIMIT_PARSE_SLICE_US); /* what fits into one slice is ready before the first request */
     *out = d;

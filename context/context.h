@@ -20,6 +20,21 @@ void context_free(context *c); /* accepts NULL */
 /* Answers with a lower mean log-probability per token are not shown ("confidence"). */
 void context_set_confidence(context *c, float logprob_mean_min);
 
+/* ---- workspace ------------------------------------------------------------------------------ */
+
+/* The folders that the paths of documents are judged in, absolute.  Judges all again. */
+void context_set_roots(context *c, const str *roots, size_t n);
+/* What is hidden beside what the workspace's own files say: context/privacy.h. */
+void context_set_privacy(context *c, str deny_globs, bool respect_gitignore);
+/* Files with rules may have changed: looks, and judges the documents again if so. */
+void context_refresh(context *c);
+/* Why nothing at all may be read, a sentence; "": all is well. */
+const char *context_trouble(const context *c);
+/* Whether a text holds what looks like a key, a token or a password. */
+bool context_has_secret(str text);
+/* The document is this file (absolute path).  Without it, its path alone is judged. */
+void context_locate(context *c, document *d, str file);
+
 /* ---- documents ------------------------------------------------------------------------------ */
 
 /* `uri` identifies; `path` (may be empty) is what the model sees, relative to the workspace;
@@ -36,6 +51,8 @@ str document_uri(const document *d);
 str document_path(const document *d);
 int64_t document_version(const document *d);
 const char *document_language(const document *d); /* our name: "python", "c", ...; "text" */
+/* Why nobody may read it (static, a reason), "" when all may. */
+const char *document_hidden(const document *d);
 bool document_has_syntax(const document *d);
 /* Lines end at \n, \r\n or \r; the last line may be empty. */
 size_t document_line_count(const document *d);
@@ -78,6 +95,7 @@ typedef struct {
     const char *scope; /* "code", "comment", "string", "import", ...; for explain */
     size_t offset;     /* copied from the request */
     int64_t version;   /* of the document */
+    size_t secrets;    /* how many were taken out of prefix and suffix */
 } context_prompt;
 typedef struct context_chunk {
     str path, text;

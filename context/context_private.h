@@ -2,6 +2,7 @@
 #pragma once
 /* What the files of this module share of a context. */
 #include "context/document.h"
+#include "context/privacy.h"
 
 typedef struct {
     TSQuery *query; /* NULL: not tried yet, or not compilable */
@@ -12,6 +13,7 @@ struct context {
     VEC(document *) documents;
     scope_query *queries;   /* one per grammar of the build */
     float logprob_mean_min; /* answers below are not shown */
+    privacy *privacy;
 };
 
 /* Goes on with a document's parse for `budget_us`; true when its tree is up to date. */

@@ -125,6 +125,7 @@ status document_new(str uri, str path, const language *l, str text, int64_t vers
     d->uri_hash = hash64(0, uri.ptr, uri.len);
     d->language = l;
     d->version = version;
+    d->hidden = "";
     const grammar *g = language_grammar(l);
     if (g) d->tree = syntax_new(g);
     strbuf_init(&d->text, LIMIT_DOCUMENT_BYTES);
@@ -146,6 +147,8 @@ document *document_fork(const document *d) {
     fork->uri_hash = d->uri_hash;
     fork->language = d->language;
     fork->version = d->version;
+    fork->hidden = d->hidden;
+    if (d->file) fork->file = xstrdup(d->file);
     if (d->tree) fork->tree = syntax_fork(d->tree);
     strbuf_init(&fork->text, LIMIT_DOCUMENT_BYTES);
     strbuf_add_str(&fork->text, strbuf_str(&d->text));
@@ -163,6 +166,7 @@ void document_free(document *d) {
     strbuf_deinit(&d->text);
     xfree(d->uri);
     xfree(d->path);
+    xfree(d->file);
     xfree(d);
 }
 
@@ -256,6 +260,10 @@ int64_t document_version(const document *d) {
 
 const char *document_language(const document *d) {
     return d->language->name;
+}
+
+const char *document_hidden(const document *d) {
+    return d->hidden;
 }
 
 bool document_has_syntax(const document *d) {

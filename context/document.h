@@ -15,6 +15,8 @@ struct document {
     VEC(uint32_t) starts; /* byte offset where each line begins; starts.at[0] == 0 */
     size_t lone_cr;       /* lines that end with \r alone: tree-sitter does not count them */
     syntax *tree;         /* NULL: the language has no grammar */
+    char *file;           /* absolute path, or NULL */
+    const char *hidden;   /* static: why nobody may read it, "" when all may */
 };
 
 /* `text` above LIMIT_DOCUMENT_BYTES gives ERR_LIMIT. */

@@ -185,6 +185,7 @@ static void on_done(void *ud, const completion_result *res) {
 static const char *gate(server *s, const lsp_inline_params *p, const document *d) {
     if (!s->settings.enable) return "disabled";
     if (!d) return "unknown-document";
+    if (document_hidden(d)[0]) return document_hidden(d);
     if (!settings_language_enabled(&s->settings, document_language(d))) return "disabled-language";
     if (!p->invoked && !s->settings.completion.automatic) return "not-invoked";
     return "";

@@ -52,6 +52,7 @@ static void use_settings(server *s, const cJSON *section) {
     settings_apply(&s->settings, section_of(section), complain, s);
     inline_completion_settings_changed(s);
     register_menu(s);
+    workspace_update(s);
     s->settings_known = true;
     server_want_model(s);
     server_tell_status(s);
@@ -105,6 +106,7 @@ void lifecycle_folders_changed(server *s, const cJSON *params) {
     const cJSON *event = protocol_get(params, "event");
     protocol_each_folder(protocol_get(event, "removed"), root_remove, s);
     protocol_each_folder(protocol_get(event, "added"), root_add, s);
+    workspace_update(s);
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */
@@ -141,6 +143,7 @@ void lifecycle_initialize(server *s, const cJSON *params, reply *r) {
                         &(lsp_offer){.encoding = in.encoding,
                                      .inline_completion = !in.inline_dynamic,
                                      .menu = !in.menu_dynamic && s->initial.completion.menu}));
+    workspace_update(s);
     if (in.process_id > 0 && s->host.watch) s->host.watch(s->host.ud, in.process_id);
 }
 

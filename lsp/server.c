@@ -103,7 +103,9 @@ static const struct {
     {"textDocument/didChange",              text_sync_change},
     {"textDocument/didClose",               text_sync_close},
     {"textDocument/didOpen",                text_sync_open},
+    {"textDocument/didSave",                workspace_saved},
     {"workspace/didChangeConfiguration",    lifecycle_configuration_changed},
+    {"workspace/didChangeWatchedFiles",     workspace_files_changed},
     {"workspace/didChangeWorkspaceFolders", lifecycle_folders_changed},
 };
 /* clang-format on */
@@ -238,4 +240,5 @@ void server_timer(server *s) {
 
 void server_tick(server *s) {
     rpc_expire(s->rpc, clock_ms());
+    workspace_tick(s);
 }

@@ -15,6 +15,7 @@
 #include "lsp/reply.h"
 #include "lsp/status.h"
 #include "lsp/uri.h"
+#include "lsp/workspace.h"
 #include "mcp/rpc.h"
 
 typedef enum { SERVER_NEW, SERVER_RUNNING, SERVER_SHUT, SERVER_EXITED } server_state;
@@ -50,7 +51,7 @@ struct server {
     work_progress progress;
     status_reason why;
     uint64_t status_told; /* hash of the inlined/status that was sent last */
-    bool model_failure_told;
+    bool model_failure_told, privacy_trouble_told;
     VEC(char *) roots;   /* decoded paths of the workspace folders */
     VEC(char *) unknown; /* URIs of didChange without didOpen that the log has named */
 };

@@ -48,6 +48,8 @@ static const leaf leaves[] = {
     {"engine.device",                LEAF_ENUM, offsetof(settings, engine.device)},
     {"engine.threads",               LEAF_INT,  offsetof(settings, engine.threads)},
     {"model",                        LEAF_TEXT, offsetof(settings, model)},
+    {"privacy.denyGlobs",            LEAF_LIST, offsetof(settings, privacy.deny_globs)},
+    {"privacy.respectGitignore",     LEAF_BOOL, offsetof(settings, privacy.respect_gitignore)},
 };
 /* clang-format on */
 
@@ -136,24 +138,23 @@ static void apply_text(const apply *a, const leaf *l, const cJSON *value) {
 }
 
 static void apply_list(const apply *a, const leaf *l, const cJSON *value) {
-    const size_t item_bytes = sizeof a->to->completion.disabled_languages[0];
+    settings_list *to = (settings_list *)(void *)((char *)a->to + l->at);
     bool good = is_empty(value) || cJSON_IsArray(value);
     good = good && cJSON_GetArraySize(value) <= SETTINGS_LIST_COUNT;
     const cJSON *item;
     if (good) {
         cJSON_ArrayForEach(item, value) {
-            good = good && cJSON_IsString(item) && strlen(item->valuestring) < item_bytes;
+            good = good && cJSON_IsString(item) && strlen(item->valuestring) < SETTINGS_ITEM_BYTES;
         }
     }
     if (!good) {
         complain(a, l->path, value, "a list of at most 64 short texts");
         return;
     }
-    int n = 0;
+    to->count = 0;
     cJSON_ArrayForEach(item, value) {
-        snprintf(a->to->completion.disabled_languages[n++], item_bytes, "%s", item->valuestring);
+        snprintf(to->at[to->count++], SETTINGS_ITEM_BYTES, "%s", item->valuestring);
     }
-    a->to->completion.disabled_languages_count = n;
 }
 
 static void apply_leaf(const apply *a, const leaf *l, const cJSON *schema, const cJSON *value) {
@@ -278,9 +279,13 @@ status settings_load(settings *s, const char *path, settings_complain report, vo
     return st;
 }
 
-bool settings_language_enabled(const settings *s, const char *language) {
-    for (int i = 0; i < s->completion.disabled_languages_count; i++) {
-        if (!strcmp(s->completion.disabled_languages[i], language)) return false;
+bool settings_list_has(const settings_list *l, const char *item) {
+    for (int i = 0; i < l->count; i++) {
+        if (!strcmp(l->at[i], item)) return true;
     }
-    return true;
+    return false;
+}
+
+bool settings_language_enabled(const settings *s, const char *language) {
+    return !settings_list_has(&s->completion.disabled_languages, language);
 }

@@ -15,6 +15,12 @@ typedef enum { DEVICE_AUTO, DEVICE_CPU, DEVICE_CUDA, DEVICE_REF } settings_devic
 
 #define SETTINGS_NAME_BYTES 1024 /* longest text value, with its NUL */
 #define SETTINGS_LIST_COUNT 64   /* most items of a list value */
+#define SETTINGS_ITEM_BYTES 96   /* longest item, with its NUL */
+
+typedef struct {
+    char at[SETTINGS_LIST_COUNT][SETTINGS_ITEM_BYTES];
+    int count;
+} settings_list;
 
 typedef struct {
     bool enable;
@@ -28,12 +34,15 @@ typedef struct {
         int cache_entries;
         int candidates; /* for a completion that is invoked by hand */
         bool menu, speculate;
-        char disabled_languages[SETTINGS_LIST_COUNT][32];
-        int disabled_languages_count;
+        settings_list disabled_languages;
     } completion;
     struct {
         int prefix_bytes, suffix_bytes; /* 0: chosen */
     } context;
+    struct {
+        settings_list deny_globs; /* in the syntax of .gitignore */
+        bool respect_gitignore;
+    } privacy;
     struct {
         settings_device device;
         int threads;        /* 0: chosen */
@@ -57,5 +66,6 @@ void settings_apply(settings *s, const struct cJSON *section, settings_complain 
 status settings_load(settings *s, const char *path, settings_complain complain, void *ud,
                      err *e) MUST_USE;
 bool settings_language_enabled(const settings *s, const char *language);
+bool settings_list_has(const settings_list *l, const char *item);
 /* The schema as it was embedded. */
 str settings_schema(void);

@@ -18,6 +18,7 @@
  */
 #include "lsp/suggestion.h"
 
+#include "context/context.h"
 #include "engine/base/limits.h"
 #include "engine/base/vec.h"
 
@@ -87,15 +88,16 @@ static bool same_place(const entry *a, const entry *b) {
            str_eq(a->text, b->text);
 }
 
-void suggestion_cache_put(suggestion_cache *c, str key, str document, const suggestion *s) {
-    str lead = str_sub(document, s->from, s->offset);
+void suggestion_cache_put(suggestion_cache *c, str key, str whole, const suggestion *s) {
+    str lead = str_sub(whole, s->from, s->offset);
     /* A suggestion that rewrites what is left of the cursor cannot be typed along. */
     if (!c->max || !str_starts_with(s->text, lead) || s->text.len == lead.len) return;
     if (memchr(s->text.ptr, '\r', s->text.len)) return; /* its line ends are not \n */
     str text = str_sub(s->text, lead.len, s->text.len);
-    str before = str_sub(document, 0, s->offset);
+    str before = str_sub(whole, 0, s->offset);
     before = str_sub(before, before.len - MIN(before.len, LIMIT_SUGGESTION_WINDOW), before.len);
-    str after = str_sub(document, s->offset, s->offset + LIMIT_SUGGESTION_WINDOW / 4);
+    str after = str_sub(whole, s->offset, s->offset + LIMIT_SUGGESTION_WINDOW / 4);
+    if (context_has_secret(before) || context_has_secret(after)) return;
     strbuf b;
     strbuf_init(&b, SIZE_MAX / 2);
     entry e = {.swallows = s->to - s->offset};
@@ -147,10 +149,10 @@ static bool entry_find(const entry *e, str left, str right, size_t *typed) {
     return false;
 }
 
-size_t suggestion_cache_find(suggestion_cache *c, str key, str document, size_t offset, arena *a,
+size_t suggestion_cache_find(suggestion_cache *c, str key, str whole, size_t offset, arena *a,
                              suggestion *out, size_t max) {
     size_t count = 0;
-    str left = str_sub(document, 0, offset), right = str_sub(document, offset, document.len);
+    str left = str_sub(whole, 0, offset), right = str_sub(whole, offset, whole.len);
     for (size_t i = c->entries.count; i-- > 0 && count < max;) {
         const entry *e = &c->entries.at[i];
         size_t typed;

@@ -30,11 +30,14 @@ void text_sync_open(server *s, const cJSON *params) {
     str *roots = arena_alloc(&a, (s->roots.count + 1) * sizeof *roots);
     for (size_t i = 0; i < s->roots.count; i++)
         roots[i] = str_of(s->roots.at[i]);
-    str path = uri_relative(uri_path(in.uri, &a), roots, s->roots.count);
+    str file = uri_path(in.uri, &a);
+    str path = uri_relative(file, roots, s->roots.count);
     document *d;
     if (context_open(s->context, in.uri, path, in.language, in.text, in.version, &d, &e)) {
         refuse("textDocument/didOpen", &e);
         server_tell_user(s, MESSAGE_LOG, e.text);
+    } else {
+        workspace_opened(s, d, file);
     }
     arena_deinit(&a);
 }

@@ -39,7 +39,9 @@ static void test_defaults(void **state) {
     assert_int_equal(s.completion.max_tokens, 96);
     assert_int_equal(s.completion.multiline, MULTILINE_AUTO);
     assert_int_equal(s.engine.device, DEVICE_AUTO);
-    assert_int_equal(s.completion.disabled_languages_count, 0);
+    assert_int_equal(s.completion.disabled_languages.count, 0);
+    assert_true(settings_list_has(&s.privacy.deny_globs, ".env"));
+    assert_true(s.privacy.respect_gitignore);
 }
 
 static void test_values(void **state) {
@@ -50,7 +52,8 @@ static void test_values(void **state) {
           "{\"enable\":false,\"model\":\"m\",\"completion\":{\"auto\":false,\"cacheEntries\":1,"
           "\"debounceMs\":2,\"disabledLanguages\":[\"a\",\"b\"],\"maxTokens\":3,"
           "\"multiline\":\"always\",\"timeBudgetMs\":4},\"context\":{\"prefixBytes\":5,"
-          "\"suffixBytes\":6},\"engine\":{\"contextTokens\":7,\"device\":\"ref\",\"threads\":8}}",
+          "\"suffixBytes\":6},\"engine\":{\"contextTokens\":7,\"device\":\"ref\",\"threads\":8},"
+          "\"privacy\":{\"denyGlobs\":[\"x\"],\"respectGitignore\":false}}",
           0, NULL);
     assert_true(!s.enable && !s.completion.automatic);
     assert_string_equal(s.model, "m");
@@ -64,6 +67,9 @@ static void test_values(void **state) {
     assert_int_equal(s.engine.context_tokens, 7);
     assert_int_equal(s.engine.device, DEVICE_REF);
     assert_int_equal(s.engine.threads, 8);
+    assert_true(settings_list_has(&s.privacy.deny_globs, "x"));
+    assert_false(settings_list_has(&s.privacy.deny_globs, ".env"));
+    assert_false(s.privacy.respect_gitignore);
     assert_false(settings_language_enabled(&s, "b"));
     assert_true(settings_language_enabled(&s, "c"));
     apply(&s, "{\"model\":null,\"completion\":{\"maxTokens\":null}}", 0, NULL);
@@ -110,7 +116,7 @@ static void walk(const cJSON *schema, const char *prefix, int *leaves) {
         (*leaves)++;
         assert_non_null(cJSON_GetObjectItemCaseSensitive(rule, "description"));
         char *value = cJSON_PrintUnformatted(fallback);
-        char json[256];
+        char json[4096];
         snprintf(json, sizeof json, prefix[0] ? "{\"%s\":{\"%s\":%s}}" : "{%s\"%s\":%s}", prefix,
                  rule->string, value);
         settings s;
