@@ -78,6 +78,20 @@ static suggestion to_line_end(const document *d, const suggestion *at, arena *a)
     return out;
 }
 
+suggestion suggestion_inserted(const document *d, const suggestion *s, arena *a) {
+    suggestion out = to_line_end(d, s, a);
+    if (strcmp(document_eol(d), "\r\n") != 0) return out;
+    strbuf b;
+    strbuf_init(&b, SIZE_MAX / 2);
+    for (size_t i = 0; i < out.text.len; i++) {
+        if (out.text.ptr[i] == '\n') strbuf_add_char(&b, '\r');
+        strbuf_add_char(&b, out.text.ptr[i]);
+    }
+    out.text = arena_str(a, strbuf_str(&b));
+    strbuf_deinit(&b);
+    return out;
+}
+
 /* The range grows to the left, over text that the suggestion then repeats. */
 static suggestion widened(const document *d, const suggestion *at, size_t from, arena *a) {
     suggestion out = *at;
@@ -115,8 +129,7 @@ void inline_answer(reply *r, const document *d, const inline_found *found, inlin
         items[i] = (lsp_inline_item){.insert_text = item.text,
                                      .range = {position_of_offset(d, s->encoding, item.from),
                                                position_of_offset(d, s->encoding, item.to)}};
-        snprintf(items[i].id, sizeof items[i].id, "%llu-%llu",
-                 (unsigned long long)s->options.client, (unsigned long long)++s->inlines.items);
+        memcpy(items[i].id, found->ids[i], sizeof items[i].id);
     }
     reply_result(r, shape.menu ? protocol_menu_list(items, found->count)
                                : protocol_inline_list(items, found->count));

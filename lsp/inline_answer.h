@@ -4,14 +4,16 @@
 #include "lsp/completion.h"
 #include "lsp/protocol.h"
 #include "lsp/reply.h"
+#include "lsp/shown.h"
 #include "lsp/suggestion.h"
 
-#define CANDIDATES_MAX 5 /* the schema's maximum of completion.candidates */
+#define CANDIDATES_MAX SHOWN_MAX /* the schema's maximum of completion.candidates */
 
 /* Distinct suggestions for one place, best first, or the reason why there is none. */
 typedef struct {
     arena arena; /* zeroed: nothing to free */
     suggestion at[CANDIDATES_MAX];
+    char ids[CANDIDATES_MAX][SHOWN_ID_BYTES]; /* of the items, once they are shown */
     size_t count;
     const char *reason; /* static; of the best try */
     char detail[256];
@@ -23,6 +25,10 @@ void inline_found_deinit(inline_found *f);
 void inline_found_add(inline_found *f, const document *d, const completion_result *r, bool best);
 /* A finished suggestion; one with the same text is dropped. */
 void inline_found_add_suggestion(inline_found *f, const suggestion *s);
+
+/* What an editor does when it inserts `s`: the document's line ends, and with it what follows on
+ * the line when something there is replaced (the range then goes on to the line's end). */
+suggestion suggestion_inserted(const document *d, const suggestion *s, arena *a);
 
 /* Where the answer goes. */
 typedef struct {

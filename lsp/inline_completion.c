@@ -76,6 +76,19 @@ void inline_completion_edit(server *s, document *d) {
     }
 }
 
+void inline_completion_edited(server *s, const document *d, size_t from, size_t to, size_t added) {
+    for (size_t i = 0; i < s->inlines.slots.count; i++) {
+        if (s->inlines.slots.at[i]->document == d)
+            feedback_edit(s->inlines.slots.at[i], from, to, added);
+    }
+}
+
+void inline_completion_changed(server *s, const document *d) {
+    for (size_t i = 0; i < s->inlines.slots.count; i++) {
+        if (s->inlines.slots.at[i]->document == d) feedback_changed(s->inlines.slots.at[i]);
+    }
+}
+
 void inline_completion_drop_all(server *s) {
     for (size_t i = 0; i < s->inlines.slots.count; i++)
         slot_drop(s->inlines.slots.at[i]);
@@ -84,6 +97,7 @@ void inline_completion_drop_all(server *s) {
 
 static void slot_free(inline_slot *slot) {
     slot_stop(slot);
+    shown_clear(&slot->shown);
     xfree(slot);
 }
 
@@ -130,13 +144,15 @@ bool inline_completion_cancel(server *s, const rpc_id *id) {
 
 /* ---- answers --------------------------------------------------------------------------------- */
 
-static void answer(inline_slot *slot, reply *r, const inline_found *found) {
+static void answer(inline_slot *slot, reply *r, inline_found *found) {
     server *s = slot->server;
+    feedback_show(slot, found);
     inline_answer(r, slot->document, found,
                   (inline_shape){.menu = slot->menu,
                                  .has_selected = slot->params.has_selected,
                                  .selected_range = slot->params.selected_range});
-    speculation_start(&s->inlines.ahead, slot->document, &found->at[0]);
+    suggestion in = suggestion_inserted(slot->document, &found->at[0], &found->arena);
+    speculation_start(&s->inlines.ahead, slot->document, &in);
 }
 
 /* Every try is done. */
@@ -186,6 +202,7 @@ static const char *gate(server *s, const lsp_inline_params *p, const document *d
     if (!s->settings.enable) return "disabled";
     if (!d) return "unknown-document";
     if (document_hidden(d)[0]) return document_hidden(d);
+    if (document_hidden(d)[0]) return document_hidden(d); /* not even from the cache */
     if (!settings_language_enabled(&s->settings, document_language(d))) return "disabled-language";
     if (!p->invoked && !s->settings.completion.automatic) return "not-invoked";
     return "";

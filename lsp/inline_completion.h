@@ -4,6 +4,7 @@
  * textDocument/completion, where the setting completion.menu asks for it, goes the same way. */
 #include "engine/base/vec.h"
 #include "lsp/completion.h"
+#include "lsp/feedback.h"
 #include "lsp/ghost.h"
 #include "lsp/inline_answer.h"
 #include "lsp/protocol.h"
@@ -33,6 +34,7 @@ typedef struct inline_slot {
     size_t offset;
     char *forced; /* rest of the selected menu item, or NULL */
     inline_found found;
+    shown shown; /* what became of the last answer */
 } inline_slot;
 
 typedef struct {
@@ -54,5 +56,8 @@ void inline_completion_timer(server *s);
 /* The document is about to change (or to close): its open requests are answered with -32800. */
 void inline_completion_edit(server *s, document *d);
 void inline_completion_close(server *s, document *d);
+/* One edit of it, then the whole message, has been applied. */
+void inline_completion_edited(server *s, const document *d, size_t from, size_t to, size_t added);
+void inline_completion_changed(server *s, const document *d);
 void inline_completion_drop_all(server *s);
 void inline_completion_settings_changed(server *s);

@@ -139,8 +139,10 @@ void lifecycle_initialize(server *s, const cJSON *params, reply *r) {
     settings_apply(&s->initial, section_of(in.options), complain_quietly, s);
     s->settings = s->initial;
     s->menu_dynamic = in.menu_dynamic;
+    s->copilot_client = protocol_get(in.options, "editorPluginInfo") != NULL;
     reply_result(r, protocol_initialize_result(
                         &(lsp_offer){.encoding = in.encoding,
+                                     .notebooks = in.notebooks,
                                      .inline_completion = !in.inline_dynamic,
                                      .menu = !in.menu_dynamic && s->initial.completion.menu}));
     workspace_update(s);

@@ -36,6 +36,7 @@ typedef struct {
     bool menu_dynamic;           /* textDocument.completion.dynamicRegistration */
     bool configuration;          /* workspace.configuration */
     bool configuration_dynamic;  /* workspace.didChangeConfiguration.dynamicRegistration */
+    bool notebooks;              /* notebookDocument.synchronization */
     bool progress;               /* window.workDoneProgress */
     const struct cJSON *options; /* initializationOptions or NULL; borrowed */
     str client_name, client_version;
@@ -45,7 +46,7 @@ typedef struct {
 /* What the answer to initialize announces; what is registered later is false here. */
 typedef struct {
     position_encoding encoding;
-    bool inline_completion, menu;
+    bool inline_completion, menu, notebooks;
 } lsp_offer;
 
 typedef struct {
@@ -83,20 +84,29 @@ typedef struct {
     bool busy;
 } lsp_status;
 
+/* What became of suggestions; typed: to their end, without being accepted; left: the text went
+ * another way. */
+typedef struct {
+    uint64_t shown, accepted, partly, typed, left;
+} lsp_counts;
+
 /* ---- read ------------------------------------------------------------------------------------ */
 
 status protocol_read_initialize(const struct cJSON *params, lsp_initialize *out, err *e) MUST_USE;
 /* Calls `folder` for each workspace folder in an array (NULL and null: none). */
 void protocol_each_folder(const struct cJSON *folders, void (*folder)(void *ud, str uri), void *ud);
-status protocol_read_open(const struct cJSON *params, lsp_document *out, err *e) MUST_USE;
-/* textDocument.uri and, where there is one, its version (else 0). */
-status protocol_read_document_id(const struct cJSON *params, str *uri, int64_t *version,
+/* A TextDocumentItem. */
+status protocol_read_document(const struct cJSON *item, lsp_document *out, err *e) MUST_USE;
+/* A TextDocumentIdentifier: its uri and, where there is one, its version (else 0). */
+status protocol_read_document_id(const struct cJSON *id, str *uri, int64_t *version,
                                  err *e) MUST_USE;
 /* One element of contentChanges. */
 status protocol_read_change(const struct cJSON *change, lsp_change *out, err *e) MUST_USE;
 status protocol_read_inline(const struct cJSON *params, lsp_inline_params *out, err *e) MUST_USE;
 status protocol_read_command(const struct cJSON *params, str *command, str *argument,
                              err *e) MUST_USE;
+/* params.item.command.arguments[0], by which our items know themselves; empty: none. */
+str protocol_read_item_id(const struct cJSON *params);
 const struct cJSON *protocol_get(const struct cJSON *object, const char *name);
 
 /* ---- write ----------------------------------------------------------------------------------- */
@@ -111,6 +121,9 @@ struct cJSON *protocol_register_configuration(void);
 struct cJSON *protocol_configuration_params(void);
 struct cJSON *protocol_message(lsp_message_type type, const char *text);
 struct cJSON *protocol_status(const lsp_status *s);
+void protocol_add_counts(struct cJSON *of, const lsp_counts *c);
+/* The same for Copilot's didChangeStatus; the argument stays the caller's. */
+struct cJSON *protocol_copilot_status(const struct cJSON *of);
 struct cJSON *protocol_progress_create(const char *token);
 /* kind: "begin" (with title), "report", "end"; percent < 0: none. */
 struct cJSON *protocol_progress(const char *token, const char *kind, const char *title,

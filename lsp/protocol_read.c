@@ -72,6 +72,7 @@ static void read_capabilities(const cJSON *c, lsp_initialize *out) {
     const cJSON *text = protocol_get(c, "textDocument"), *space = protocol_get(c, "workspace");
     out->encoding = choose_encoding(get2(c, "general", "positionEncodings"));
     out->inline_dynamic = cJSON_IsTrue(get2(text, "inlineCompletion", "dynamicRegistration"));
+    out->notebooks = cJSON_IsObject(get2(c, "notebookDocument", "synchronization"));
     out->menu_dynamic = cJSON_IsTrue(get2(text, "completion", "dynamicRegistration"));
     out->configuration = cJSON_IsTrue(protocol_get(space, "configuration"));
     out->configuration_dynamic =
@@ -114,20 +115,18 @@ void protocol_each_folder(const cJSON *folders, void (*folder)(void *ud, str uri
 
 /* ---- documents ------------------------------------------------------------------------------- */
 
-status protocol_read_open(const cJSON *params, lsp_document *out, err *e) {
-    const cJSON *document = protocol_get(params, "textDocument");
-    status s = read_text(document, "uri", &out->uri, e);
-    if (!s) s = read_text(document, "text", &out->text, e);
+status protocol_read_document(const cJSON *item, lsp_document *out, err *e) {
+    status s = read_text(item, "uri", &out->uri, e);
+    if (!s) s = read_text(item, "text", &out->text, e);
     if (s) return s;
-    out->language = optional_text(document, "languageId");
-    out->version = read_version(document);
+    out->language = optional_text(item, "languageId");
+    out->version = read_version(item);
     return OK;
 }
 
-status protocol_read_document_id(const cJSON *params, str *uri, int64_t *version, err *e) {
-    const cJSON *document = protocol_get(params, "textDocument");
-    *version = read_version(document);
-    return read_text(document, "uri", uri, e);
+status protocol_read_document_id(const cJSON *id, str *uri, int64_t *version, err *e) {
+    *version = read_version(id);
+    return read_text(id, "uri", uri, e);
 }
 
 status protocol_read_change(const cJSON *change, lsp_change *out, err *e) {
@@ -160,6 +159,12 @@ status protocol_read_inline(const cJSON *params, lsp_inline_params *out, err *e)
     if (s) return err_prefix(e, s, "selectedCompletionInfo");
     return read_range(protocol_get(selected, "range"), "selectedCompletionInfo.range",
                       &out->selected_range, e);
+}
+
+str protocol_read_item_id(const cJSON *params) {
+    const cJSON *arguments = get2(protocol_get(params, "item"), "command", "arguments");
+    const cJSON *id = cJSON_GetArrayItem(arguments, 0);
+    return cJSON_IsString(id) ? str_of(id->valuestring) : (str){0};
 }
 
 status protocol_read_command(const cJSON *params, str *command, str *argument, err *e) {

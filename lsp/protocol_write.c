@@ -48,6 +48,13 @@ cJSON *protocol_initialize_result(const lsp_offer *offer) {
     cJSON_AddNumberToObject(sync, "change", 2); /* incremental */
     cJSON *save = cJSON_AddObjectToObject(sync, "save");
     cJSON_AddFalseToObject(save, "includeText");
+    if (offer->notebooks) {
+        cJSON *notebooks = cJSON_AddObjectToObject(c, "notebookDocumentSync");
+        cJSON *selector = cJSON_AddArrayToObject(notebooks, "notebookSelector");
+        cJSON *any = cJSON_CreateObject();
+        cJSON_AddItemToArray(selector, any);
+        cJSON_AddStringToObject(any, "notebook", "*"); /* with all its cells */
+    }
     if (offer->inline_completion) cJSON_AddTrueToObject(c, "inlineCompletionProvider");
     if (offer->menu) add_menu_options(cJSON_AddObjectToObject(c, "completionProvider"));
     cJSON *commands = cJSON_AddObjectToObject(c, "executeCommandProvider");
@@ -208,6 +215,24 @@ cJSON *protocol_status(const lsp_status *s) {
     cJSON_AddStringToObject(json, "reason", s->reason);
     if (s->uri.len) cJSON_AddItemToObject(json, "uri", slice_json(s->uri));
     if (s->progress >= 0) cJSON_AddNumberToObject(json, "progress", s->progress);
+    return json;
+}
+
+void protocol_add_counts(cJSON *of, const lsp_counts *c) {
+    cJSON *counts = cJSON_AddObjectToObject(of, "counts");
+    cJSON_AddNumberToObject(counts, "shown", (double)c->shown);
+    cJSON_AddNumberToObject(counts, "accepted", (double)c->accepted);
+    cJSON_AddNumberToObject(counts, "acceptedPartly", (double)c->partly);
+    cJSON_AddNumberToObject(counts, "typed", (double)c->typed);
+    cJSON_AddNumberToObject(counts, "left", (double)c->left);
+}
+
+cJSON *protocol_copilot_status(const cJSON *of) {
+    static const char *const fields[] = {"kind", "busy", "message"};
+    cJSON *json = cJSON_CreateObject();
+    for (size_t i = 0; i < COUNTOF(fields); i++)
+        cJSON_AddItemToObject(json, fields[i],
+                              cJSON_Duplicate(protocol_get(of, fields[i]), true));
     return json;
 }
 

@@ -25,7 +25,6 @@
 /* ---- requests -------------------------------------------------------------------------------- */
 
 static void execute_command(server *s, const cJSON *params, reply *r) {
-    UNUSED(s);
     str command, argument;
     err e = {{0}};
     status st = protocol_read_command(params, &command, &argument, &e);
@@ -36,13 +35,15 @@ static void execute_command(server *s, const cJSON *params, reply *r) {
         reply_status(r, st, &e);
         return;
     }
-    log_debug("lsp", "accepted id=%.*s", (int)MIN(argument.len, 40), argument.ptr);
+    feedback_accepted(s, argument);
     reply_result(r, NULL);
 }
 
 static void tell_status(server *s, const cJSON *params, reply *r) {
     UNUSED(params);
-    reply_result(r, server_status_json(s));
+    cJSON *json = server_status_json(s);
+    protocol_add_counts(json, &s->feedback.counts);
+    reply_result(r, json);
 }
 
 /* clang-format off */
@@ -97,16 +98,21 @@ static const struct {
     const char *method;
     void (*handle)(server *s, const cJSON *params);
 } notifications[] = {
-    {"$/cancelRequest",                     cancel_request},
-    {"exit",                                lifecycle_exit},
-    {"initialized",                         lifecycle_initialized},
-    {"textDocument/didChange",              text_sync_change},
-    {"textDocument/didClose",               text_sync_close},
-    {"textDocument/didOpen",                text_sync_open},
-    {"textDocument/didSave",                workspace_saved},
-    {"workspace/didChangeConfiguration",    lifecycle_configuration_changed},
-    {"workspace/didChangeWatchedFiles",     workspace_files_changed},
-    {"workspace/didChangeWorkspaceFolders", lifecycle_folders_changed},
+    {"$/cancelRequest",                           cancel_request},
+    {"exit",                                      lifecycle_exit},
+    {"initialized",                               lifecycle_initialized},
+    {"notebookDocument/didChange",                text_sync_notebook_change},
+    {"notebookDocument/didClose",                 text_sync_notebook_close},
+    {"notebookDocument/didOpen",                  text_sync_notebook_open},
+    {"textDocument/didChange",                    text_sync_change},
+    {"textDocument/didClose",                     text_sync_close},
+    {"textDocument/didOpen",                      text_sync_open},
+    {"textDocument/didPartiallyAcceptCompletion", feedback_did_accept_partly},
+    {"textDocument/didSave",                      workspace_saved},
+    {"textDocument/didShowCompletion",            feedback_did_show},
+    {"workspace/didChangeConfiguration",          lifecycle_configuration_changed},
+    {"workspace/didChangeWatchedFiles",           workspace_files_changed},
+    {"workspace/didChangeWorkspaceFolders",       lifecycle_folders_changed},
 };
 /* clang-format on */
 
@@ -137,6 +143,8 @@ static void send_status(server *s, bool repeat) {
     char *text = cJSON_PrintUnformatted(json);
     uint64_t hash = hash64(0, text, strlen(text));
     cJSON_free(text);
+    if (s->copilot_client && hash != s->status_told)
+        rpc_notify(s->rpc, "didChangeStatus", protocol_copilot_status(json));
     if (repeat || hash != s->status_told)
         rpc_notify(s->rpc, "inlined/status", json);
     else

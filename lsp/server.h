@@ -48,9 +48,11 @@ struct server {
     bool settings_known; /* the client has been asked (or cannot be): a model may be loaded */
     size_t unanswered;   /* open promises */
     inline_completions inlines;
+    feedback feedback;
     work_progress progress;
     status_reason why;
     uint64_t status_told; /* hash of the inlined/status that was sent last */
+    bool copilot_client;  /* speaks Copilot's extensions: gets didChangeStatus, too */
     bool model_failure_told, privacy_trouble_told;
     VEC(char *) roots;   /* decoded paths of the workspace folders */
     VEC(char *) unknown; /* URIs of didChange without didOpen that the log has named */
@@ -92,3 +94,7 @@ void lifecycle_folders_changed(server *s, const cJSON *params);
 void text_sync_open(server *s, const cJSON *params);
 void text_sync_change(server *s, const cJSON *params);
 void text_sync_close(server *s, const cJSON *params);
+/* Each cell of a notebook is a document. */
+void text_sync_notebook_open(server *s, const cJSON *params);
+void text_sync_notebook_change(server *s, const cJSON *params);
+void text_sync_notebook_close(server *s, const cJSON *params);

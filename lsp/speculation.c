@@ -40,28 +40,6 @@ void speculation_deinit(speculation *x) {
     strbuf_deinit(&x->text);
 }
 
-/* The text that goes into the document: with its line ends, and with what follows on the line when
- * something there is replaced, because the cursor ends up behind that (see answer_item). */
-static str accepted_text(const document *d, const suggestion *shown, size_t *to, arena *a) {
-    bool crlf = !strcmp(document_eol(d), "\r\n");
-    strbuf b;
-    strbuf_init(&b, SIZE_MAX / 2);
-    for (size_t i = 0; i < shown->text.len; i++) {
-        if (crlf && shown->text.ptr[i] == '\n') strbuf_add_char(&b, '\r');
-        strbuf_add_char(&b, shown->text.ptr[i]);
-    }
-    *to = shown->to;
-    if (shown->to > shown->offset) {
-        size_t line = document_line_of(d, shown->offset);
-        size_t end = document_line_start(d, line) + document_line(d, line).len;
-        *to = MAX(end, shown->to);
-        strbuf_add_str(&b, str_sub(document_text(d), shown->to, *to));
-    }
-    str out = arena_str(a, strbuf_str(&b));
-    strbuf_deinit(&b);
-    return out;
-}
-
 static bool same_place(const speculation *x, str uri, const str pieces[3], size_t offset) {
     if (!x->uri || x->offset != offset || !str_eq(str_of(x->uri), uri)) return false;
     str rest = strbuf_str(&x->text);
@@ -126,25 +104,19 @@ static void run(speculation *x, const document *d, const str pieces[3]) {
     if (started) x->run = started; /* else on_done has been here */
 }
 
-void speculation_start(speculation *x, const document *d, const suggestion *shown) {
+void speculation_start(speculation *x, const document *d, const suggestion *in) {
     server *s = x->server;
     str text = document_text(d), uri = document_uri(d);
     if (!s->settings.completion.speculate || s->options.model->state != MODEL_READY) return;
-    if (text.len > LIMIT_SPECULATION_BYTES || !shown->text.len) return;
-    arena a;
-    arena_init(&a);
-    size_t to;
-    str insert = accepted_text(d, shown, &to, &a);
-    str pieces[3] = {str_sub(text, 0, shown->from), insert, str_sub(text, to, text.len)};
-    size_t offset = shown->from + insert.len;
-    if (!same_place(x, uri, pieces, offset)) {
-        speculation_forget(x);
-        x->uri = xstrndup(uri.ptr, uri.len);
-        x->offset = offset;
-        strbuf_clear(&x->text);
-        for (int i = 0; i < 3; i++)
-            strbuf_add_str(&x->text, pieces[i]);
-        run(x, d, pieces);
-    }
-    arena_deinit(&a);
+    if (text.len > LIMIT_SPECULATION_BYTES || !in->text.len) return;
+    str pieces[3] = {str_sub(text, 0, in->from), in->text, str_sub(text, in->to, text.len)};
+    size_t offset = in->from + in->text.len;
+    if (same_place(x, uri, pieces, offset)) return;
+    speculation_forget(x);
+    x->uri = xstrndup(uri.ptr, uri.len);
+    x->offset = offset;
+    strbuf_clear(&x->text);
+    for (int i = 0; i < 3; i++)
+        strbuf_add_str(&x->text, pieces[i]);
+    run(x, d, pieces);
 }

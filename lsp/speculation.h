@@ -18,9 +18,10 @@ typedef struct {
 
 void speculation_init(speculation *x, server *s);
 void speculation_deinit(speculation *x);
-/* `shown` is on the screen in `d`: goes on from there at low priority, unless that place is the
- * last one.  What comes of it goes into the suggestion cache and nowhere else. */
-void speculation_start(speculation *x, const document *d, const suggestion *shown);
+/* `in` (as suggestion_inserted has it) is on the screen in `d`: goes on behind it at low priority,
+ * unless that place is the last one.  What comes of it goes into the suggestion cache and nowhere
+ * else. */
+void speculation_start(speculation *x, const document *d, const suggestion *in);
 /* Gives the engine's work up; the place stays known. */
 void speculation_stop(speculation *x);
 void speculation_forget(speculation *x); /* stops, and the next place is new */

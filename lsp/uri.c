@@ -27,8 +27,16 @@ static str strip_scheme(str uri) {
     return slash < 0 ? (str){0} : str_sub(rest, (size_t)slash, rest.len);
 }
 
+/* The cells of a notebook are told apart by a fragment, which is no part of the path.  In file: a
+ * '#' is more likely an editor that does not escape. */
+static str strip_fragment(str uri) {
+    if (!str_starts_with(uri, STR("vscode-notebook-cell:"))) return uri;
+    ptrdiff_t hash = str_find(uri, STR("#"));
+    return hash < 0 ? uri : str_sub(uri, 0, (size_t)hash);
+}
+
 str uri_path(str uri, arena *a) {
-    str in = strip_scheme(uri);
+    str in = strip_scheme(strip_fragment(uri));
     char *out = arena_alloc(a, in.len + 1);
     size_t n = 0;
     for (size_t i = 0; i < in.len; i++) {

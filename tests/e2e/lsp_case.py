@@ -94,6 +94,7 @@ class ModelCase(unittest.TestCase):
     """One daemon with the real model for the whole class: cls.client."""
     settings = QUICK
     capabilities = None
+    options = None  # initializationOptions
     model_name = BASE
 
     @classmethod
@@ -108,7 +109,7 @@ class ModelCase(unittest.TestCase):
         cls.model_path = path
         cls.client = lsp_client.Client([PROGRAM, "--stdio", "--config", cls.config],
                                        model=PROTOCOL, settings={"model": path, **cls.settings})
-        cls.client.initialize(cls.capabilities)
+        cls.client.initialize(cls.capabilities, initializationOptions=cls.options)
         wait_ready(cls.client)
         cls.uri_count = 0
 

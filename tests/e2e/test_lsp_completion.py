@@ -236,6 +236,49 @@ class Ahead(lsp_case.ModelCase):
         self.assertEqual([i["insertText"] for i in first], [i["insertText"] for i in fresh])
 
 
+class Copilot(lsp_case.ModelCase):
+    """A client that speaks Copilot's extensions, on a cell of a notebook."""
+    capabilities = {**lsp_client.CAPABILITIES, "notebookDocument": {"synchronization": {}}}
+
+    options = {"editorPluginInfo": {"name": "test", "version": "1"}}
+
+    def test_a_cell_shown_and_accepted_in_two_pieces(self):
+        client, cell = self.client, "vscode-notebook-cell:/w/a.ipynb#W0"
+        self.assertIn("notebookDocumentSync", client.capabilities)
+        client.wait_notification("didChangeStatus", lambda p: p["kind"] == "Normal", 10)
+        at = PYTHON.index("|")
+        text = PYTHON[:at] + PYTHON[at + 1:]
+        notebook = {"uri": "file:///w/a.ipynb", "notebookType": "jupyter-notebook", "version": 1,
+                    "cells": [{"kind": 2, "document": cell}]}
+        client.notify("notebookDocument/didOpen", {
+            "notebookDocument": notebook, "cellTextDocuments": [
+                {"uri": cell, "languageId": "python", "version": 1, "text": text}]})
+        position = client.position(text, at)
+        item = client.complete(cell, position, 2)[0]
+        client.notify("textDocument/didShowCompletion", {"item": item})
+        before = client.call("inlined/status")["counts"]
+        rest = item["insertText"]
+        cut = max(rest.find(" "), rest.find("("), 1)
+        for version, piece in enumerate((rest[:cut], rest[cut:]), 2):
+            here = client.position(text, at)
+            client.notify("notebookDocument/didChange", {
+                "notebookDocument": {"uri": notebook["uri"], "version": version},
+                "change": {"cells": {"textContent": [{
+                    "document": {"uri": cell, "version": version},
+                    "changes": [{"range": {"start": here, "end": here}, "text": piece}]}]}}})
+            text, at = text[:at] + piece + text[at:], at + len(piece)
+        client.notify("textDocument/didPartiallyAcceptCompletion",
+                      {"item": item, "acceptedLength": cut})
+        client.call("workspace/executeCommand", {
+            "command": item["command"]["command"], "arguments": item["command"]["arguments"]})
+        after = client.call("inlined/status")["counts"]
+        self.assertEqual([after[k] - before[k] for k in ("shown", "accepted", "acceptedPartly")],
+                         [0, 1, 1])
+        client.notify("notebookDocument/didClose", {
+            "notebookDocument": {"uri": notebook["uri"]}, "cellTextDocuments": [{"uri": cell}]})
+        self.assertEqual(client.complete(cell, position, 2), [])
+
+
 class Ordering(lsp_case.ModelCase):
     """Cancelled and overtaken requests; a long prompt makes sure that the model is busy."""
     settings = {"completion": {"timeBudgetMs": 0, "maxTokens": 200, "multiline": "always",

@@ -15,7 +15,7 @@ typedef struct {
     VEC(cJSON *) received; /* what the server sent and nobody took yet */
     double timer_ms;       /* < 0: none is wanted */
     int exit_code;         /* -1: not exited */
-    int version; /* of the newest edit */
+    int version;           /* of the newest edit */
     int64_t watched;
     int models_wanted;
 } lsp_peer;

@@ -153,11 +153,71 @@ static void test_utf32(void **state) {
     run("utf-32", ENCODING_UTF32);
 }
 
+static void expect_cell(lsp_peer *p, const char *uri, const char *text) {
+    document *d = context_find(p->server->context, str_of(uri));
+    if (!text) {
+        assert_null(d);
+        return;
+    }
+    assert_non_null(d);
+    if (!str_eq(document_text(d), str_of(text))) fail_msg("%s is not \"%s\"", uri, text);
+}
+
+static void test_notebook(void **state) {
+    UNUSED(state);
+    lsp_peer peer, *p = &peer;
+    lsp_peer_open(p);
+    lsp_peer_send(p, "{\"id\":0,\"method\":\"initialize\",\"params\":{\"capabilities\":{"
+                     "\"notebookDocument\":{\"synchronization\":{}}}}}");
+    cJSON *a = lsp_peer_answer(p, 0);
+    assert_non_null(lsp_peer_at(a, "result.capabilities.notebookDocumentSync.notebookSelector.0"));
+    cJSON_Delete(a);
+    lsp_peer_send(p, "{\"method\":\"initialized\",\"params\":{}}");
+    lsp_peer_send(
+        p, "{\"method\":\"notebookDocument/didOpen\",\"params\":{\"notebookDocument\":{\"uri\":"
+           "\"file:///n.ipynb\",\"notebookType\":\"jupyter\",\"version\":0,\"cells\":[]},"
+           "\"cellTextDocuments\":[{\"uri\":\"cell:1\",\"languageId\":\"python\",\"version\":1,"
+           "\"text\":\"import os\"},{\"uri\":\"cell:2\",\"languageId\":\"python\",\"version\":1,"
+           "\"text\":\"\"},{\"uri\":5}]}}");
+    expect_cell(p, "cell:1", "import os");
+    expect_cell(p, "cell:2", "");
+    lsp_peer_send(
+        p,
+        "{\"method\":\"notebookDocument/"
+        "didChange\",\"params\":{\"notebookDocument\":{\"version\":1,"
+        "\"uri\":\"file:///n.ipynb\"},\"change\":{\"cells\":{\"structure\":{\"array\":{\"start\":1,"
+        "\"deleteCount\":1},\"didOpen\":[{\"uri\":\"cell:3\",\"languageId\":\"markdown\","
+        "\"version\":1,\"text\":\"# "
+        "T\"},{\"uri\":\"cell:2\",\"languageId\":\"markdown\",\"version\":1,"
+        "\"text\":\"again\"}],\"didClose\":[{\"uri\":\"cell:2\"}]},\"textContent\":[{\"document\":{"
+        "\"uri\":\"cell:1\",\"version\":2},\"changes\":[{\"range\":{\"start\":{\"line\":0,"
+        "\"character\":7},\"end\":{\"line\":0,\"character\":9}},\"text\":\"sys\"}]}]}}}}");
+    expect_cell(p, "cell:1", "import sys");
+    expect_cell(p, "cell:2", "again");
+    expect_cell(p, "cell:3", "# T");
+    static const char *const odd[] = {"5", "{\"cells\":7}",
+                                      "{\"cells\":{\"structure\":[],"
+                                      "\"textContent\":[{\"document\":3},null,[]]}}"};
+    for (size_t i = 0; i < COUNTOF(odd); i++) {
+        char json[512];
+        snprintf(json, sizeof json,
+                 "{\"method\":\"notebookDocument/didChange\",\"params\":{\"change\":%s}}", odd[i]);
+        lsp_peer_send(p, json);
+    }
+    lsp_peer_send(p, "{\"method\":\"notebookDocument/didClose\",\"params\":{\"cellTextDocuments\":["
+                     "{\"uri\":\"cell:1\"},{\"uri\":\"cell:2\"},{\"uri\":\"cell:3\"},{}]}}");
+    expect_cell(p, "cell:1", NULL);
+    expect_cell(p, "cell:2", NULL);
+    assert_int_equal(context_document_count(p->server->context), 0);
+    lsp_peer_close(p);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_utf8),
         cmocka_unit_test(test_utf16),
         cmocka_unit_test(test_utf32),
+        cmocka_unit_test(test_notebook),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -23,6 +23,8 @@ static void test_paths(void **state) {
         {"C:/x.c", "C:/x.c"},
         {"file:///a%2", "/a%2"},
         {"file:///a%zz%00b%41", "/a%zz%00bA"},
+        {"file:///c%23/a#b.c", "/c#/a#b.c"},
+        {"vscode-notebook-cell:/w/a%20b.ipynb#W2sZmlsZQ%3D%3D", "/w/a b.ipynb"},
         {"file://", ""},
         {"", ""},
     };
