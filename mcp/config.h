@@ -39,6 +39,7 @@ typedef struct {
     mcp_pairs env;     /* set for the child beside the few that every child gets */
     mcp_pairs headers; /* sent with every request */
     mcp_texts env_passthrough;  /* names taken over from our environment */
+    mcp_texts included;         /* only these tools exist for us; empty: all */
     mcp_texts allow, deny, ask; /* patterns (* and ?) over tool names; deny wins, then ask */
     mcp_pairs cache;            /* tool name, lifetime such as "60s" */
     uint32_t start_ms, idle_ms, total_ms; /* handshake; a call without a sign of life; a call */
@@ -85,6 +86,9 @@ void mcp_config_deinit(mcp_config *c); /* accepts a zeroed one */
 /* Where a file comes from, and what its variables mean. */
 typedef struct {
     const char *file; /* shown in notes */
+    /* Whose variables they are: "claude", "vscode", "warp", "gemini", ...; NULL: told by the keys,
+     * and where several products share them, ours. */
+    const char *product;
     mcp_scope scope;
     const char *workspace, *home;                      /* absolute; NULL: not known */
     const char *(*variable)(void *ud, const char *name); /* NULL: not set */

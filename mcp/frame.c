@@ -136,12 +136,52 @@ static status next_by_headers(frame_reader *r, str in, char **message, size_t *l
 
 /* ---- lines ----------------------------------------------------------------------------------- */
 
+/* A line is too long: its first and last bytes are kept, because they tell which request it
+ * answers. `in` is what is here of it. */
+static void drop_begin(frame_reader *r, str in) {
+    r->dropping = true;
+    r->excerpt_head = MIN(in.len, FRAME_EXCERPT_BYTES / 2);
+    memcpy(r->excerpt, in.ptr, r->excerpt_head);
+    r->excerpt_len = r->excerpt_head;
+}
+
+/* Keeps the last bytes of `piece` as the end of the excerpt. */
+static void drop_tail(frame_reader *r, str piece) {
+    size_t room = FRAME_EXCERPT_BYTES - r->excerpt_head;
+    piece = str_sub(piece, piece.len > room ? piece.len - room : 0, piece.len);
+    size_t tail = r->excerpt_len - r->excerpt_head, keep = MIN(tail, room - piece.len);
+    char *at = r->excerpt + r->excerpt_head;
+    memmove(at, at + tail - keep, keep);
+    memcpy(at + keep, piece.ptr, piece.len);
+    r->excerpt_len = r->excerpt_head + keep + piece.len;
+}
+
+static status drop_next(frame_reader *r, str in, char **message, size_t *len, err *e) {
+    const char *end = memchr(in.ptr, '\n', in.len);
+    size_t bytes = end ? (size_t)(end - in.ptr) : in.len;
+    drop_tail(r, str_sub(in, 0, bytes));
+    r->start += bytes + (end != NULL);
+    r->scanned = 0;
+    if (!end) return OK;
+    r->dropping = false;
+    r->excerpt[r->excerpt_len] = 0;
+    *message = r->excerpt;
+    *len = r->excerpt_len;
+    return err_set(e, ERR_LIMIT, "a line has more than %zu bytes", r->message_max);
+}
+
 static status next_by_line(frame_reader *r, str in, char **message, size_t *len, err *e) {
+    if (r->dropping) return drop_next(r, in, message, len, e);
     const char *end =
         in.len > r->scanned ? memchr(in.ptr + r->scanned, '\n', in.len - r->scanned) : NULL;
     size_t bytes = end ? (size_t)(end - in.ptr) : in.len;
-    if (bytes > r->message_max)
-        return broken(r, err_set(e, ERR_LIMIT, "a line has more than %zu bytes", r->message_max));
+    if (bytes > r->message_max) {
+        if (!r->resync)
+            return broken(r,
+                          err_set(e, ERR_LIMIT, "a line has more than %zu bytes", r->message_max));
+        drop_begin(r, str_sub(in, 0, bytes));
+        return drop_next(r, in, message, len, e);
+    }
     r->scanned = in.len;
     if (!end) return OK;
     *message = r->bytes.ptr + r->start;

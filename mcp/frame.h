@@ -12,6 +12,8 @@
 
 typedef enum { FRAME_HEADERS, FRAME_LINES } frame_mode;
 
+#define FRAME_EXCERPT_BYTES 1024
+
 typedef struct {
     frame_mode mode;
     size_t message_max; /* bytes of one message */
@@ -20,6 +22,10 @@ typedef struct {
     size_t scanned;     /* bytes after `start` that were looked at without finding its end */
     size_t body, need; /* headers were read: the body is [start + body, start + need); need 0: no */
     status broken;
+    bool resync; /* lines: too long a one is dropped and the stream goes on; set by the owner */
+    bool dropping;    /* inside such a line */
+    char excerpt[FRAME_EXCERPT_BYTES + 1]; /* its beginning and its end */
+    size_t excerpt_head, excerpt_len;
 } frame_reader;
 
 void frame_reader_init(frame_reader *r, frame_mode mode, size_t message_max);
@@ -27,7 +33,9 @@ void frame_reader_deinit(frame_reader *r); /* accepts a zeroed reader */
 /* Stores bytes; take all messages with frame_next before feeding again. */
 void frame_feed(frame_reader *r, str bytes);
 /* Gives the next whole message (valid, and writable, until the next call on `r`) or *got = false.
- * ERR_FORMAT: the headers are not what they should be; ERR_LIMIT: the message is too large. */
+ * ERR_FORMAT: the headers are not what they should be; ERR_LIMIT: the message is too large.  With
+ * `resync` ERR_LIMIT is not final: *message and *len are an excerpt of the line that was
+ * dropped. */
 status frame_next(frame_reader *r, char **message, size_t *len, bool *got, err *e) MUST_USE;
 /* True when the stream may end here: nothing is half-read. */
 bool frame_at_boundary(const frame_reader *r);

@@ -95,7 +95,9 @@ rpc *rpc_new(frame_mode mode, const rpc_hooks *hooks) {
     rpc *r = xcalloc(1, sizeof *r);
     r->hooks = *hooks;
     r->mode = mode;
-    frame_reader_init(&r->reader, mode, LIMIT_MESSAGE_BYTES);
+    frame_reader_init(&r->reader, mode,
+                      hooks->message_max ? hooks->message_max : LIMIT_MESSAGE_BYTES);
+    r->reader.resync = hooks->junk != NULL;
     return r;
 }
 
@@ -130,13 +132,13 @@ bool rpc_at_boundary(const rpc *r) {
 
 static void send_json(rpc *r, cJSON *message) {
     char *text = cJSON_PrintUnformatted(message);
-    cJSON_Delete(message);
     strbuf framed;
     strbuf_init(&framed, SIZE_MAX / 2);
     frame_write(&framed, r->mode, str_of(text));
     r->hooks.write(r->hooks.ud, strbuf_str(&framed));
     strbuf_deinit(&framed);
     cJSON_free(text);
+    cJSON_Delete(message); /* the hook may still look at what it writes */
 }
 
 static cJSON *message_new(void) {
@@ -181,6 +183,32 @@ int64_t rpc_request(rpc *r, const char *method, cJSON *params, double deadline_m
     return id;
 }
 
+int64_t rpc_next_id(const rpc *r) {
+    return r->last_id + 1;
+}
+
+/* The entry's index, or pending.count. */
+static size_t pending_find(const rpc *r, int64_t id) {
+    size_t i = 0;
+    while (i < r->pending.count && r->pending.at[i].id != id)
+        i++;
+    return i;
+}
+
+bool rpc_drop(rpc *r, int64_t id) {
+    size_t i = pending_find(r, id);
+    if (i == r->pending.count) return false;
+    vec_remove(&r->pending, i);
+    return true;
+}
+
+bool rpc_end(rpc *r, int64_t id, const rpc_answer *a) {
+    size_t i = pending_find(r, id);
+    if (i == r->pending.count) return false;
+    pending_end(r, i, a);
+    return true;
+}
+
 void rpc_expire(rpc *r, double now_ms) {
     for (size_t i = r->pending.count; i-- > 0;) {
         if (i >= r->pending.count) continue; /* a `done` changed the table */
@@ -196,25 +224,70 @@ size_t rpc_pending(const rpc *r) {
 
 /* ---- in -------------------------------------------------------------------------------------- */
 
-static void take_answer(rpc *r, const cJSON *message, const rpc_id *id) {
-    size_t i = 0;
-    while (i < r->pending.count && (id->is_text || r->pending.at[i].id != id->number))
-        i++;
-    if (i == r->pending.count) {
+static void junk(rpc *r, rpc_junk kind, str line) {
+    if (r->hooks.junk)
+        r->hooks.junk(r->hooks.ud, kind, line);
+    else
         log_warn("rpc", "answer to no request of ours");
+}
+
+/* The number that an answer's id means: tolerant peers may send ours back as a text. */
+static int64_t answer_id(const rpc *r, const rpc_id *id) {
+    int64_t number;
+    if (!id->is_text) return id->number;
+    return r->hooks.junk && str_to_i64(str_of(id->text), &number) ? number : 0;
+}
+
+static void take_answer(rpc *r, const cJSON *message, const rpc_id *id, size_t bytes) {
+    size_t i = pending_find(r, answer_id(r, id));
+    if (i == r->pending.count) {
+        junk(r, RPC_JUNK_LATE, (str){0});
         return;
     }
     const cJSON *error = cJSON_GetObjectItemCaseSensitive(message, "error");
-    rpc_answer a = {.result = cJSON_GetObjectItemCaseSensitive(message, "result")};
+    rpc_answer a = {.result = cJSON_GetObjectItemCaseSensitive(message, "result"), .bytes = bytes};
     if (cJSON_IsObject(error)) {
         const cJSON *code = cJSON_GetObjectItemCaseSensitive(error, "code");
         const cJSON *text = cJSON_GetObjectItemCaseSensitive(error, "message");
         a.status = ERR_USAGE;
         a.code = cJSON_IsNumber(code) ? code->valueint : RPC_INTERNAL_ERROR;
         a.message = cJSON_IsString(text) ? text->valuestring : "the peer gave no reason";
+        a.data = cJSON_GetObjectItemCaseSensitive(error, "data");
         a.result = NULL;
     }
     pending_end(r, i, &a);
+}
+
+/* Which request of ours a text that cannot be parsed seems to answer: 0 when it does not look like
+ * a message.  An id stands near the beginning or the end. */
+static int64_t id_of_wreck(const rpc *r, str text) {
+    str trimmed = str_trim(text);
+    str parts[2] = {str_sub(trimmed, 0, 256), str_sub(trimmed, trimmed.len - MIN(trimmed.len, 256),
+                                                      trimmed.len)};
+    bool message = false;
+    for (int i = 0; i < 2; i++)
+        message = message || str_find(parts[i], STR("\"jsonrpc\"")) >= 0;
+    if (!message || !str_starts_with(trimmed, STR("{"))) return 0;
+    for (int i = 0; i < 2; i++) {
+        ptrdiff_t at = str_find(parts[i], STR("\"id\":"));
+        if (at < 0) continue;
+        str rest = str_trim(str_sub(parts[i], (size_t)at + 5, parts[i].len));
+        size_t n = 0;
+        while (n < rest.len && rest.ptr[n] >= '0' && rest.ptr[n] <= '9')
+            n++;
+        int64_t id;
+        if (str_to_i64(str_sub(rest, 0, n), &id) && pending_find(r, id) < r->pending.count)
+            return id;
+    }
+    return 0;
+}
+
+/* A text that is no message, from a peer that is tolerated; or one that was too long. */
+static void take_wreck(rpc *r, rpc_junk kind, str text, const char *why) {
+    int64_t id = id_of_wreck(r, text);
+    status s = kind == RPC_JUNK_LONG ? ERR_LIMIT : ERR_FORMAT;
+    junk(r, kind, text);
+    if (id) rpc_end(r, id, &(rpc_answer){.status = s, .message = why, .bytes = text.len});
 }
 
 static void refuse(rpc *r, const rpc_id *id, int code, const char *sentence) {
@@ -222,8 +295,12 @@ static void refuse(rpc *r, const rpc_id *id, int code, const char *sentence) {
     rpc_reply_error(r, id, code, sentence, NULL);
 }
 
-/* One whole, parsed message. */
-static void dispatch(rpc *r, const cJSON *m) {
+/* `text` is where `m` was read from. */
+static void dispatch(rpc *r, const cJSON *m, str text) {
+    if (r->hooks.junk && !cJSON_IsObject(m)) {
+        junk(r, RPC_JUNK_LINE, text);
+        return;
+    }
     if (!cJSON_IsObject(m)) {
         refuse(r, NULL, RPC_INVALID_REQUEST, "a message is one JSON object");
         return;
@@ -237,24 +314,33 @@ static void dispatch(rpc *r, const cJSON *m) {
     bool answer = cJSON_GetObjectItemCaseSensitive(m, "result") ||
                   cJSON_GetObjectItemCaseSensitive(m, "error");
     if (!method && has_id && answer) {
-        take_answer(r, m, &id);
+        take_answer(r, m, &id, text.len);
         return;
     }
     if (!method && cJSON_IsNull(id_item)) { /* the peer could not read something of ours */
         log_warn("rpc", "the peer reports an error without an id");
         return;
     }
+    if (id_item && !has_id && r->hooks.junk) {
+        junk(r, answer ? RPC_JUNK_LATE : RPC_JUNK_LINE, text);
+        return;
+    }
     if (id_item && !has_id) {
         refuse(r, NULL, RPC_INVALID_REQUEST, "an id is a string (at most 127 bytes) or an integer");
         return;
     }
+    bool versioned = cJSON_IsString(version) && strcmp(version->valuestring, "2.0") == 0;
     const char *wrong =
         !cJSON_IsString(method) ? "a message has a method or a result"
-        : !cJSON_IsString(version) || strcmp(version->valuestring, "2.0")
+        : !versioned && !r->hooks.junk
             ? "jsonrpc must be \"2.0\""
         : params && !cJSON_IsObject(params) && !cJSON_IsArray(params) && !cJSON_IsNull(params)
             ? "params must be an object or an array"
             : NULL;
+    if (wrong && r->hooks.junk) {
+        junk(r, RPC_JUNK_LINE, text);
+        return;
+    }
     if (wrong) {
         refuse(r, has_id ? &id : NULL, RPC_INVALID_REQUEST, wrong);
         return;
@@ -267,6 +353,7 @@ static void dispatch(rpc *r, const cJSON *m) {
 }
 
 static void take_message(rpc *r, char *text, size_t len) {
+    if (r->hooks.junk && !str_trim((str){text, len}).len) return;
     strbuf clean;
     strbuf_init(&clean, 4 * (size_t)LIMIT_MESSAGE_BYTES);
     if (!utf8_is_valid((str){text, len})) {
@@ -278,10 +365,15 @@ static void take_message(rpc *r, char *text, size_t len) {
     cJSON *json = NULL;
     err e;
     status s = rpc_parse(text, len, &json, &e);
-    if (s)
+    if (s && r->hooks.junk)
+        take_wreck(r, RPC_JUNK_LINE, (str){text, len}, e.text);
+    else if (s)
         refuse(r, NULL, s == ERR_LIMIT ? RPC_INVALID_REQUEST : RPC_PARSE_ERROR, e.text);
+    else if (r->hooks.junk && cJSON_IsArray(json))
+        for (const cJSON *item = json->child; item && !r->stopped; item = item->next)
+            dispatch(r, item, (str){text, len});
     else
-        dispatch(r, json);
+        dispatch(r, json, (str){text, len});
     cJSON_Delete(json);
     strbuf_deinit(&clean);
 }
@@ -299,7 +391,13 @@ status rpc_feed(rpc *r, str bytes, err *e) {
             char *message;
             size_t len;
             s = frame_next(&r->reader, &message, &len, &got, e);
-            if (!s && got) take_message(r, message, len);
+            if (s == ERR_LIMIT && r->hooks.junk && message) {
+                take_wreck(r, RPC_JUNK_LONG, (str){message, len}, e->text);
+                s = OK;
+                got = true;
+            } else if (!s && got) {
+                take_message(r, message, len);
+            }
         }
     }
     r->feeding = false;

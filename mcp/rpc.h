@@ -40,12 +40,24 @@ status rpc_parse(char *text, size_t len, cJSON **out, err *e) MUST_USE;
 
 typedef struct rpc rpc;
 
+typedef enum {
+    RPC_JUNK_LINE, /* no message at all */
+    RPC_JUNK_LATE, /* an answer to no request of ours, or to one that was given up */
+    RPC_JUNK_LONG, /* longer than message_max; `line` is an excerpt */
+} rpc_junk;
+
 typedef struct {
     void *ud;
     void (*write)(void *ud, str framed); /* copies */
     /* `params` is an object, an array or NULL, and borrowed during the call. */
     void (*request)(void *ud, const rpc_id *id, const char *method, const cJSON *params);
     void (*notification)(void *ud, const char *method, const cJSON *params);
+    /* NULL: what is wrong is refused to the peer.  Set, for peers of which one knows that they err
+     * (MCP servers): it goes here and nothing is sent back; an id of ours may come back as a text,
+     * "jsonrpc" may be missing, an array is a batch, and a line that is too long (ERR_LIMIT), or
+     * cannot be parsed (ERR_FORMAT), ends the request that it seems to answer. */
+    void (*junk)(void *ud, rpc_junk kind, str line);
+    size_t message_max; /* 0: LIMIT_MESSAGE_BYTES */
 } rpc_hooks;
 
 rpc *rpc_new(frame_mode mode, const rpc_hooks *hooks);
@@ -65,15 +77,27 @@ void rpc_reply(rpc *r, const rpc_id *id, cJSON *result);
 void rpc_reply_error(rpc *r, const rpc_id *id, int code, const char *message, cJSON *data);
 
 typedef struct {
-    status status;       /* OK; ERR_USAGE: the peer's error; ERR_LIMIT: deadline; ERR_CANCELLED */
+    /* OK; ERR_USAGE: the peer's error; ERR_LIMIT: deadline, or an answer that was too long;
+     * ERR_CANCELLED: the connection ended; ERR_FORMAT: an answer came, but cannot be read; others:
+     * as the owner says (rpc_end) */
+    status status;
     const cJSON *result; /* OK: may be JSON null */
     int code;            /* ERR_USAGE: the peer's error code */
+    const cJSON *data;   /* ERR_USAGE: the error's data, or NULL */
+    size_t bytes;        /* of the message; 0: none came */
     const char *message; /* ERR_USAGE: the peer's sentence; otherwise ours */
 } rpc_answer;
 typedef void (*rpc_done)(void *ud, const rpc_answer *a);
 /* deadline_ms is absolute on clock_ms(); 0: none.  `done` may be NULL.  Returns the request's id */
 int64_t rpc_request(rpc *r, const char *method, cJSON *params, double deadline_ms, rpc_done done,
                     void *ud);
+/* The id that the next rpc_request will take. */
+int64_t rpc_next_id(const rpc *r);
+/* Forgets a request without calling its `done`; an answer that still comes is late.  False when it
+ * has ended. */
+bool rpc_drop(rpc *r, int64_t id);
+/* Ends a request with an answer of the owner's.  False when it has ended. */
+bool rpc_end(rpc *r, int64_t id, const rpc_answer *a);
 /* Ends requests whose deadline has passed. */
 void rpc_expire(rpc *r, double now_ms);
 size_t rpc_pending(const rpc *r); /* outgoing requests without an answer */

@@ -58,6 +58,7 @@
 #define LIMIT_MCP_RELIST_MS 500     /* changed lists are fetched at most this often             */
 #define LIMIT_MCP_ROUNDS 8          /* of questions within one call                             */
 #define LIMIT_MCP_SERVERS 64
+#define LIMIT_MCP_SPILL_BYTES (256u << 20) /* whole outputs kept in files */
 #define LIMIT_MCP_START_MS 30000    /* spawn to handshake                                       */
 #define LIMIT_MCP_START_SLOW_MS 120000 /* the same through npx, uvx, docker: they may download   */
 #define LIMIT_MCP_STDERR_BYTES 16384 /* the tail that is kept                                    */

@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The host: its life, its configuration, its one timer, and what it tells about its servers.
+ *
+ * One timer stands for every deadline: host_wake_at moves it forward, a tick looks at everything
+ * that may be due and computes the next time.  A tick that comes early does nothing.
+ * Owns the servers (each frees itself when its process is gone).  Thread: loop. */
+#include "engine/base/clock.h"
+#include "engine/base/limits.h"
+#include "engine/base/log.h"
+#include "mcp/host_private.h"
+
+const char *mcp_state_name(mcp_state s) {
+    static const char *const names[] = {
+        [MCP_DISABLED] = "disabled", [MCP_UNTRUSTED] = "untrusted", [MCP_IDLE] = "idle",
+        [MCP_STARTING] = "starting", [MCP_READY] = "ready",         [MCP_DEGRADED] = "degraded",
+        [MCP_BACKOFF] = "backoff",   [MCP_FAILED] = "failed",       [MCP_DRAINING] = "draining",
+    };
+    return names[s];
+}
+
+const char *mcp_outcome_name(mcp_outcome o) {
+    static const char *const names[] = {
+        [MCP_OK] = "ok",
+        [MCP_TOOL_ERROR] = "tool-error",
+        [MCP_RPC_ERROR] = "rpc-error",
+        [MCP_TIMEOUT] = "timeout",
+        [MCP_IDLE_TIMEOUT] = "idle-timeout",
+        [MCP_CANCELLED] = "cancelled",
+        [MCP_SERVER_GONE] = "server-gone",
+        [MCP_NOT_STARTED] = "not-started",
+        [MCP_DENIED] = "denied",
+        [MCP_BUSY] = "busy",
+        [MCP_TOO_LARGE] = "too-large",
+        [MCP_UNKNOWN] = "unknown",
+    };
+    return names[o];
+}
+
+/* ---- the timer ------------------------------------------------------------------------------- */
+
+static void on_timer(uv_timer_t *t) {
+    mcp_host *h = t->data;
+    double now = clock_ms();
+    h->due_ms = 0;
+    for (size_t i = 0; i < h->graves.count; i++)
+        session_free(h->graves.at[i]);
+    vec_clear(&h->graves);
+    call_tell_ended(h);
+    for (size_t i = 0; i < h->servers.count; i++)
+        server_tick(h->servers.at[i], now);
+    asks_tick(h, now);
+    call_tell_ended(h);
+}
+
+void host_wake_at(mcp_host *h, double when_ms) {
+    if (uv_is_closing((uv_handle_t *)&h->timer)) return;
+    if (h->due_ms > 0 && h->due_ms <= when_ms) return;
+    double now = clock_ms();
+    h->due_ms = when_ms > now ? when_ms : now;
+    uv_update_time(h->loop);
+    uv_timer_start(&h->timer, on_timer, (uint64_t)(h->due_ms - now + 0.999), 0);
+}
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+static char *copy(const char *text) {
+    return text ? xstrdup(text) : NULL;
+}
+
+mcp_host *mcp_host_new(uv_loop_t *loop, const mcp_options *options, const mcp_hooks *hooks) {
+    mcp_host *h = xcalloc(1, sizeof *h);
+    h->loop = loop;
+    h->hooks = *hooks;
+    h->workspace = copy(options->workspace);
+    h->state_dir = copy(options->state_dir);
+    h->cache_dir = copy(options->cache_dir);
+    h->search_path = copy(options->search_path ? options->search_path : getenv("PATH"));
+    h->approvals = approvals_open(h->state_dir);
+    h->spill = spill_new(h->cache_dir);
+    uv_timer_init(loop, &h->timer);
+    h->timer.data = h;
+    return h;
+}
+
+static void on_timer_closed(uv_handle_t *handle) {
+    mcp_host *h = handle->data;
+    void (*closed)(void *ud) = h->closed;
+    void *ud = h->closed_ud;
+    for (size_t i = 0; i < h->graves.count; i++)
+        session_free(h->graves.at[i]);
+    approvals_free(h->approvals);
+    spill_free(h->spill);
+    vec_free(&h->graves);
+    vec_free(&h->servers);
+    vec_free(&h->ended);
+    vec_free(&h->questions);
+    xfree(h->workspace);
+    xfree(h->state_dir);
+    xfree(h->cache_dir);
+    xfree(h->search_path);
+    xfree(h);
+    if (closed) closed(ud);
+}
+
+void host_maybe_closed(mcp_host *h) {
+    if (!h->closing || h->servers.count || uv_is_closing((uv_handle_t *)&h->timer)) return;
+    call_tell_ended(h);
+    uv_close((uv_handle_t *)&h->timer, on_timer_closed);
+}
+
+void mcp_host_close(mcp_host *h, void (*closed)(void *ud), void *ud) {
+    ASSERT(!h->closing);
+    h->closed = closed;
+    h->closed_ud = ud;
+    for (size_t i = h->servers.count; i-- > 0;) {
+        if (i >= h->servers.count) continue; /* one that had no process is gone already */
+        server_down(h->servers.at[i], MCP_IDLE, MCP_CANCELLED, "the host is closing");
+        server_stop(h->servers.at[i], THEN_FREE);
+    }
+    h->closing = true;
+    host_maybe_closed(h);
+}
+
+/* ---- configuration --------------------------------------------------------------------------- */
+
+server *host_find(const mcp_host *h, const char *name) {
+    for (size_t i = 0; i < h->servers.count; i++) {
+        server *s = h->servers.at[i];
+        bool leaving = s->stopping && s->then == THEN_FREE;
+        if (!leaving && strcmp(s->def->name, name) == 0) return s;
+    }
+    return NULL;
+}
+
+static bool same_texts(const void *a, const void *b, size_t na, size_t nb) {
+    const char *const *x = a, *const *y = b;
+    if (na != nb) return false;
+    for (size_t i = 0; i < na; i++)
+        if (strcmp(x[i], y[i]) != 0) return false;
+    return true;
+}
+
+static bool same_pairs(const mcp_pairs *a, const mcp_pairs *b) {
+    if (a->count != b->count) return false;
+    for (size_t i = 0; i < a->count; i++)
+        if (strcmp(a->at[i].name, b->at[i].name) != 0 ||
+            strcmp(a->at[i].value, b->at[i].value) != 0)
+            return false;
+    return true;
+}
+
+/* Whether a server that runs under `a` may go on under `b`. */
+static bool same_server(const mcp_definition *a, const mcp_definition *b) {
+    char ha[65], hb[65];
+    mcp_definition_hash(a, ha);
+    mcp_definition_hash(b, hb);
+    return strcmp(ha, hb) == 0 && same_pairs(&a->env, &b->env) &&
+           same_pairs(&a->headers, &b->headers) && a->disabled == b->disabled &&
+           a->era == b->era && a->roots == b->roots && a->sampling == b->sampling &&
+           a->scope == b->scope && !a->problem == !b->problem &&
+           same_texts(a->env_passthrough.at, b->env_passthrough.at, a->env_passthrough.count,
+                      b->env_passthrough.count);
+}
+
+static void take_definition(mcp_host *h, mcp_definition *d) {
+    server *old = host_find(h, d->name);
+    if (old && same_server(old->def, d)) { /* limits and rules may differ: they apply from now on */
+        mcp_definition_free(old->def);
+        old->def = d;
+        return;
+    }
+    if (old) {
+        server_down(old, MCP_IDLE, MCP_CANCELLED, "its configuration changed");
+        server_stop(old, THEN_FREE);
+    }
+    if (h->servers.count >= LIMIT_MCP_SERVERS) {
+        log_warn("mcp", "too many servers; one is left out name=%s", d->name);
+        mcp_definition_free(d);
+        return;
+    }
+    server *s = server_new(h, d);
+    vec_push(&h->servers, s);
+    if (d->eager) server_start(s);
+}
+
+void mcp_host_configure(mcp_host *h, mcp_config *config) {
+    for (size_t i = h->servers.count; i-- > 0;) {
+        server *s = i < h->servers.count ? h->servers.at[i] : NULL;
+        if (!s || mcp_config_find(config, s->def->name)) continue;
+        server_down(s, MCP_IDLE, MCP_CANCELLED, "it is no longer configured");
+        server_stop(s, THEN_FREE);
+    }
+    for (size_t i = 0; i < config->servers.count; i++)
+        take_definition(h, config->servers.at[i]);
+    vec_clear(&config->servers);
+    host_wake_at(h, clock_ms());
+}
+
+void mcp_server_start(mcp_host *h, const char *name) {
+    server *s = host_find(h, name);
+    if (!s) return;
+    if (s->state == MCP_FAILED || s->state == MCP_BACKOFF) {
+        s->n_crashes = 0;
+        s->failures = 0;
+        server_set(s, MCP_IDLE, "");
+    }
+    s->denied = false;
+    server_start(s);
+}
+
+void mcp_server_stop(mcp_host *h, const char *name) {
+    server *s = host_find(h, name);
+    if (!s || s->state == MCP_DISABLED || s->state == MCP_UNTRUSTED) return;
+    server_down(s, MCP_IDLE, MCP_CANCELLED, "the server was stopped");
+    server_stop(s, THEN_IDLE);
+}
+
+void mcp_server_restart(mcp_host *h, const char *name) {
+    server *s = host_find(h, name);
+    if (!s) return;
+    mcp_server_stop(h, name);
+    if (s->stopping)
+        s->then = THEN_START;
+    else
+        mcp_server_start(h, name);
+}
+
+/* ---- what there is --------------------------------------------------------------------------- */
+
+size_t mcp_server_count(const mcp_host *h) {
+    return h->servers.count;
+}
+
+static const char *text_or_none(const char *text) {
+    return text ? text : "";
+}
+
+static void tell_session(const server *s, mcp_server_info *out) {
+    const session *n = s->session;
+    out->protocol = n ? session_protocol(n) : s->protocol;
+    out->modern = n ? session_is_modern(n) : s->modern;
+    out->server_name = n ? session_server_name(n) : text_or_none(s->name_said);
+    out->server_version = n ? session_server_version(n) : text_or_none(s->version_said);
+    out->instructions = n ? session_instructions(n) : text_or_none(s->instructions);
+    out->oddities = n ? session_oddities(n) : text_or_none(s->oddities);
+    out->tools = server_list(s, LIST_TOOLS)->tools.count;
+    out->resources = server_list(s, LIST_RESOURCES)->resources.count +
+                     server_list(s, LIST_TEMPLATES)->resources.count;
+    out->prompts = server_list(s, LIST_PROMPTS)->prompts.count;
+    for (int k = 0; k < LIST_COUNT; k++)
+        out->catalogue_bytes += server_list(s, (list_kind)k)->bytes;
+}
+
+static void tell(server *s, mcp_server_info *out) {
+    if (s->process) {
+        strbuf tail;
+        strbuf_init(&tail, 1u << 16);
+        process_stderr_tail(s->process, &tail, 2048);
+        xfree(s->stderr_tail);
+        s->stderr_tail = tail.ptr ? strbuf_take(&tail) : NULL;
+        strbuf_deinit(&tail);
+    }
+    double wait = s->retry_ms - clock_ms();
+    *out = (mcp_server_info){
+        .name = s->def->name,
+        .definition = s->def,
+        .state = s->state,
+        .why = s->why,
+        .pid = s->process ? process_pid(s->process) : 0,
+        .ready_ms = s->ready_ms,
+        .retry_in_ms = s->state == MCP_BACKOFF && wait > 0 ? wait : 0,
+        .starts = s->starts,
+        .exits = s->exits,
+        .junk_lines = s->junk_lines,
+        .stderr_bytes = s->stderr_bytes + (s->process ? process_stderr_bytes(s->process) : 0),
+        .late_answers = s->late_answers,
+        .first_junk = text_or_none(s->first_junk),
+        .stderr_tail = text_or_none(s->stderr_tail),
+        .numbers = {.calls = s->n_calls,
+                    .errors = s->n_errors,
+                    .timeouts = s->n_timeouts,
+                    .cancelled = s->n_cancelled,
+                    .cache_hits = s->n_cached,
+                    .p50_us = histogram_quantile(&s->times, 0.50),
+                    .p90_us = histogram_quantile(&s->times, 0.90),
+                    .p95_us = histogram_quantile(&s->times, 0.95),
+                    .p99_us = histogram_quantile(&s->times, 0.99),
+                    .max_us = histogram_max(&s->times)},
+    };
+    tell_session(s, out);
+}
+
+bool mcp_server_at(mcp_host *h, size_t index, mcp_server_info *out) {
+    if (index >= h->servers.count) return false;
+    tell(h->servers.at[index], out);
+    return true;
+}
+
+bool mcp_server_get(mcp_host *h, const char *name, mcp_server_info *out) {
+    server *s = host_find(h, name);
+    if (s) tell(s, out);
+    return s != NULL;
+}
+
+const mcp_tool *mcp_tool_at(mcp_host *h, const char *name, size_t index) {
+    const server *s = host_find(h, name);
+    const catalogue_list *l = s ? server_list(s, LIST_TOOLS) : NULL;
+    return l && index < l->tools.count ? &l->tools.at[index] : NULL;
+}
+
+const mcp_tool *mcp_tool_find(mcp_host *h, const char *name, const char *tool) {
+    const server *s = host_find(h, name);
+    return s ? catalogue_tool(server_list(s, LIST_TOOLS), tool) : NULL;
+}
+
+const mcp_resource *mcp_resource_at(mcp_host *h, const char *name, size_t index) {
+    const server *s = host_find(h, name);
+    if (!s) return NULL;
+    const catalogue_list *l = server_list(s, LIST_RESOURCES);
+    if (index < l->resources.count) return &l->resources.at[index];
+    index -= l->resources.count;
+    l = server_list(s, LIST_TEMPLATES);
+    return index < l->resources.count ? &l->resources.at[index] : NULL;
+}
+
+const mcp_prompt *mcp_prompt_at(mcp_host *h, const char *name, size_t index) {
+    const server *s = host_find(h, name);
+    const catalogue_list *l = s ? server_list(s, LIST_PROMPTS) : NULL;
+    return l && index < l->prompts.count ? &l->prompts.at[index] : NULL;
+}

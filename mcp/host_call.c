@@ -1,0 +1,472 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Calls: from an order to exactly one answer for each who waits.
+ *
+ *     QUEUED --(room, and nothing to ask)--> RUNNING --answer, time--> told, freed
+ *        |--(a question)--> ASKING --yes--> QUEUED
+ *
+ * Answers are told as they come.  Every other end goes through `ended` and is told at the next turn
+ * of the loop, so that `done` never runs inside mcp_call or while a server is being taken apart.
+ * A call that was sent is never sent again.  Thread: loop. */
+#include <stdarg.h>
+
+#include "engine/base/clock.h"
+#include "engine/base/hash.h"
+#include "engine/base/limits.h"
+#include "mcp/canonical.h"
+#include "mcp/host_private.h"
+
+/* ---- limits by purpose ----------------------------------------------------------------------- */
+
+static const struct {
+    double idle_ms, total_ms;
+    bool configurable; /* what the server's definition says counts */
+} PURPOSES[] = {
+    [MCP_FOR_USER] = {LIMIT_MCP_IDLE_MS, LIMIT_MCP_TOTAL_MS, true},
+    [MCP_FOR_ACTION] = {3000, 9000, false},
+    [MCP_FOR_MODEL] = {LIMIT_MCP_IDLE_MS, LIMIT_MCP_TOTAL_MS, true},
+    [MCP_FOR_HOVER] = {300, 900, false},
+    [MCP_FOR_BACKGROUND] = {10000, 30000, false},
+};
+
+static void set_limits(call *c, const mcp_order *o) {
+    const mcp_definition *d = c->server ? c->server->def : NULL;
+    c->idle_ms = PURPOSES[o->purpose].idle_ms;
+    c->total_ms = PURPOSES[o->purpose].total_ms;
+    if (d && PURPOSES[o->purpose].configurable) {
+        if (d->idle_ms) c->idle_ms = d->idle_ms;
+        if (d->total_ms) c->total_ms = d->total_ms;
+    }
+    if (o->idle_ms) c->idle_ms = o->idle_ms;
+    if (o->total_ms) c->total_ms = o->total_ms;
+}
+
+/* ---- ends ------------------------------------------------------------------------------------ */
+
+static void call_free(call *c) {
+    vec_free(&c->waiters);
+    cJSON_Delete(c->arguments);
+    xfree(c->name);
+    xfree(c);
+}
+
+static void leave(call *c) {
+    server *s = c->server;
+    if (!s) return;
+    asks_forget(c->host, NULL, c);
+    for (size_t i = 0; i < s->calls.count; i++) {
+        if (s->calls.at[i] != c) continue;
+        vec_remove(&s->calls, i);
+        break;
+    }
+    s->used_ms = clock_ms();
+    host_wake_at(c->host, s->used_ms + 1); /* others may have room now; it may become unused */
+}
+
+static void tell_waiters(call *c, const mcp_answer *a) {
+    for (size_t i = 0; i < c->waiters.count; i++) {
+        mcp_answer own = *a;
+        own.call = c->waiters.at[i].id;
+        c->waiters.at[i].done(c->waiters.at[i].ud, &own);
+    }
+}
+
+void call_finish(call *c, const mcp_answer *a) {
+    leave(c);
+    c->state = CALL_ENDED;
+    tell_waiters(c, a);
+    call_free(c);
+}
+
+static void count(server *s, mcp_outcome outcome) {
+    if (!s) return;
+    s->n_calls++;
+    s->n_timeouts += outcome == MCP_TIMEOUT || outcome == MCP_IDLE_TIMEOUT;
+    s->n_cancelled += outcome == MCP_CANCELLED;
+    s->n_errors += outcome != MCP_OK && outcome != MCP_CANCELLED;
+}
+
+void call_fail(call *c, mcp_outcome outcome, const char *fmt, ...) {
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(c->why, sizeof c->why, fmt, args);
+    va_end(args);
+    leave(c);
+    count(c->server, outcome);
+    c->state = CALL_ENDED;
+    c->outcome = outcome;
+    c->server = NULL; /* it may be gone when the waiters are told */
+    vec_push(&c->host->ended, c);
+    host_wake_at(c->host, clock_ms());
+}
+
+void call_tell_ended(mcp_host *h) {
+    for (size_t n = h->ended.count; n > 0 && h->ended.count; n--) {
+        call *c = h->ended.at[0];
+        vec_remove(&h->ended, 0);
+        uint64_t now = clock_us();
+        tell_waiters(c, &(mcp_answer){
+                            .outcome = c->outcome,
+                            .message = c->why,
+                            .queue_us = (c->begun_us ? c->begun_us : now) - c->queued_us,
+                            .run_us = c->begun_us ? now - c->begun_us : 0,
+                        });
+        call_free(c);
+    }
+}
+
+/* ---- answers --------------------------------------------------------------------------------- */
+
+static bool is_failed(const cJSON *result) {
+    return cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(result, "isError"));
+}
+
+/* Fills the texts of an answer and tells it. */
+static void tell_result(call *c, mcp_answer *a) {
+    server *s = c->server;
+    strbuf whole, cut;
+    strbuf_init(&whole, SIZE_MAX / 2);
+    strbuf_init(&cut, SIZE_MAX / 2);
+    output_text(&whole, a->result);
+    size_t max = s->def->output_bytes ? s->def->output_bytes : LIMIT_MCP_OUTPUT_BYTES;
+    a->truncated = output_cut(&cut, strbuf_str(&whole), max);
+    if (a->truncated) a->spill = spill_write(c->host->spill, strbuf_str(&whole));
+    a->text = cut.ptr ? strbuf_str(&cut) : STR("");
+    char first[256];
+    if (a->outcome == MCP_TOOL_ERROR) {
+        err e;
+        err_set(&e, ERR_USAGE, "%.*s", (int)MIN(a->text.len, 250), a->text.ptr);
+        snprintf(first, sizeof first, "%.250s", e.text);
+        a->message = first;
+    }
+    call_finish(c, a);
+    strbuf_deinit(&whole);
+    strbuf_deinit(&cut);
+}
+
+static void recovered(server *s) {
+    s->timeouts = 0;
+    if (s->state == MCP_DEGRADED) server_set(s, MCP_READY, "");
+}
+
+static mcp_outcome outcome_of(status s) {
+    switch (s) {
+    case ERR_USAGE:
+    case ERR_FORMAT: return MCP_RPC_ERROR;
+    case ERR_LIMIT: return MCP_TOO_LARGE;
+    case ERR_NOT_FOUND: return MCP_NOT_STARTED;
+    case OK:
+    case ERR_IO:
+    case ERR_UNSUPPORTED:
+    case ERR_DEVICE:
+    case ERR_CANCELLED: break;
+    }
+    return MCP_SERVER_GONE;
+}
+
+static void on_answer(void *ud, const rpc_answer *from) {
+    call *c = ud;
+    server *s = c->server;
+    uint64_t now = clock_us();
+    mcp_answer a = {
+        .outcome = from->status == OK ? is_failed(from->result) ? MCP_TOOL_ERROR : MCP_OK
+                                      : outcome_of(from->status),
+        .message = from->message,
+        .code = from->code,
+        .result = from->result,
+        .bytes = from->bytes,
+        .queue_us = c->begun_us - c->queued_us,
+        .run_us = now - c->begun_us,
+    };
+    count(s, a.outcome);
+    histogram_add(&s->times, a.run_us, clock_ms());
+    if (from->status == OK || from->status == ERR_USAGE) recovered(s);
+    if (from->status == OK) {
+        tell_result(c, &a);
+        return;
+    }
+    err e; /* the server's sentence: cleaned */
+    err_set(&e, ERR_USAGE, "%.300s", from->message ? from->message : "the connection ended");
+    a.message = e.text;
+    call_finish(c, &a);
+}
+
+/* ---- sending --------------------------------------------------------------------------------- */
+
+static cJSON *params_of(const call *c, const char **method) {
+    static const char *const methods[] = {
+        [MCP_CALL_TOOL] = "tools/call",
+        [MCP_READ_RESOURCE] = "resources/read",
+        [MCP_GET_PROMPT] = "prompts/get",
+        [MCP_COMPLETE] = "completion/complete",
+    };
+    *method = methods[c->verb];
+    if (c->verb == MCP_COMPLETE) return cJSON_Duplicate(c->arguments, true);
+    cJSON *p = cJSON_CreateObject();
+    cJSON_AddStringToObject(p, c->verb == MCP_READ_RESOURCE ? "uri" : "name", c->name);
+    if (c->verb != MCP_READ_RESOURCE)
+        cJSON_AddItemToObject(p, "arguments", cJSON_Duplicate(c->arguments, true));
+    return p;
+}
+
+static void call_send(call *c) {
+    const char *method;
+    cJSON *params = params_of(c, &method);
+    c->state = CALL_RUNNING;
+    c->begun_ms = c->life_ms = clock_ms();
+    c->begun_us = clock_us();
+    c->handle = session_request(c->server->session, method, params, on_answer, c);
+    host_wake_at(c->host, c->begun_ms + MIN(c->idle_ms, c->total_ms));
+}
+
+static size_t running(const server *s) {
+    size_t n = 0;
+    for (size_t i = 0; i < s->calls.count; i++)
+        n += s->calls.at[i]->state == CALL_RUNNING;
+    return n;
+}
+
+static size_t running_everywhere(const mcp_host *h) {
+    size_t n = 0;
+    for (size_t i = 0; i < h->servers.count; i++)
+        n += running(h->servers.at[i]);
+    return n;
+}
+
+/* Sends, asks about, or refuses one call that waits. */
+static void call_begin(call *c) {
+    server *s = c->server;
+    const mcp_tool *t = NULL;
+    if (c->verb == MCP_CALL_TOOL) {
+        t = catalogue_tool(server_list(s, LIST_TOOLS), c->name);
+        if (!t) {
+            call_fail(c, MCP_UNKNOWN, "server %s has no tool \"%.80s\"", s->def->name, c->name);
+            return;
+        }
+    }
+    const char *why = "";
+    switch (policy_of(c, t, &why)) {
+    case POLICY_ALLOW: call_send(c); return;
+    case POLICY_ASK: ask_tool(c, t); return;
+    case POLICY_DENY: call_fail(c, MCP_DENIED, "%s", why); return;
+    }
+}
+
+void calls_run(server *s) {
+    if (s->state != MCP_READY && s->state != MCP_DEGRADED) return;
+    size_t limit = s->def->concurrency ? s->def->concurrency : LIMIT_MCP_CALLS_SERVER;
+    for (size_t i = 0; s->session && i < s->calls.count;) {
+        call *c = s->calls.at[i];
+        if (c->state == CALL_QUEUED) {
+            if (running(s) >= limit || running_everywhere(s->host) >= LIMIT_MCP_CALLS) return;
+            call_begin(c);
+        }
+        i += i < s->calls.count && s->calls.at[i] == c; /* unless it left */
+    }
+}
+
+/* ---- time ------------------------------------------------------------------------------------ */
+
+static void timed_out(call *c, mcp_outcome outcome, double ms) {
+    server *s = c->server;
+    session_cancel(s->session, c->handle, "timeout");
+    call_fail(c, outcome,
+              outcome == MCP_TIMEOUT ? "no answer within %.1f s"
+                                     : "no sign of life for %.1f s; the call may have its effect",
+              ms / 1000);
+    s->timeouts++;
+    if (s->timeouts >= 2 * LIMIT_MCP_TIMEOUTS) {
+        s->retry_ms = clock_ms();
+        server_down(s, MCP_BACKOFF, MCP_SERVER_GONE, "it answers nothing any more");
+        server_stop(s, THEN_IDLE);
+    } else if (s->timeouts >= LIMIT_MCP_TIMEOUTS && s->state == MCP_READY) {
+        server_set(s, MCP_DEGRADED, "several calls in a row were not answered in time");
+    }
+}
+
+static void check_running(call *c, double now) {
+    server *s = c->server;
+    if (s->open_questions) c->life_ms = now; /* it waits for a person, not the other way round */
+    if (now >= c->begun_ms + c->total_ms)
+        timed_out(c, MCP_TIMEOUT, c->total_ms);
+    else if (now >= c->life_ms + c->idle_ms)
+        timed_out(c, MCP_IDLE_TIMEOUT, c->idle_ms);
+    else
+        host_wake_at(c->host,
+                     MIN(c->begun_ms + c->total_ms, c->life_ms + c->idle_ms));
+}
+
+static void check_waiting(call *c, double now) {
+    const server *s = c->server;
+    bool patient = PURPOSES[c->purpose].configurable && s->state == MCP_STARTING;
+    bool asking = c->state == CALL_ASKING || s->asked;
+    double until = c->queued_ms + (asking || patient ? c->total_ms : c->idle_ms);
+    if (now >= until)
+        call_fail(c, MCP_NOT_STARTED, "it waited %.1f s and was not sent; server %s is %s",
+                  (now - c->queued_ms) / 1000, s->def->name, mcp_state_name(s->state));
+    else
+        host_wake_at(c->host, until);
+}
+
+void calls_tick(server *s, double now_ms) {
+    for (size_t i = s->calls.count; i-- > 0;) {
+        if (i >= s->calls.count) continue; /* the server went down */
+        call *c = s->calls.at[i];
+        if (c->state == CALL_RUNNING)
+            check_running(c, now_ms);
+        else
+            check_waiting(c, now_ms);
+    }
+}
+
+/* ---- orders ---------------------------------------------------------------------------------- */
+
+static void make_key(call *c) {
+    char arguments[65];
+    canonical_hash(c->arguments, arguments);
+    sha256 h;
+    sha256_init(&h);
+    sha256_add(&h, &(char){(char)('a' + (int)c->verb)}, 1);
+    sha256_add(&h, c->name, strlen(c->name) + 1);
+    sha256_add(&h, arguments, 64);
+    sha256_hex(&h, c->key);
+}
+
+/* Equal calls that surely have no effect need to be made only once at a time. */
+static bool is_look_up(const server *s, const call *c) {
+    if (c->verb != MCP_CALL_TOOL) return true;
+    const mcp_tool *t = catalogue_tool(server_list(s, LIST_TOOLS), c->name);
+    return t && t->annotated && t->read_only;
+}
+
+static call *find_equal(const server *s, const call *c) {
+    for (size_t i = 0; i < s->calls.count; i++) {
+        call *other = s->calls.at[i];
+        if (other->shared && other->approved == c->approved && other->purpose == c->purpose &&
+            strcmp(other->key, c->key) == 0)
+            return other;
+    }
+    return NULL;
+}
+
+/* Why a call cannot even wait; false: it can. */
+static bool refuse(call *c) {
+    server *s = c->server;
+    size_t waiting = s->calls.count - running(s);
+    double pause = s->retry_ms - clock_ms();
+    bool ready = s->state == MCP_READY || s->state == MCP_DEGRADED;
+    if (s->state == MCP_DISABLED)
+        call_fail(c, MCP_NOT_STARTED, "server %s is disabled", s->def->name);
+    else if (s->state == MCP_FAILED)
+        call_fail(c, MCP_NOT_STARTED, "server %s is not running: %s", s->def->name, s->why);
+    else if (s->state == MCP_BACKOFF && pause > 0)
+        call_fail(c, MCP_NOT_STARTED, "server %s is not running: %s; it starts again in %.1f s",
+                  s->def->name, s->why, pause / 1000);
+    else if (s->state == MCP_UNTRUSTED && (s->denied || !c->host->hooks.ask))
+        call_fail(c, MCP_DENIED, "server %s of the project was not approved", s->def->name);
+    else if (c->purpose == MCP_FOR_HOVER && !ready)
+        call_fail(c, MCP_NOT_STARTED, "server %s does not run", s->def->name);
+    else if (s->state == MCP_DEGRADED && c->purpose != MCP_FOR_USER)
+        call_fail(c, MCP_NOT_STARTED, "server %s does not answer in time: %s", s->def->name,
+                  s->why);
+    else if (waiting >= LIMIT_MCP_QUEUE)
+        call_fail(c, MCP_BUSY, "%zu calls wait for server %s already", waiting, s->def->name);
+    else
+        return false;
+    return true;
+}
+
+/* Behind all that are as urgent. */
+static void enqueue(call *c) {
+    server *s = c->server;
+    size_t at = s->calls.count;
+    while (at > 0 && s->calls.at[at - 1]->state == CALL_QUEUED &&
+           s->calls.at[at - 1]->purpose > c->purpose)
+        at--;
+    vec_push(&s->calls, c);
+    memmove(s->calls.at + at + 1, s->calls.at + at, (s->calls.count - 1 - at) * sizeof c);
+    s->calls.at[at] = c;
+    s->used_ms = c->queued_ms;
+}
+
+static call *call_new(mcp_host *h, const mcp_order *o) {
+    call *c = xcalloc(1, sizeof *c);
+    c->host = h;
+    c->server = o->server ? host_find(h, o->server) : NULL;
+    c->verb = o->verb;
+    c->name = xstrdup(o->name ? o->name : "");
+    c->arguments = o->arguments ? cJSON_Duplicate(o->arguments, true) : cJSON_CreateObject();
+    c->purpose = o->purpose;
+    c->approved = o->approved;
+    c->queued_ms = clock_ms();
+    c->queued_us = clock_us();
+    set_limits(c, o);
+    return c;
+}
+
+uint64_t mcp_call(mcp_host *h, const mcp_order *order, mcp_done done, void *ud) {
+    ASSERT(!h->closing);
+    uint64_t id = ++h->last_id;
+    call *c = call_new(h, order);
+    server *s = c->server;
+    vec_push(&c->waiters, ((waiter){id, done, ud}));
+    if (!s) {
+        call_fail(c, MCP_UNKNOWN, "there is no MCP server \"%.80s\"",
+                  order->server ? order->server : "");
+        return id;
+    }
+    c->shared = is_look_up(s, c);
+    if (c->shared) {
+        make_key(c);
+        call *equal = find_equal(s, c);
+        if (equal) {
+            vec_push(&equal->waiters, ((waiter){id, done, ud}));
+            call_free(c);
+            return id;
+        }
+    }
+    if (refuse(c)) return id;
+    enqueue(c);
+    host_wake_at(h, c->queued_ms + c->idle_ms);
+    server_start(s);
+    calls_run(s);
+    return id;
+}
+
+/* ---- cancelling ------------------------------------------------------------------------------ */
+
+/* The waiter leaves; the last one takes the call with it. */
+static void cancel_waiter(call *c, size_t at) {
+    if (c->waiters.count == 1) {
+        if (c->state == CALL_RUNNING)
+            session_cancel(c->server->session, c->handle, "cancelled");
+        call_fail(c, MCP_CANCELLED, "cancelled");
+        return;
+    }
+    call *lone = xcalloc(1, sizeof *lone);
+    lone->host = c->host;
+    lone->queued_us = c->queued_us;
+    vec_push(&lone->waiters, c->waiters.at[at]);
+    vec_remove(&c->waiters, at);
+    call_fail(lone, MCP_CANCELLED, "cancelled");
+}
+
+void mcp_cancel(mcp_host *h, uint64_t id) {
+    for (size_t i = 0; i < h->servers.count; i++) {
+        const server *s = h->servers.at[i];
+        for (size_t k = 0; k < s->calls.count; k++) {
+            call *c = s->calls.at[k];
+            for (size_t w = 0; w < c->waiters.count; w++) {
+                if (c->waiters.at[w].id != id) continue;
+                cancel_waiter(c, w);
+                return;
+            }
+        }
+    }
+}
+
+call *call_by_handle(const server *s, int64_t handle) {
+    for (size_t i = 0; handle && i < s->calls.count; i++)
+        if (s->calls.at[i]->state == CALL_RUNNING && s->calls.at[i]->handle == handle)
+            return s->calls.at[i];
+    return NULL;
+}

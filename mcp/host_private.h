@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* The parts of the host that its files share.  Thread: loop. */
+#include "mcp/approvals.h"
+#include "mcp/histogram.h"
+#include "mcp/output.h"
+#include "mcp/process.h"
+#include "mcp/session.h"
+
+typedef struct server server;
+
+/* Somebody who waits for a call: more than one when equal look-ups were joined. */
+typedef struct {
+    uint64_t id;
+    mcp_done done;
+    void *ud;
+} waiter;
+
+typedef enum { CALL_QUEUED, CALL_ASKING, CALL_RUNNING, CALL_ENDED } call_state;
+
+/* A call from mcp_call to its answers; in exactly one of server.calls and host.ended. */
+typedef struct {
+    mcp_host *host;
+    server *server; /* NULL: there is no such server */
+    call_state state;
+    mcp_verb verb;
+    char *name;
+    cJSON *arguments;
+    mcp_purpose purpose;
+    bool approved;
+    bool shared;    /* equal calls may join it */
+    char key[65];   /* of verb, name and arguments */
+    double queued_ms, idle_ms, total_ms;
+    double begun_ms, life_ms; /* RUNNING: when, and the last sign of life */
+    uint64_t queued_us, begun_us;
+    int64_t handle;           /* RUNNING: of the session */
+    VEC(waiter) waiters;
+    mcp_outcome outcome; /* ENDED, to be told at the next turn */
+    char why[384];
+} call;
+
+/* Why a process is being ended. */
+typedef enum { THEN_IDLE, THEN_START, THEN_FREE } then_do;
+
+struct server {
+    mcp_host *host;
+    mcp_definition *def;
+    char hash[65];
+    mcp_state state;
+    char why[384];
+    session *session;
+    process *process;
+    bool broken;      /* the session failed: to be settled outside of its hooks */
+    bool denied;      /* a person said no to its start */
+    bool legacy_only; /* it ended when it was probed in the modern way */
+    bool stopping;    /* its process is being ended; `then` says what follows */
+    then_do then;
+    uint64_t asked;   /* question about its start that is open; 0: none */
+    int open_questions;
+    double begun_ms, since_ms, used_ms, ready_ms, retry_ms;
+    int failures; /* in a row, for the pause */
+    double crashes[LIMIT_MCP_CRASHES];
+    size_t n_crashes;
+    int timeouts; /* in a row */
+    VEC(call *) calls; /* queued, asking and running; those that wait in order of urgency */
+    VEC(int64_t) lost; /* ids of requests that could not be written */
+    catalogue_list kept[LIST_COUNT]; /* what it offered when it last ran */
+    char *stderr_tail, *first_junk, *name_said, *version_said, *instructions, *oddities;
+    char protocol[16];
+    bool modern;
+    uint64_t starts, exits, junk_lines, late_answers, stderr_bytes;
+    uint64_t n_calls, n_errors, n_timeouts, n_cancelled, n_cached;
+    histogram times;
+};
+
+typedef struct {
+    uint64_t id;
+    mcp_ask kind;
+    server *server;
+    call *call;       /* MCP_ASK_TOOL */
+    uint64_t number;  /* of the session's question */
+    cJSON *schema;    /* MCP_ASK_FORM: for its defaults */
+    double until_ms;
+} asked;
+
+struct mcp_host {
+    uv_loop_t *loop;
+    uv_timer_t timer;
+    double due_ms; /* when the timer fires; 0: it does not run */
+    mcp_hooks hooks;
+    char *workspace, *state_dir, *cache_dir, *search_path;
+    approvals *approvals;
+    spill *spill;
+    VEC(server *) servers;
+    VEC(call *) ended; /* to be told at the next turn */
+    VEC(session *) graves; /* silent, to be freed at the next turn */
+    VEC(asked) questions;
+    uint64_t last_id; /* of calls and questions */
+    bool closing;
+    void (*closed)(void *ud);
+    void *closed_ud;
+};
+
+/* ---- host.c ---- */
+void host_wake_at(mcp_host *h, double when_ms);
+server *host_find(const mcp_host *h, const char *name);
+void host_maybe_closed(mcp_host *h);
+
+/* ---- host_server.c ---- */
+server *server_new(mcp_host *h, mcp_definition *def); /* takes `def` */
+void server_free(server *s);
+void server_start(server *s); /* as far as its state allows */
+/* Ends the connection: calls that run get `outcome`, those that wait get NOT_STARTED. */
+void server_down(server *s, mcp_state next, mcp_outcome outcome, const char *why);
+void server_stop(server *s, then_do then);
+void server_settle(server *s); /* after anything that may have broken its session */
+void server_tick(server *s, double now_ms);
+const catalogue_list *server_list(const server *s, list_kind k);
+void server_set(server *s, mcp_state next, const char *why);
+
+/* ---- host_call.c ---- */
+void call_finish(call *c, const mcp_answer *a); /* tells all waiters, frees it */
+/* Takes it off its server; its waiters are told at the next turn. */
+void call_fail(call *c, mcp_outcome outcome, const char *fmt, ...) PRINTF_LIKE(3, 4);
+void calls_run(server *s); /* sends what may be sent */
+void calls_tick(server *s, double now_ms);
+void call_tell_ended(mcp_host *h);
+call *call_by_handle(const server *s, int64_t handle);
+
+/* ---- host_ask.c ---- */
+typedef enum { POLICY_ALLOW, POLICY_ASK, POLICY_DENY } policy;
+policy policy_of(const call *c, const mcp_tool *t, const char **why);
+void ask_server(server *s);
+void ask_tool(call *c, const mcp_tool *t);
+void ask_session(server *s, const session_question *q);
+void asks_forget(mcp_host *h, const server *s, const call *c); /* one of them NULL */
+void asks_tick(mcp_host *h, double now_ms);
