@@ -37,6 +37,10 @@ void context_set_confidence(context *c, float logprob_mean_min) {
     c->logprob_mean_min = logprob_mean_min;
 }
 
+void context_set_filters_off(context *c, uint32_t bits) {
+    c->filters_off = bits;
+}
+
 /* ---- privacy --------------------------------------------------------------------------------- */
 
 static void judge(context *c, document *d) {

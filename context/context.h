@@ -17,6 +17,9 @@ typedef struct document document;
 
 context *context_new(void);
 void context_free(context *c); /* accepts NULL */
+/* Filters that are not run, as a sum of context_filter_bit(); 0: all run. */
+void context_set_filters_off(context *c, uint32_t bits);
+uint32_t context_filter_bit(const char *name); /* 0: there is none that can be switched off */
 /* Answers with a lower mean log-probability per token are not shown ("confidence"). */
 void context_set_confidence(context *c, float logprob_mean_min);
 

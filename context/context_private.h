@@ -14,6 +14,7 @@ struct context {
     scope_query *queries;   /* one per grammar of the build */
     float logprob_mean_min; /* answers below are not shown */
     privacy *privacy;
+    uint32_t filters_off;   /* bits of context_filter_bit */
 };
 
 /* Goes on with a document's parse for `budget_us`; true when its tree is up to date. */

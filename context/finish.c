@@ -24,15 +24,31 @@
 #include "context/shape.h"
 #include "engine/base/limits.h"
 
+/* `fixed`: what a suggestion is, not a matter of taste, so it cannot be switched off. */
 static const struct {
     const char *name;
     const char *(*run)(candidate *c);
+    bool fixed;
 } filters[] = {
-    {"bytes", filter_bytes},     {"marker", filter_marker},       {"confidence", filter_confidence},
-    {"cut", filter_cut},         {"indent", filter_indent},       {"blank", filter_blank},
-    {"repeat", filter_repeat},   {"duplicate", filter_duplicate}, {"suffix", filter_suffix},
-    {"bracket", filter_bracket}, {"syntax", filter_syntax},       {"blank", filter_blank},
+    {"bytes", filter_bytes, true},
+    {"marker", filter_marker, false},
+    {"confidence", filter_confidence, false},
+    {"cut", filter_cut, true},
+    {"indent", filter_indent, false},
+    {"blank", filter_blank, true},
+    {"repeat", filter_repeat, false},
+    {"duplicate", filter_duplicate, false},
+    {"suffix", filter_suffix, false},
+    {"bracket", filter_bracket, false},
+    {"syntax", filter_syntax, false},
+    {"blank", filter_blank, true},
 };
+
+uint32_t context_filter_bit(const char *name) {
+    for (size_t i = 0; i < COUNTOF(filters); i++)
+        if (!filters[i].fixed && !strcmp(filters[i].name, name)) return 1u << i;
+    return 0;
+}
 
 str first_line(str text) {
     const char *lf = text.len ? memchr(text.ptr, '\n', text.len) : NULL;
@@ -71,6 +87,7 @@ void context_finish(context *c, document *d, const context_prompt *p, const cont
     candidate_init(&work, d, p, answer, a);
     work.logprob_mean_min = c->logprob_mean_min;
     for (size_t i = 0; i < COUNTOF(filters); i++) {
+        if (c->filters_off >> i & 1) continue;
         const char *reason = filters[i].run(&work);
         if (!reason) continue;
         out->reason = reason;

@@ -55,6 +55,7 @@ typedef struct {
     int context_tokens, layers, dim, vocab;
     fim_format fim;          /* what prompts for this model use */
     bool single_line;        /* it was trained on single lines: do not ask it for blocks */
+    int confidence_percent;  /* weaker suggestions are not worth showing; 0: not measured */
     double load_ms;
 } engine_model_info;
 
@@ -69,6 +70,10 @@ typedef enum {
     PROMPT_COMPLETION, /* path, context, prefix, suffix in the model's own FIM (or prefix) format */
 } prompt_kind;
 
+/* The text around the cursor in the prompt.  A model whose vocabulary lacks the markers for what is
+ * asked keeps its own order. */
+typedef enum { ORDER_MODEL, ORDER_PREFIX, ORDER_PSM, ORDER_SPM } prompt_order;
+
 typedef struct {
     str path, text; /* a piece of another file; path may be empty */
 } prompt_chunk;
@@ -82,6 +87,7 @@ typedef struct {
     const prompt_chunk *chunks; /* stable first, volatile last */
     size_t n_chunks;
     str prefix, suffix; /* around the cursor */
+    prompt_order order;
     bool special;       /* PROMPT_TEXT: parse special tokens */
     bool heal; /* cut the prompt back to a certain token boundary and constrain the output */
     int prefix_tokens_max, suffix_tokens_max, context_tokens_max; /* 0: chosen by the engine */

@@ -30,12 +30,6 @@
 
 /* ---- style ----------------------------------------------------------------------------------- */
 
-static bool contains_ignore_case(str s, str word) {
-    for (size_t i = 0; i + word.len <= s.len; i++)
-        if (str_eq_ignore_case(str_sub(s, i, i + word.len), word)) return true;
-    return false;
-}
-
 /* Does the file itself name the markers?  Vocabularies often have them though the model never saw
  * one, so markers that only exist by their text count for models that call themselves code models.
  * */
@@ -49,8 +43,8 @@ static bool is_trained_for_fim(const gguf *g) {
     gguf_find_str(g, "general.basename", &base);
     static const char *const words[] = {"cod", "granite", "mellum", "fim"};
     for (size_t i = 0; i < COUNTOF(words); i++)
-        if (contains_ignore_case(name, str_of(words[i])) ||
-            contains_ignore_case(base, str_of(words[i])))
+        if (str_contains_ignore_case(name, str_of(words[i])) ||
+            str_contains_ignore_case(base, str_of(words[i])))
             return true;
     str arch = {0};
     return gguf_find_str(g, "general.architecture", &arch) && str_eq(arch, STR("starcoder2"));
@@ -86,7 +80,7 @@ void prompt_style_detect(prompt_style *out, const tokenizer *t, const gguf *g) {
     str name = {0};
     gguf_find_str(g, "general.name", &name);
     for (size_t i = 0; i < COUNTOF(families); i++) {
-        if (!contains_ignore_case(name, str_of(families[i].name))) continue;
+        if (!str_contains_ignore_case(name, str_of(families[i].name))) continue;
         out->layout = families[i].layout;
         out->header = families[i].header;
         out->single_line = families[i].single_line;
@@ -303,9 +297,27 @@ static status build_raw(prompt *out, const prompt_style *style, encoder *enc,
     return enc->status;
 }
 
-status prompt_build(prompt *out, const prompt_style *style, const tokenizer *t,
+/* The style with the order that the caller asks for. */
+static prompt_style reordered(const prompt_style *style, prompt_order order) {
+    prompt_style s = *style;
+    bool markers = s.pre >= 0 && s.suf >= 0 && s.mid >= 0;
+    if (order == ORDER_PREFIX) {
+        s.format = FIM_NONE;
+        s.layout = "P";
+    } else if (order == ORDER_PSM && markers) {
+        s.format = FIM_PSM;
+        s.layout = "pPsSm";
+    } else if (order == ORDER_SPM && markers && s.format != FIM_SPM) {
+        s.format = FIM_SPM;
+        s.layout = "psSmP";
+    }
+    return s;
+}
+
+status prompt_build(prompt *out, const prompt_style *own, const tokenizer *t,
                     const engine_job *job, int context, err *e) {
     prompt p = {0};
+    const prompt_style asked = reordered(own, job->prompt.order), *style = &asked;
     encoder enc = {.t = t, .e = e};
     status s = job->prompt.kind == PROMPT_COMPLETION
                    ? build_completion(&p, style, &enc, job, context)

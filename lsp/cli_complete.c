@@ -110,10 +110,10 @@ static status ask(asking *q, const settings *st, err *e) {
         .document = q->document,
         .offset = q->offset,
         .invoked = !q->args->automatic,
-        .single_line = cli_engine_info(q->engine)->single_line,
         .client = 1,
         .priority = PRIO_TYPE,
         .received_ms = clock_ms(),
+        .model = cli_engine_info(q->engine),
         .settings = st,
     };
     completion *run = completion_start(q->completer, &rq, on_done, q);

@@ -12,6 +12,8 @@
  */
 #include "lsp/completion.h"
 
+#include <math.h>
+
 #include "engine/base/clock.h"
 #include "engine/base/log.h"
 #include "engine/base/vec.h"
@@ -23,6 +25,8 @@ struct completion {
     arena arena;
     str forced;
     context_prompt prompt;
+    float logprob_mean_min;
+    uint32_t filters_off;
     job_id job;
     completion_done done;
     void *ud;
@@ -61,8 +65,8 @@ static void assemble(completion *run, const completion_request *rq) {
         .invoked = rq->invoked,
         .prefix_bytes_max = rq->settings->context.prefix_bytes,
         .suffix_bytes_max = rq->settings->context.suffix_bytes,
-        .multiline_allowed =
-            rq->settings->completion.multiline != MULTILINE_NEVER && !rq->single_line,
+        .multiline_allowed = rq->settings->completion.multiline == MULTILINE_AUTO &&
+                             !(rq->model && rq->model->single_line),
     };
     context_assemble(run->context, run->document, &question, &run->arena, &run->prompt);
     if (rq->settings->completion.multiline == MULTILINE_ALWAYS) run->prompt.shape = SHAPE_BLOCK;
@@ -76,6 +80,15 @@ static sampling sampling_of(int variant) {
         s.seed = (uint64_t)variant;
     }
     return s;
+}
+
+static void remember_rules(completion *run, const completion_request *rq) {
+    int percent = rq->settings->completion.confidence;
+    if (percent < 0) percent = rq->model ? rq->model->confidence_percent : 0;
+    run->logprob_mean_min = percent > 0 ? logf((float)percent / 100.0f) : -1e30f;
+    const settings_list *off = &rq->settings->completion.filters_off;
+    for (int i = 0; i < off->count; i++)
+        run->filters_off |= context_filter_bit(off->at[i]);
 }
 
 static engine_job job_of(completion *run, const completion_request *rq) {
@@ -97,7 +110,8 @@ static engine_job job_of(completion *run, const completion_request *rq) {
                    .n_chunks = p->n_chunks,
                    .prefix = prefix,
                    .suffix = p->suffix,
-                   .heal = true},
+                   .order = rq->settings->context.order,
+                   .heal = rq->settings->completion.healing},
         .sampling = sampling_of(rq->variant),
         .tokens_max = rq->settings->completion.max_tokens,
         .time_budget_ms = rq->settings->completion.time_budget_ms,
@@ -120,6 +134,8 @@ static void judge(completion *run, const engine_result *result, completion_resul
         answer.raw = str_of(
             arena_printf(&run->arena, "%.*s%.*s", STR_ARG(run->forced), STR_ARG(result->text)));
     context_suggestion s = {0};
+    context_set_confidence(run->context, run->logprob_mean_min);
+    context_set_filters_off(run->context, run->filters_off);
     context_finish(run->context, run->document, &run->prompt, &answer, &run->arena, &s);
     r->raw = answer.raw;
     r->shown = s.shown;
@@ -174,6 +190,7 @@ completion *completion_start(completer *c, const completion_request *rq, complet
                         .started_ms = clock_ms()};
     arena_init(&run->arena);
     run->forced = arena_str(&run->arena, rq->forced);
+    remember_rules(run, rq);
     assemble(run, rq);
     run->context_ms = clock_ms() - run->started_ms;
     if (run->prompt.skip) {

@@ -31,10 +31,10 @@ typedef struct {
     str forced;         /* text that must come first at the cursor (the rest of the item that is
                            selected in the editor's menu); copied; usually empty */
     int slot;           /* of the model, which must be loaded */
-    bool single_line;   /* the model's word (engine_model_info); only "always" overrules it */
     uint64_t client;
     job_priority priority;
     double received_ms;       /* clock_ms() when the question arrived */
+    const engine_model_info *model; /* single_line, confidence_percent; borrowed; may be NULL */
     const settings *settings; /* read during completion_start only */
 } completion_request;
 

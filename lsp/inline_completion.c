@@ -348,10 +348,10 @@ static void start_try(inline_slot *slot, size_t index) {
         .variant = (int)index,
         .forced = str_of(slot->forced),
         .slot = MODEL_SLOT,
-        .single_line = s->options.model->info.single_line,
         .client = s->options.client,
         .priority = PRIO_TYPE,
         .received_ms = slot->reply->received_ms,
+        .model = &s->options.model->info,
         .settings = &s->settings,
     };
     at->slot = slot;

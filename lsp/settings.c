@@ -34,13 +34,17 @@ static const leaf leaves[] = {
     {"completion.auto",              LEAF_BOOL, offsetof(settings, completion.automatic)},
     {"completion.cacheEntries",      LEAF_INT,  offsetof(settings, completion.cache_entries)},
     {"completion.candidates",        LEAF_INT,  offsetof(settings, completion.candidates)},
+    {"completion.confidence",        LEAF_INT,  offsetof(settings, completion.confidence)},
     {"completion.debounceMs",        LEAF_INT,  offsetof(settings, completion.debounce_ms)},
     {"completion.disabledLanguages", LEAF_LIST, offsetof(settings, completion.disabled_languages)},
+    {"completion.filtersOff",        LEAF_LIST, offsetof(settings, completion.filters_off)},
+    {"completion.healing",           LEAF_BOOL, offsetof(settings, completion.healing)},
     {"completion.maxTokens",         LEAF_INT,  offsetof(settings, completion.max_tokens)},
     {"completion.menu",              LEAF_BOOL, offsetof(settings, completion.menu)},
     {"completion.multiline",         LEAF_ENUM, offsetof(settings, completion.multiline)},
     {"completion.speculate",         LEAF_BOOL, offsetof(settings, completion.speculate)},
     {"completion.timeBudgetMs",      LEAF_INT,  offsetof(settings, completion.time_budget_ms)},
+    {"context.order",                LEAF_ENUM, offsetof(settings, context.order)},
     {"context.prefixBytes",          LEAF_INT,  offsetof(settings, context.prefix_bytes)},
     {"context.suffixBytes",          LEAF_INT,  offsetof(settings, context.suffix_bytes)},
     {"enable",                       LEAF_BOOL, offsetof(settings, enable)},
@@ -137,24 +141,37 @@ static void apply_text(const apply *a, const leaf *l, const cJSON *value) {
     snprintf((char *)a->to + l->at, SETTINGS_NAME_BYTES, "%s", value->valuestring);
 }
 
-static void apply_list(const apply *a, const leaf *l, const cJSON *value) {
-    settings_list *to = (settings_list *)(void *)((char *)a->to + l->at);
+/* A list without "enum" takes any word. */
+static bool is_listed(const cJSON *words, const char *word) {
+    const cJSON *known;
+    cJSON_ArrayForEach(known, words) {
+        if (!strcmp(known->valuestring, word)) return true;
+    }
+    return !words;
+}
+
+static void apply_list(const apply *a, const leaf *l, const cJSON *schema, const cJSON *value) {
+    settings_list list = {0};
+    const cJSON *words = get(get(schema, "items"), "enum"), *item;
     bool good = is_empty(value) || cJSON_IsArray(value);
     good = good && cJSON_GetArraySize(value) <= SETTINGS_LIST_COUNT;
-    const cJSON *item;
     if (good) {
         cJSON_ArrayForEach(item, value) {
-            good = good && cJSON_IsString(item) && strlen(item->valuestring) < SETTINGS_ITEM_BYTES;
+            good = good && cJSON_IsString(item) &&
+                   strlen(item->valuestring) < SETTINGS_ITEM_BYTES &&
+                   is_listed(words, item->valuestring);
         }
     }
     if (!good) {
-        complain(a, l->path, value, "a list of at most 64 short texts");
+        complain(a, l->path, value,
+                 words ? "a list of the words in its description"
+                       : "a list of at most 64 short texts");
         return;
     }
-    to->count = 0;
     cJSON_ArrayForEach(item, value) {
-        snprintf(to->at[to->count++], SETTINGS_ITEM_BYTES, "%s", item->valuestring);
+        snprintf(list.at[list.count++], SETTINGS_ITEM_BYTES, "%s", item->valuestring);
     }
+    memcpy((char *)a->to + l->at, &list, sizeof list);
 }
 
 static void apply_leaf(const apply *a, const leaf *l, const cJSON *schema, const cJSON *value) {
@@ -168,7 +185,7 @@ static void apply_leaf(const apply *a, const leaf *l, const cJSON *schema, const
     case LEAF_INT: apply_int(a, l, schema, value); break;
     case LEAF_ENUM: apply_enum(a, l, schema, value); break;
     case LEAF_TEXT: apply_text(a, l, value); break;
-    case LEAF_LIST: apply_list(a, l, value); break;
+    case LEAF_LIST: apply_list(a, l, schema, value); break;
     }
 }
 

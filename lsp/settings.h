@@ -7,8 +7,7 @@
  * embedded in the program, and settings.c only maps its leaves to the fields below.  A wrong value
  * is one sentence and leaves the value that was there.  Thread: any; no shared state.
  */
-#include "engine/base/status.h"
-#include "engine/base/str.h"
+#include "engine/engine.h"
 
 typedef enum { MULTILINE_AUTO, MULTILINE_NEVER, MULTILINE_ALWAYS } settings_multiline;
 typedef enum { DEVICE_AUTO, DEVICE_CPU, DEVICE_CUDA, DEVICE_REF } settings_device;
@@ -34,10 +33,14 @@ typedef struct {
         int cache_entries;
         int candidates; /* for a completion that is invoked by hand */
         bool menu, speculate;
+        int confidence; /* percent; -1: the model's own */
+        bool healing;
+        settings_list filters_off;
         settings_list disabled_languages;
     } completion;
     struct {
         int prefix_bytes, suffix_bytes; /* 0: chosen */
+        prompt_order order;
     } context;
     struct {
         settings_list deny_globs; /* in the syntax of .gitignore */

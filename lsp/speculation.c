@@ -99,6 +99,7 @@ static void run(speculation *x, const document *d, const str pieces[3]) {
                              .client = s->options.client,
                              .priority = PRIO_SPEC,
                              .received_ms = clock_ms(),
+                             .model = &s->options.model->info,
                              .settings = &s->settings};
     completion *started = completion_start(s->options.completer, &rq, on_done, x);
     if (started) x->run = started; /* else on_done has been here */

@@ -22,6 +22,12 @@ bool str_eq_ignore_case(str a, str b) {
     return a.len == b.len && (!a.len || !strncasecmp(a.ptr, b.ptr, a.len));
 }
 
+bool str_contains_ignore_case(str s, str word) {
+    for (size_t i = 0; i + word.len <= s.len; i++)
+        if (str_eq_ignore_case(str_sub(s, i, i + word.len), word)) return true;
+    return false;
+}
+
 bool str_starts_with(str s, str prefix) {
     return prefix.len <= s.len && (!prefix.len || !memcmp(s.ptr, prefix.ptr, prefix.len));
 }

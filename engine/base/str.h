@@ -19,6 +19,7 @@ typedef struct {
 str str_of(const char *cstr); /* NULL gives the empty slice */
 bool str_eq(str a, str b);
 bool str_eq_ignore_case(str a, str b); /* ASCII only */
+bool str_contains_ignore_case(str s, str word);
 bool str_starts_with(str s, str prefix);
 bool str_ends_with(str s, str suffix);
 str str_sub(str s, size_t from, size_t to); /* clamped to the slice */

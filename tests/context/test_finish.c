@@ -87,6 +87,24 @@ static void confidence_is_a_setting(void **state) {
     fixture_deinit(&f);
 }
 
+static void a_filter_is_switched_off_by_its_name(void **state) {
+    UNUSED(state);
+    fixture f;
+    fixture_init(&f, "a.py", "x = @@\n");
+    context_prompt p = fixture_assemble(&f, (context_request){0});
+    context_answer answer = {.raw = STR(")("), .complete = true, .logprob_mean = -2.0f};
+    context_suggestion s;
+    context_finish(f.c, f.d, &p, &answer, &f.a, &s);
+    assert_false(s.shown);
+    assert_string_equal(s.reason, "syntax");
+    context_set_filters_off(f.c, context_filter_bit("syntax"));
+    context_finish(f.c, f.d, &p, &answer, &f.a, &s);
+    assert_true(s.shown);
+    assert_int_equal(context_filter_bit("bytes"), 0);
+    assert_int_equal(context_filter_bit("no-such"), 0);
+    fixture_deinit(&f);
+}
+
 /* An answer of any length ends in bounded time and bounded text. */
 static void long_answers_are_cut(void **state) {
     UNUSED(state);
@@ -110,6 +128,7 @@ int main(void) {
         cmocka_unit_test(answers),
         cmocka_unit_test(a_changed_document_is_stale),
         cmocka_unit_test(confidence_is_a_setting),
+        cmocka_unit_test(a_filter_is_switched_off_by_its_name),
         cmocka_unit_test(long_answers_are_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

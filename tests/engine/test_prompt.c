@@ -84,6 +84,31 @@ static void layouts(void **state) {
     }
 }
 
+static void the_order_is_the_callers_choice(void **state) {
+    UNUSED(state);
+    static const struct {
+        bool fim;
+        prompt_order order;
+        const char *want;
+    } cases[] = {
+        {true, ORDER_MODEL, "[4]a.py\n[1][2])\n[3]x = f("},
+        {true, ORDER_PREFIX, "[4]a.py\nx = f("},
+        {true, ORDER_PSM, "[4]a.py\n[1]x = f([2])\n[3]"},
+        {true, ORDER_SPM, "[4]a.py\n[1][2])\n[3]x = f("},
+        {false, ORDER_PSM, "x = f("}, /* has no markers */
+    };
+    for (size_t i = 0; i < COUNTOF(cases); i++) {
+        family f = open_family("inlined-fim-1", cases[i].fim);
+        engine_prompt p = {.kind = PROMPT_COMPLETION,
+                           .path = STR("a.py"),
+                           .prefix = STR("x = f("),
+                           .suffix = STR(")\n"),
+                           .order = cases[i].order};
+        check_text(&f, &p, cases[i].want);
+        close_family(&f);
+    }
+}
+
 static void healing_cuts_the_prefix_wherever_it_stands(void **state) {
     UNUSED(state);
     engine_prompt p = {
@@ -216,6 +241,7 @@ static void raw_prompts(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(layouts),
+        cmocka_unit_test(the_order_is_the_callers_choice),
         cmocka_unit_test(healing_cuts_the_prefix_wherever_it_stands),
         cmocka_unit_test(chunks_come_first_and_whole),
         cmocka_unit_test(user_text_is_never_a_marker),

@@ -50,8 +50,11 @@ static void test_values(void **state) {
     settings_default(&s);
     apply(&s,
           "{\"enable\":false,\"model\":\"m\",\"completion\":{\"auto\":false,\"cacheEntries\":1,"
+          "\"confidence\":9,\"filtersOff\":[\"syntax\",\"repeat\"],"
+          "\"healing\":false,"
           "\"debounceMs\":2,\"disabledLanguages\":[\"a\",\"b\"],\"maxTokens\":3,"
-          "\"multiline\":\"always\",\"timeBudgetMs\":4},\"context\":{\"prefixBytes\":5,"
+          "\"multiline\":\"always\",\"timeBudgetMs\":4},"
+          "\"context\":{\"order\":\"psm\",\"prefixBytes\":5,"
           "\"suffixBytes\":6},\"engine\":{\"contextTokens\":7,\"device\":\"ref\",\"threads\":8},"
           "\"privacy\":{\"denyGlobs\":[\"x\"],\"respectGitignore\":false}}",
           0, NULL);
@@ -62,6 +65,11 @@ static void test_values(void **state) {
     assert_int_equal(s.completion.max_tokens, 3);
     assert_int_equal(s.completion.time_budget_ms, 4);
     assert_int_equal(s.completion.multiline, MULTILINE_ALWAYS);
+    assert_int_equal(s.completion.confidence, 9);
+    assert_int_equal(s.completion.filters_off.count, 2);
+    assert_string_equal(s.completion.filters_off.at[1], "repeat");
+    assert_false(s.completion.healing);
+    assert_int_equal(s.context.order, ORDER_PSM);
     assert_int_equal(s.context.prefix_bytes, 5);
     assert_int_equal(s.context.suffix_bytes, 6);
     assert_int_equal(s.engine.context_tokens, 7);
@@ -95,6 +103,7 @@ static void test_wrong(void **state) {
     apply(&s, "{\"completion\":9}", 1, "must be an object");
     apply(&s, "{\"enable\":\"yes\",\"model\":5,\"bogus\":{}}", 3, "inlined.bogus is no setting");
     apply(&s, "{\"completion\":{\"disabledLanguages\":[\"a\",5]}}", 1, "disabledLanguages");
+    apply(&s, "{\"completion\":{\"filtersOff\":[\"syntax\",\"bogus\"]}}", 1, "filtersOff");
     assert_memory_equal(&s, &before, sizeof s);
     err e = {{0}};
     assert_int_equal(settings_apply_text(&s, STR("[]"), NULL, NULL, &e), ERR_FORMAT);
