@@ -16,6 +16,9 @@ typedef enum {
     ARCH_SCALES = 1 << 6,        /* attention.scale, residual_scale, embedding_scale, logit_scale */
     ARCH_LOCAL_ROPE = 1 << 7,    /* windowed layers turn with rope.freq_base_swa                 */
     ARCH_ROPE_SKIPS_4TH = 1 << 8, /* no rotation in every fourth layer                           */
+    ARCH_EXPERTS = 1 << 9,       /* the FFN may be a mixture of experts                          */
+    ARCH_EXPERT_SHARES = 1 << 10, /* weights of the chosen experts sum to 1, always           */
+    ARCH_LATENT = 1 << 11,       /* attention over compressed keys and values (MLA)              */
 } arch_bits;
 
 typedef struct {
@@ -38,7 +41,14 @@ typedef struct {
     bool rope_yarn, rope_off;
     int rope_context_before; /* YaRN, longrope: trained before scaling; 0: unknown */
     double rope_attn_factor; /* 0: not given */
+    double yarn_scale; /* latent attention: its scale grows by this times ln(factor); 0: not */
     int window;
+    /* A mixture of experts from layer `dense_layers` on; experts 0: none. */
+    int experts, experts_used, expert_dim, experts_shared, dense_layers;
+    float expert_scale;
+    bool expert_shares;
+    /* Latent attention: what is cached, and a head's query without rotation and its value. */
+    int latent_dim, plain_dim, value_dim;
     float attn_scale, attn_softcap, final_softcap;
     float embed_scale, residual_scale,
         logit_scale; /* 1: none; the logits are multiplied by the last */
@@ -48,3 +58,4 @@ typedef struct {
 status arch_read(arch *out, const gguf *g, err *e) MUST_USE;
 bool arch_layer_turns(const arch *a, int layer); /* q and k are rotated */
 bool arch_layer_is_local(const arch *a, int layer);
+bool arch_layer_is_mixture(const arch *a, int layer);

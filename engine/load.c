@@ -17,7 +17,6 @@
 #include "engine/base/log.h"
 #include "engine/confidence.h"
 #include "engine/memory.h"
-#include "engine/plan.h"
 
 #define CONTEXT_DEFAULT 8192
 #define CONTEXT_MIN 256
@@ -124,7 +123,10 @@ static status make_kernels(model *m, k_backend *backend, const load_order *order
     s = plan_memory(m, backend, order, &opt, e);
     if (s == OK) s = k_model_new(&m->kernels, backend, &opt, e);
     if (s == OK) sessions_init(&m->sessions, m->kernels, m->context, opt.kv_pages);
-    plan_deinit(&p);
+    if (s == OK && k_model_borrows_file(m->kernels))
+        m->plan = p; /* some weights may lie in its memory instead of the file */
+    else
+        plan_deinit(&p);
     return s;
 }
 
@@ -202,6 +204,7 @@ tokenizer *model_free(model *m) {
     tokenizer *tok = m->tok;
     sessions_deinit(&m->sessions);
     k_model_free(m->kernels);
+    plan_deinit(&m->plan);
     gguf_close(m->file);
     xfree(m->work);
     xfree(m);

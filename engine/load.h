@@ -3,11 +3,13 @@
 /* A loaded model and how it is loaded.  Thread: engine. */
 #include "engine/arch.h"
 #include "engine/engine.h"
+#include "engine/plan.h"
 #include "engine/prompt.h"
 #include "engine/session.h"
 
 typedef struct {
     gguf *file;     /* NULL once nobody reads it any more */
+    plan plan;      /* zeroed likewise                    */
     tokenizer *tok; /* immutable; also lent to the caller's thread */
     arch arch;
     k_model *kernels;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Builds the plan: embed, then per layer QKV, attend, out, gate/up, down, then the head.
+/* Builds the plan: embed, then per layer QKV, attend, out, gate/up, down, then the head.  Latent
+ * attention and mixtures of experts have lists of their own (kernels.h says what they compute).
  *
  * All architectures share this list; a row of engine/arch.c decides which norms, biases, fusions
  * and scales are there.  A tensor that is bound has exactly the shape that the hyper-parameters
@@ -10,12 +11,15 @@
 
 #include <math.h>
 
+#define OPS_OF_LAYER 8 /* at most: latent attention and a mixture with shared experts */
+
 /* Binding state; the first failure sticks. */
 typedef struct {
     plan *p;
     const arch *a;
     const gguf *g;
-    int context;
+    k_op *ops;
+    int n_ops, context;
     status status;
     err *e;
     uint64_t bytes_of[64]; /* per GGUF type number */
@@ -25,20 +29,23 @@ static bool is_known_type(int type) {
     return type >= 0 && type < 64 && k_type_block((k_type)type) > 0;
 }
 
-/* Finds NAME; absent is fine.  True when it was there. */
-static bool find(binder *b, k_tensor *out, const char *name, int64_t rows, int64_t cols) {
+/* Finds `count` matrices one below the other; absent is fine.  True when they were there. */
+static bool find_stack(binder *b, k_tensor *out, const char *name, int64_t rows, int64_t cols,
+                       int64_t count) {
     *out = (k_tensor){0};
     const gguf_tensor *t = gguf_tensor_find(b->g, name);
     if (!t || b->status != OK) return false;
-    bool flat = t->ne[2] == 1 && t->ne[3] == 1;
-    if (!flat || t->ne[0] != (uint64_t)cols || t->ne[1] != (uint64_t)rows)
+    bool fits = t->ne[0] == (uint64_t)cols && t->ne[1] == (uint64_t)rows &&
+                t->ne[2] == (uint64_t)count && t->ne[3] == 1;
+    if (!fits)
         b->status =
             err_set(b->e, ERR_FORMAT,
                     "%s: tensor %s is [%llu, %llu, %llu, %llu], but the model's parameters need "
-                    "[%lld, %lld]",
+                    "[%lld, %lld, %lld]",
                     gguf_path(b->g), name, (unsigned long long)t->ne[0],
                     (unsigned long long)t->ne[1], (unsigned long long)t->ne[2],
-                    (unsigned long long)t->ne[3], (long long)cols, (long long)rows);
+                    (unsigned long long)t->ne[3], (long long)cols, (long long)rows,
+                    (long long)count);
     else if (!is_known_type(t->type) || k_row_bytes((k_type)t->type, cols) == 0)
         b->status = err_set(b->e, ERR_UNSUPPORTED,
                             "%s: tensor %s has the type %s, which is not "
@@ -46,16 +53,25 @@ static bool find(binder *b, k_tensor *out, const char *name, int64_t rows, int64
                             gguf_path(b->g), name, k_type_name(t->type));
     if (b->status != OK) return false;
     b->bytes_of[t->type] += t->bytes;
-    *out = (k_tensor){(k_type)t->type, rows, cols, t->data, arena_printf(&b->p->mem, "%s", name)};
+    *out = (k_tensor){(k_type)t->type, rows * count, cols, t->data,
+                      arena_printf(&b->p->mem, "%s", name)};
     return true;
 }
 
-static k_tensor get(binder *b, const char *name, int64_t rows, int64_t cols) {
+static bool find(binder *b, k_tensor *out, const char *name, int64_t rows, int64_t cols) {
+    return find_stack(b, out, name, rows, cols, 1);
+}
+
+static k_tensor get_stack(binder *b, const char *name, int64_t rows, int64_t cols, int64_t count) {
     k_tensor t;
-    if (!find(b, &t, name, rows, cols) && b->status == OK)
+    if (!find_stack(b, &t, name, rows, cols, count) && b->status == OK)
         b->status =
             err_set(b->e, ERR_FORMAT, "%s: the tensor %s is missing", gguf_path(b->g), name);
     return t;
+}
+
+static k_tensor get(binder *b, const char *name, int64_t rows, int64_t cols) {
+    return get_stack(b, name, rows, cols, 1);
 }
 
 static k_tensor vector(binder *b, const char *name, int64_t cols, bool must) {
@@ -85,6 +101,10 @@ static k_norm norm(binder *b, int layer, const char *stem, int64_t cols) {
         .bias = vector(b, name_of(b, layer, stem, "bias"), cols, b->a->row->norm == NORM_LAYER),
         .eps = b->a->norm_eps,
     };
+}
+
+static void add(binder *b, const k_op *op) {
+    b->ops[b->n_ops++] = *op;
 }
 
 static void weight(binder *b, k_op *op, int i, int layer, const char *stem, int64_t rows,
@@ -124,6 +144,7 @@ static double yarn_frequency(const arch *a, int i, double base, double freq) {
 
 static float rope_mscale(const binder *b) {
     const arch *a = b->a;
+    if (a->yarn_scale > 0) return 1.0f; /* the attention's scale has it */
     if (a->rope_yarn) return (float)(1.0 + 0.1 * log(a->rope_factor));
     if (a->rope_attn_factor > 0) return (float)a->rope_attn_factor;
     return 1.0f;
@@ -206,25 +227,146 @@ static k_op ffn_in(binder *b, int layer) {
     return op;
 }
 
-static void add_layer(binder *b, int layer, k_op *ops, const k_rope *turn) {
+/* ---- latent attention ------------------------------------------------------------------------ */
+
+/* The rows from..from+count-1 of each of `heads` matrices of `rows` rows, in memory of the plan;
+ * with `turn` each piece transposed.  The inputs of these small matrices are kept as floats, so
+ * quantised ones become F16 (whose rounding is far below that of their codes), others F32. */
+static k_tensor rearranged(binder *b, k_tensor t, int64_t from, int64_t count, bool turn) {
+    if (b->status != OK) return (k_tensor){0};
+    int64_t heads = b->a->heads, rows = t.rows / heads, cols = t.cols;
+    k_type type = k_type_block(t.type) > 1 ? K_F16 : K_F32;
+    size_t size = k_type_bytes(type);
+    uint8_t *to = arena_alloc(&b->p->mem, (size_t)(heads * count * cols) * size);
+    float *row = arena_alloc(&b->p->mem, (size_t)cols * sizeof *row);
+    for (int64_t i = 0; i < heads * count; i++) {
+        int64_t head = i / count, r = i % count;
+        size_t at = (size_t)(head * rows + from + r) * k_row_bytes(t.type, cols);
+        k_dequant(t.type, (const char *)t.data + at, row, cols);
+        uint8_t *piece = to + (size_t)(head * count * cols) * size;
+        for (int64_t c = 0; c < cols; c++) {
+            size_t place = (size_t)(turn ? c * count + r : r * cols + c) * size;
+            k_half half = k_float_to_half(row[c]);
+            memcpy(piece + place, type == K_F32 ? (void *)&row[c] : (void *)&half, size);
+        }
+    }
+    return (k_tensor){type, heads * (turn ? cols : count), turn ? count : cols, to, t.name};
+}
+
+/* Per head from the plain part of a query to the latent vector, and from there to a value.  Newer
+ * files have them as they are used; older ones as one matrix per head: keys, then values. */
+static void latent_matrices(binder *b, int layer, k_tensor *keys, k_tensor *values) {
     const arch *a = b->a;
-    bool post = a->row->bits & ARCH_POST_NORM;
-    ops[0] = attention_in(b, layer, turn);
-    ops[1] = (k_op){.kind = OP_ATTEND,
-                    .scale = a->attn_scale,
-                    .softcap = a->attn_softcap,
-                    .n_head = a->heads,
-                    .n_head_kv = a->heads_kv,
-                    .head_dim = a->head_dim,
-                    .kv_layer = layer,
-                    .window = arch_layer_is_local(a, layer) ? a->window : 0};
-    ops[2] = (k_op){.kind = OP_ATTN_OUT, .scale = a->residual_scale};
-    weight(b, &ops[2], 0, layer, "attn_output", a->dim, (int64_t)a->heads * a->head_dim);
-    if (post) ops[2].norm = norm(b, layer, "post_attention_norm", a->dim);
-    ops[3] = ffn_in(b, layer);
-    ops[4] = (k_op){.kind = OP_FFN_DOWN, .scale = a->residual_scale};
-    weight(b, &ops[4], 0, layer, "ffn_down", a->dim, a->ffn_dim);
-    if (post) ops[4].norm = norm(b, layer, "post_ffw_norm", a->dim);
+    const char *name = name_of(b, layer, "attn_k_b", "weight");
+    if (find_stack(b, keys, name, a->latent_dim, a->plain_dim, a->heads)) {
+        k_tensor v = get_stack(b, name_of(b, layer, "attn_v_b", "weight"), a->value_dim,
+                               a->latent_dim, a->heads);
+        *keys = rearranged(b, *keys, 0, a->latent_dim, false);
+        *values = rearranged(b, v, 0, a->value_dim, false);
+        return;
+    }
+    int64_t rows = a->plain_dim + a->value_dim;
+    k_tensor both = get(b, name_of(b, layer, "attn_kv_b", "weight"), a->heads * rows,
+                        a->latent_dim);
+    *keys = rearranged(b, both, 0, a->plain_dim, true);
+    *values = rearranged(b, both, a->plain_dim, a->value_dim, false);
+}
+
+static k_op latent_in(binder *b, int layer, const k_rope *turn, k_tensor *values) {
+    const arch *a = b->a;
+    k_op op = {.kind = OP_LATENT,
+               .n_head = a->heads,
+               .n_head_kv = 1,
+               .head_dim = a->head_dim,
+               .kv_layer = layer,
+               .rope = *turn};
+    op.norm = norm(b, layer, "attn_norm", a->dim);
+    weight(b, &op, 0, layer, "attn_q", (int64_t)a->heads * (a->plain_dim + a->rope_dims), a->dim);
+    weight(b, &op, 1, layer, "attn_kv_a_mqa", a->head_dim, a->dim);
+    op.k_norm = norm(b, layer, "attn_kv_a_norm", a->latent_dim);
+    latent_matrices(b, layer, &op.w[2], values);
+    return op;
+}
+
+/* ---- mixtures of experts --------------------------------------------------------------------- */
+
+/* The shared experts are an FFN beside the mixture: its first half is computed before the mixture
+ * changes x, its second half is added after. */
+static void add_mixture(binder *b, int layer) {
+    const arch *a = b->a;
+    int64_t shared = (int64_t)a->experts_shared * a->expert_dim;
+    k_norm before = norm(b, layer, "ffn_norm", a->dim);
+    k_op route = {.kind = OP_ROUTE,
+                  .norm = before,
+                  .scale = a->expert_scale,
+                  .n_experts = a->experts,
+                  .n_used = a->experts_used,
+                  .shares = a->expert_shares};
+    k_op mix = {.kind = OP_EXPERTS,
+                .norm = before,
+                .act = a->row->act,
+                .n_experts = a->experts,
+                .n_used = a->experts_used};
+    weight(b, &route, 0, layer, "ffn_gate_inp", a->experts, a->dim);
+    static const char *const stems[] = {"ffn_gate_exps", "ffn_up_exps", "ffn_down_exps"};
+    for (int i = 0; i < 3; i++)
+        mix.w[i] = get_stack(b, name_of(b, layer, stems[i], "weight"),
+                             i == 2 ? a->dim : a->expert_dim, i == 2 ? a->expert_dim : a->dim,
+                             a->experts);
+    if (shared > 0) {
+        k_op beside = {.kind = OP_GATE_UP, .norm = before, .act = a->row->act, .scale = 1.0f};
+        weight(b, &beside, 0, layer, "ffn_gate_shexp", shared, a->dim);
+        weight(b, &beside, 1, layer, "ffn_up_shexp", shared, a->dim);
+        add(b, &beside);
+    }
+    add(b, &route);
+    add(b, &mix);
+    if (shared > 0) {
+        k_op beside = {.kind = OP_FFN_DOWN, .scale = 1.0f};
+        weight(b, &beside, 0, layer, "ffn_down_shexp", a->dim, shared);
+        add(b, &beside);
+    }
+}
+
+/* ---- all layers ------------------------------------------------------------------------------ */
+
+static void add_attention(binder *b, int layer, const k_rope *turn) {
+    const arch *a = b->a;
+    bool latent = a->row->bits & ARCH_LATENT;
+    int64_t width = (int64_t)a->heads * (latent ? a->value_dim : a->head_dim);
+    k_tensor values = {0};
+    k_op in = latent ? latent_in(b, layer, turn, &values) : attention_in(b, layer, turn);
+    k_op attend = {.kind = OP_ATTEND,
+                   .scale = a->attn_scale,
+                   .softcap = a->attn_softcap,
+                   .n_head = a->heads,
+                   .n_head_kv = a->heads_kv,
+                   .head_dim = a->head_dim,
+                   .kv_layer = layer,
+                   .window = arch_layer_is_local(a, layer) ? a->window : 0};
+    k_op expand = {.kind = OP_VALUES, .n_head = a->heads, .head_dim = a->head_dim, .w = {values}};
+    k_op out = {.kind = OP_ATTN_OUT, .scale = a->residual_scale};
+    weight(b, &out, 0, layer, "attn_output", a->dim, width);
+    if (a->row->bits & ARCH_POST_NORM) out.norm = norm(b, layer, "post_attention_norm", a->dim);
+    add(b, &in);
+    add(b, &attend);
+    if (latent) add(b, &expand);
+    add(b, &out);
+}
+
+static void add_layer(binder *b, int layer, const k_rope *turn) {
+    const arch *a = b->a;
+    add_attention(b, layer, turn);
+    if (arch_layer_is_mixture(a, layer)) {
+        add_mixture(b, layer);
+        return;
+    }
+    k_op in = ffn_in(b, layer);
+    k_op down = {.kind = OP_FFN_DOWN, .scale = a->residual_scale};
+    weight(b, &down, 0, layer, "ffn_down", a->dim, a->ffn_dim);
+    if (a->row->bits & ARCH_POST_NORM) down.norm = norm(b, layer, "post_ffw_norm", a->dim);
+    add(b, &in);
+    add(b, &down);
 }
 
 static void add_ends(binder *b, k_op *embed, k_op *head) {
@@ -245,35 +387,47 @@ static k_type biggest_type(const binder *b) {
     return (k_type)best;
 }
 
+/* Sizes that follow from the parameters alone. */
+static k_plan sizes_of(const arch *a) {
+    int64_t heads = a->heads, latent = a->row->bits & ARCH_LATENT;
+    int64_t query = latent ? MAX(a->plain_dim + a->rope_dims, a->value_dim) : a->head_dim;
+    int ffn = a->experts > 0 ? MAX(a->ffn_dim, MAX(a->experts_shared, 1) * a->expert_dim)
+                             : a->ffn_dim;
+    return (k_plan){.dim = a->dim,
+                    .vocab = a->vocab,
+                    .n_kv_layers = a->layers,
+                    .n_head_kv = a->heads_kv,
+                    .head_dim = a->head_dim,
+                    .q_dim_max = (int)(heads * MAX(query, a->head_dim)),
+                    .ffn_dim_max = ffn,
+                    .n_experts = a->experts,
+                    .n_used = a->experts_used};
+}
+
 status plan_build(plan *out, const arch *a, const gguf *g, int context, err *e) {
-    plan p = {0};
+    plan p = {.plan = sizes_of(a)};
     arena_init(&p.mem);
     binder b = {.p = &p, .a = a, .g = g, .context = context, .e = e};
-    int n_ops = 2 + 5 * a->layers;
-    k_op *ops = arena_alloc(&p.mem, (size_t)n_ops * sizeof *ops);
-    add_ends(&b, &ops[0], &ops[n_ops - 1]);
+    b.ops = arena_alloc(&p.mem, (2 + OPS_OF_LAYER * (size_t)a->layers) * sizeof *b.ops);
+    k_op embed, head;
+    add_ends(&b, &embed, &head);
+    add(&b, &embed);
     const k_rope none = {.kind = ROPE_NONE, .mscale = 1.0f};
     k_rope global = rope(&b, -1), local = global;
     for (int i = 0; i < a->layers && b.status == OK; i++) {
         bool use_local = arch_layer_is_local(a, i);
         if (use_local && i == 0) local = rope(&b, 0);
         const k_rope *turn = use_local ? &local : &global;
-        add_layer(&b, i, ops + 1 + 5 * i, arch_layer_turns(a, i) ? turn : &none);
+        add_layer(&b, i, arch_layer_turns(a, i) ? turn : &none);
     }
+    add(&b, &head);
     if (b.status != OK) {
         arena_deinit(&p.mem);
         return b.status;
     }
     p.main_type = biggest_type(&b);
-    p.plan = (k_plan){.ops = ops,
-                      .n_ops = n_ops,
-                      .dim = a->dim,
-                      .vocab = a->vocab,
-                      .n_kv_layers = a->layers,
-                      .n_head_kv = a->heads_kv,
-                      .head_dim = a->head_dim,
-                      .q_dim_max = a->heads * a->head_dim,
-                      .ffn_dim_max = a->ffn_dim};
+    p.plan.ops = b.ops;
+    p.plan.n_ops = b.n_ops;
     *out = p;
     return OK;
 }

@@ -6,8 +6,8 @@
 #include "engine/base/arena.h"
 
 typedef struct {
-    k_plan plan;      /* its tensors point into the mapped file */
-    arena mem;        /* owns ops, names and rope tables        */
+    k_plan plan;      /* its tensors point into the mapped file, or into mem */
+    arena mem;        /* owns ops, names, rope tables and transposed matrices */
     k_type main_type; /* the type that most weight bytes have */
 } plan;
 

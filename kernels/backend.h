@@ -48,5 +48,22 @@ void k_plan_free(k_plan *p); /* accepts NULL */
 /* Says which tensor of a plan no backend can run; OK when there is none. */
 status k_plan_check(const k_plan *p, err *e) MUST_USE;
 
+/* Of a stack of matrices (experts, heads) each has a multiple of this many rows. */
+#define K_STACK_ROWS 16
+
+/* Widths within OP_LATENT and OP_VALUES, from the shapes of their matrices. */
+typedef struct {
+    int latent;  /* c: cached and compressed            */
+    int turned;  /* r, t: rotated                       */
+    int plain;   /* n: of a head's query, not rotated   */
+} k_latent;
+static inline k_latent k_latent_of(const k_op *op) {
+    int latent = (int)op->k_norm.weight.cols;
+    return (k_latent){latent, op->head_dim - latent, (int)op->w[2].cols};
+}
+
+/* The definition of OP_ROUTE over one row of the router's outputs: ids ascend. */
+void k_route(const k_op *op, const float *row, int32_t *ids, float *weights);
+
 /* The definition of k_top over one row of logits. */
 void k_top_of_row(const float *logits, int vocab, int count, int32_t *ids, float *logprobs);

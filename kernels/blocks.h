@@ -69,7 +69,8 @@ K_ASSERT_SIZE(block_mxfp4, 17);
 /* Elements and bytes of one block; 0 for a type that is not in the table. */
 int k_type_block(k_type t);
 size_t k_type_bytes(k_type t);
-/* "Q4_1"; for an unknown number "type 37" (a static buffer per thread). */
+/* "Q4_1", also for types that are not in the table; for a number that nobody uses "type 37" (a
+ * static buffer per thread). */
 const char *k_type_name(int t);
 /* Bytes of a row of `cols` elements; 0 when the type is unknown or cols is no multiple of its
  * block. */

@@ -74,6 +74,23 @@ typedef enum {
     OP_FFN_DOWN,
     /* logits = softcap(scale * (W norm(x) + b)), only for the rows that ask for them             */
     OP_HEAD,
+
+    /* Latent attention: instead of OP_QKV, and OP_VALUES between OP_ATTEND and OP_ATTN_OUT.  What
+     * is cached is one vector a token, key and value of every head at once.
+     * h = norm(x); per head [n | r] = Wq h; [c | t] = Wkv h; q = [Wk n | rope(r)] per head;
+     * k = v = [k_norm(c) | rope(t)].  w: q [n_head * (n + r)], kv [c + t], k [n_head * c, n];
+     * head_dim = c + t, n_head_kv = 1.                                                           */
+    OP_LATENT,
+    /* att = per head Wv att[0 .. cols of Wv); w: v [n_head * its share of att, c]                */
+    OP_VALUES,
+
+    /* A mixture of experts: OP_ROUTE chooses, OP_EXPERTS computes.
+     * p = softmax(W norm(x)); the n_used largest of n_experts (ties: the smaller number) get the
+     * weight scale * p, with `shares` scale * p / sum of those p.                                */
+    OP_ROUTE,
+    /* h = norm(x); x += sum over the chosen experts, by number, of weight * Wdown (act(Wgate h) *
+     * (Wup h)).  w: gate, up [n_experts * width, dim], down [n_experts * dim, width]             */
+    OP_EXPERTS,
 } k_op_kind;
 
 typedef struct {
@@ -81,14 +98,17 @@ typedef struct {
     k_norm norm;      /* QKV, GATE_UP, HEAD: before;  ATTN_OUT, FFN_DOWN: after (post_norm)       */
     float scale;      /* EMBED, ATTEND, ATTN_OUT, FFN_DOWN, HEAD                                  */
     float softcap;    /* ATTEND, HEAD; 0: none                                                    */
-    k_tensor w[3];    /* EMBED e; QKV q,k,v; ATTN_OUT o; GATE_UP gate,up; FFN_DOWN down; HEAD out */
+    k_tensor w[3];    /* EMBED e; QKV q,k,v; ATTN_OUT o; GATE_UP gate,up; FFN_DOWN down; HEAD out;
+                         LATENT q,kv,k; VALUES v; ROUTE r; EXPERTS gate,up,down                   */
     k_tensor bias[3]; /* beside w, f32, or absent                                                 */
-    k_norm q_norm, k_norm; /* QKV: per head, weight [head_dim]; absent: none                      */
-    k_rope rope;      /* QKV                                                                      */
-    k_act act;        /* GATE_UP                                                                  */
-    int n_head, n_head_kv, head_dim; /* QKV, ATTEND                                               */
-    int kv_layer;     /* QKV, ATTEND                                                              */
+    k_norm q_norm, k_norm; /* QKV: per head, weight [head_dim]; absent: none.  LATENT: k_norm     */
+    k_rope rope;      /* QKV, LATENT                                                              */
+    k_act act;        /* GATE_UP, EXPERTS                                                         */
+    int n_head, n_head_kv, head_dim; /* QKV, LATENT, ATTEND, VALUES                               */
+    int kv_layer;     /* QKV, LATENT, ATTEND                                                      */
     int window;       /* ATTEND; 0: everything                                                    */
+    int n_experts, n_used; /* ROUTE, EXPERTS                                                      */
+    bool shares;      /* ROUTE                                                                    */
 } k_op;
 
 typedef struct {
@@ -99,6 +119,7 @@ typedef struct {
     int n_kv_layers;      /* layers of the KV cache                                              */
     int n_head_kv, head_dim; /* the same in every layer                                          */
     int q_dim_max, ffn_dim_max; /* widest att row and u row: sizes of the workspace              */
+    int n_experts, n_used; /* of every mixture; 0: none                                          */
 } k_plan;
 
 /* ---- backends and models --------------------------------------------------------------------- */

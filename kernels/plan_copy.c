@@ -68,9 +68,33 @@ static status check_op(const k_op *op, err *e) {
     return s;
 }
 
+/* Backends cut stacks of matrices at panels of rows. */
+static status check_stack(const k_tensor *t, int parts, err *e) {
+    int64_t rows = parts > 0 ? t->rows / parts : 0;
+    if (rows > 0 && rows * parts == t->rows && rows % K_STACK_ROWS == 0) return OK;
+    return err_set(e, ERR_UNSUPPORTED,
+                   "%s has %lld rows for %d parts, which are no multiples of %d rows each",
+                   name_of(t), (long long)t->rows, parts, K_STACK_ROWS);
+}
+
+static status check_stacks(const k_op *op, err *e) {
+    status s = OK;
+    const k_tensor *per_head = op->kind == OP_LATENT   ? &op->w[2]
+                               : op->kind == OP_VALUES ? &op->w[0]
+                                                       : NULL;
+    if (per_head) {
+        s = check_stack(per_head, op->n_head, e);
+        ASSERT(per_head->type == K_F32 || per_head->type == K_F16); /* the plan makes them so */
+    }
+    for (int i = 0; op->kind == OP_EXPERTS && i < 3 && s == OK; i++)
+        s = check_stack(&op->w[i], op->n_experts, e);
+    return s;
+}
+
 status k_plan_check(const k_plan *p, err *e) {
     for (int i = 0; i < p->n_ops; i++) {
         status s = check_op(&p->ops[i], e);
+        if (s == OK) s = check_stacks(&p->ops[i], e);
         if (s != OK) return s;
     }
     return OK;

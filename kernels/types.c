@@ -47,10 +47,19 @@ size_t k_type_bytes(k_type t) {
     return r ? r->bytes : 0;
 }
 
+/* Types that exist and are not read here, so that messages can name them. */
+static const char *const other_names[] = {
+    [9] = "Q8_1",    [15] = "Q8_K",   [16] = "IQ2_XXS", [17] = "IQ2_XS", [18] = "IQ3_XXS",
+    [19] = "IQ1_S",  [21] = "IQ3_S",  [22] = "IQ2_S",   [24] = "I8",     [25] = "I16",
+    [26] = "I32",    [27] = "I64",    [28] = "F64",     [29] = "IQ1_M",  [34] = "TQ1_0",
+    [35] = "TQ2_0",  [40] = "NVFP4",  [41] = "Q1_0",    [42] = "Q2_0",
+};
+
 const char *k_type_name(int t) {
     static _Thread_local char unknown[24];
     const type_row *r = row_of(t);
     if (r) return r->name;
+    if (t >= 0 && t < (int)COUNTOF(other_names) && other_names[t]) return other_names[t];
     snprintf(unknown, sizeof unknown, "type %d", t);
     return unknown;
 }

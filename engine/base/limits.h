@@ -76,6 +76,8 @@
 #define LIMIT_GGUF_SPLITS 1024u
 #define LIMIT_GGUF_STRING_BYTES (64u << 20) /* chat templates and token texts are far below     */
 #define LIMIT_GGUF_TENSORS 65536u   /* the largest real file has about 2,000                    */
+#define LIMIT_MODEL_EXPERTS 1024    /* of a mixture; real ones have up to 384                    */
+#define LIMIT_MODEL_EXPERTS_USED 64 /* for one token; real ones take up to 10                   */
 #define LIMIT_MODEL_LAYERS 512
 #define LIMIT_MODEL_VOCAB 1048576
 

@@ -19,32 +19,11 @@
 #include <math.h>
 
 #include "kernels/cpu/attend.h"
-#include "kernels/cpu/model.h"
 #include "kernels/cpu/pack.h"
-
-/* What the loops of one operation share. */
-typedef struct {
-    cpu_model *m;
-    const cpu_op *op;
-    const k_batch *batch;
-    const float *in; /* rows that enter, before the norm */
-    size_t ld_in;
-    int cols, n;
-    const k_norm *norm; /* NULL: none */
-    bool codes;         /* some matrix wants quantised rows */
-    cpu_act act;        /* what prepare makes */
-} step;
+#include "kernels/cpu/step.h"
 
 static bool is_float(k_type t) {
     return t == K_F32 || t == K_F16 || t == K_BF16;
-}
-
-/* A loop that is worth sharing only when there are more than a few rows. */
-static void run_rows(cpu_model *m, pool_fn fn, void *arg, int64_t units, int rows) {
-    if (rows <= CPU_FEW_ROWS)
-        fn(arg, 0, units, 0);
-    else
-        pool_run(m->pool, fn, arg, units, 1);
 }
 
 /* ---- prepare --------------------------------------------------------------------------------- */
@@ -91,14 +70,13 @@ static void prepare_stretch(void *arg, int64_t from, int64_t to, int worker) {
     }
 }
 
-/* The input of an operation's matrices, as f32 rows and, where needed, as tiles. */
-static void prepare(step *s, const float *in, size_t ld, const k_norm *norm, int planes) {
+void step_prepare(step *s, const float *in, size_t ld, const k_norm *norm, int planes) {
     cpu_model *m = s->m;
     s->in = in;
     s->ld_in = ld;
     s->norm = norm && norm->weight.rows ? norm : NULL;
     s->codes = false;
-    for (int i = 0; i < 3; i++) {
+    for (int i = s->slot; i < s->slots; i++) {
         if (!s->op->w[i]) continue;
         s->cols = (int)s->op->w[i]->cols;
         s->codes |= !is_float(s->op->w[i]->type);
@@ -110,13 +88,12 @@ static void prepare(step *s, const float *in, size_t ld, const k_norm *norm, int
                        .planes = planes,
                        .cols = s->cols};
     if (s->codes) clear_last_tile(s);
-    if (s->norm || s->codes) run_rows(m, prepare_stretch, s, s->n, s->n);
+    if (s->norm || s->codes) step_rows(m, prepare_stretch, s, s->n, s->n);
 }
 
 /* ---- matrices -------------------------------------------------------------------------------- */
 
-/* y[t][rows of p0..p1-1] = W act + bias for all tokens. */
-static void multiply(const step *s, int slot, int64_t p0, int64_t p1, float *y, size_t ld) {
+void step_multiply(const step *s, int slot, int64_t p0, int64_t p1, float *y, size_t ld) {
     const cpu_matrix *w = s->op->w[slot];
     size_t first = (size_t)p0 * (size_t)w->panel_rows,
            count = (size_t)(p1 - p0) * (size_t)w->panel_rows;
@@ -135,7 +112,7 @@ static void qkv_stretch(void *arg, int64_t from, int64_t to, int worker) {
     float *out[3] = {m->q, m->k, m->v};
     for (int i = 0; i < 3; i++) {
         int64_t panels = s->op->w[i]->panels, last = MIN(to, panels);
-        if (from < last) multiply(s, i, from, last, out[i], i == 0 ? m->ld_q : m->ld_kv);
+        if (from < last) step_multiply(s, i, from, last, out[i], i == 0 ? m->ld_q : m->ld_kv);
         from = MAX(from - panels, 0);
         to = to - panels;
     }
@@ -153,10 +130,14 @@ static void rope_head(const k_rope *r, const float *cos_sin, float *head) {
     }
 }
 
-static void turn_head(const step *s, const k_norm *norm, int t, float *head) {
+void step_rope(const step *s, int t, float *head) {
     const cpu_rope *r = s->op->rope;
-    if (norm->weight.rows) s->m->isa->norm(norm, head, head, s->op->op.head_dim);
     if (r) rope_head(&r->rope, r->cos_sin + (size_t)t * (size_t)(r->rope.n_rot / 2) * 2, head);
+}
+
+static void turn_head(const step *s, const k_norm *norm, int t, float *head) {
+    if (norm->weight.rows) s->m->isa->norm(norm, head, head, s->op->op.head_dim);
+    step_rope(s, t, head);
 }
 
 /* Units are rows: per-head norms and rope, then K and V go to the cache. */
@@ -185,12 +166,12 @@ static void turn_stretch(void *arg, int64_t from, int64_t to, int worker) {
 
 static void run_qkv(step *s) {
     cpu_model *m = s->m;
-    prepare(s, m->x, m->ld_x, &s->op->op.norm, 2);
+    step_prepare(s, m->x, m->ld_x, &s->op->op.norm, 2);
     int64_t panels = 0;
     for (int i = 0; i < 3; i++)
         panels += s->op->w[i]->panels;
     pool_run(m->pool, qkv_stretch, s, panels, 1);
-    run_rows(m, turn_stretch, s, s->n, s->n);
+    step_rows(m, turn_stretch, s, s->n, s->n);
 }
 
 /* Units are panels: y = W act + bias, and without a norm in between the sum goes to x at once. */
@@ -198,7 +179,7 @@ static void residual_stretch(void *arg, int64_t from, int64_t to, int worker) {
     const step *s = arg;
     cpu_model *m = s->m;
     UNUSED(worker);
-    multiply(s, 0, from, to, m->y, m->ld_x);
+    step_multiply(s, 0, from, to, m->y, m->ld_x);
     if (s->op->op.norm.weight.rows) return;
     size_t first = (size_t)(from * m->isa->panel_rows);
     int count = (int)(to - from) * m->isa->panel_rows;
@@ -219,9 +200,9 @@ static void post_norm_stretch(void *arg, int64_t from, int64_t to, int worker) {
 }
 
 static void run_residual(step *s, const float *in, size_t ld) {
-    prepare(s, in, ld, NULL, 1);
+    step_prepare(s, in, ld, NULL, 1);
     pool_run(s->m->pool, residual_stretch, s, s->op->w[0]->panels, 1);
-    if (s->op->op.norm.weight.rows) run_rows(s->m, post_norm_stretch, s, s->n, s->n);
+    if (s->op->op.norm.weight.rows) step_rows(s->m, post_norm_stretch, s, s->n, s->n);
 }
 
 static void gate_up_stretch(void *arg, int64_t from, int64_t to, int worker) {
@@ -229,8 +210,8 @@ static void gate_up_stretch(void *arg, int64_t from, int64_t to, int worker) {
     cpu_model *m = s->m;
     UNUSED(worker);
     bool gated = s->op->w[0] != NULL;
-    multiply(s, 1, from, to, m->u, m->ld_u);
-    if (gated) multiply(s, 0, from, to, m->gate, m->ld_u);
+    step_multiply(s, 1, from, to, m->u, m->ld_u);
+    if (gated) step_multiply(s, 0, from, to, m->gate, m->ld_u);
     size_t first = (size_t)(from * m->isa->panel_rows);
     int count = (int)(to - from) * m->isa->panel_rows;
     for (size_t t = 0; t < (size_t)s->n; t++) {
@@ -240,7 +221,7 @@ static void gate_up_stretch(void *arg, int64_t from, int64_t to, int worker) {
 }
 
 static void run_gate_up(step *s) {
-    prepare(s, s->m->x, s->m->ld_x, &s->op->op.norm, 1);
+    step_prepare(s, s->m->x, s->m->ld_x, &s->op->op.norm, 1);
     pool_run(s->m->pool, gate_up_stretch, s, s->op->w[1]->panels, 1);
 }
 
@@ -263,7 +244,7 @@ static void head_stretch(void *arg, int64_t from, int64_t to, int worker) {
     const step *s = arg;
     cpu_model *m = s->m;
     UNUSED(worker);
-    multiply(s, 0, from, to, m->logits, m->ld_logits);
+    step_multiply(s, 0, from, to, m->logits, m->ld_logits);
     size_t first = (size_t)(from * m->isa->panel_rows);
     int count = (int)(to - from) * m->isa->panel_rows;
     for (size_t i = 0; i < (size_t)s->n; i++)
@@ -280,7 +261,7 @@ static void run_head(step *s) {
                    (size_t)m->plan.dim * sizeof *m->x);
     m->base.n_wanted = s->n = n;
     if (n == 0) return;
-    prepare(s, m->y, m->ld_x, &s->op->op.norm, 2);
+    step_prepare(s, m->y, m->ld_x, &s->op->op.norm, 2);
     pool_run(m->pool, head_stretch, s, s->op->w[0]->panels, 4);
 }
 
@@ -302,13 +283,17 @@ static void turn_tables(cpu_model *m, const k_batch *b) {
 static void run_op(step *s) {
     cpu_model *m = s->m;
     switch (s->op->op.kind) {
-    case OP_EMBED: run_rows(m, embed_stretch, s, s->n, s->n); break;
+    case OP_EMBED: step_rows(m, embed_stretch, s, s->n, s->n); break;
     case OP_QKV: run_qkv(s); break;
     case OP_ATTEND: attend_run(m, &s->op->op, s->batch); break;
     case OP_ATTN_OUT: run_residual(s, m->att, m->ld_q); break;
     case OP_GATE_UP: run_gate_up(s); break;
     case OP_FFN_DOWN: run_residual(s, m->u, m->ld_u); break;
     case OP_HEAD: run_head(s); break;
+    case OP_LATENT: latent_run(s); break;
+    case OP_VALUES: latent_values(s); break;
+    case OP_ROUTE: experts_route(s); break;
+    case OP_EXPERTS: experts_run(s); break;
     }
 }
 
@@ -319,7 +304,7 @@ status cpu_forward(k_model *base, const k_batch *batch, err *e) {
     for (int i = 0; i < m->plan.n_ops; i++) {
         if (batch->cancel && atomic_load_explicit(batch->cancel, memory_order_relaxed))
             return err_set(e, ERR_CANCELLED, "the step was cancelled");
-        step s = {.m = m, .op = &m->ops[i], .batch = batch, .n = batch->n};
+        step s = {.m = m, .op = &m->ops[i], .batch = batch, .slots = 3, .n = batch->n};
         run_op(&s);
     }
     return OK;

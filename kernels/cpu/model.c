@@ -174,6 +174,16 @@ static void carve_scratch(cpu_model *m, carver *c, int threads) {
     }
 }
 
+static void carve_mixture(cpu_model *m, carver *c, const k_plan *p, size_t n) {
+    if (p->n_experts == 0) return;
+    m->ld_route = row_pad(p->n_experts);
+    m->route = carve_floats(c, n * m->ld_route);
+    m->share = carve_floats(c, n * (size_t)p->n_used);
+    m->expert = carve(c, n * (size_t)p->n_used * sizeof *m->expert);
+    m->mix_in = carve_floats(c, n * m->ld_x);
+    m->mix_u = carve_floats(c, n * m->ld_u);
+}
+
 /* The workspace of m; m->plan and the layout of KV are set. */
 static size_t carve_work(cpu_model *m, const cpu_isa *isa, int threads, const k_model_options *opt,
                          uint8_t *base) {
@@ -200,6 +210,7 @@ static size_t carve_work(cpu_model *m, const cpu_isa *isa, int threads, const k_
     m->logits = carve_floats(&c, n * m->ld_logits);
     m->partial = carve_floats(&c, CPU_FEW_ROWS * (size_t)m->heads_max * (size_t)m->spans_max *
                                       m->partial_ld);
+    carve_mixture(m, &c, p, n);
     m->tiles = carve(&c, tile_bytes(p, opt->rows_max, isa->tile));
     carve_scratch(m, &c, threads);
     for (int i = 0; i < m->n_ropes; i++) {
@@ -233,7 +244,8 @@ static void find_ropes(cpu_model *m, const k_plan *p) {
     m->ropes = xcalloc((size_t)p->n_ops, sizeof *m->ropes);
     for (int i = 0; i < p->n_ops; i++) {
         const k_rope *r = &p->ops[i].rope;
-        if (p->ops[i].kind != OP_QKV || r->kind == ROPE_NONE) continue;
+        bool turns = p->ops[i].kind == OP_QKV || p->ops[i].kind == OP_LATENT;
+        if (!turns || r->kind == ROPE_NONE) continue;
         int at = 0;
         while (at < m->n_ropes && !same_rope(&m->ropes[at].rope, r))
             at++;

@@ -50,6 +50,10 @@ typedef struct {
     /* Rows of f32, `ld_` floats apart. */
     float *x, *h, *y, *q, *att, *k, *v, *u, *gate, *logits;
     size_t ld_x, ld_q, ld_kv, ld_u, ld_logits;
+    /* Mixtures only: the router's outputs; [row][n_used] experts and weights; gathered rows. */
+    float *route, *share, *mix_in, *mix_u;
+    int32_t *expert;
+    size_t ld_route;
     uint8_t *tiles; /* quantised input of the current operation */
     float *partial; /* split attention: [row][head][span][partial_ld]: acc, max, sum */
     size_t partial_ld;

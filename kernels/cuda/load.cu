@@ -38,6 +38,11 @@ static status read_shape(const k_model_options *opt, dev_shape *s, err *e) {
     s->n_kv_layers = p->n_kv_layers;
     for (int i = 0; i < p->n_ops; i++) {
         if (p->ops[i].kind == OP_QKV) s->n_head = MAX(s->n_head, p->ops[i].n_head);
+        if (p->ops[i].kind >= OP_LATENT) {
+            return err_set(e, ERR_UNSUPPORTED,
+                           "the CUDA backend has no latent attention and no mixtures of experts; "
+                           "the model runs on the CPU");
+        }
     }
     bool whole = s->dim % CHUNK == 0 && s->ff % CHUNK == 0 && p->q_dim_max % CHUNK == 0;
     if (!whole) {

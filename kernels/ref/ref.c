@@ -22,6 +22,10 @@ typedef struct {
     float *row;                               /* one dequantised row of the widest matrix */
     float *score;                             /* [kv_pages * K_PAGE_TOKENS] */
     float *logits;                            /* [rows_max][vocab] */
+    float *router;                            /* [n_experts] */
+    float *share;                             /* [rows_max][n_used] weights of the experts */
+    int32_t *expert;                          /* [rows_max][n_used] their numbers */
+    float *mix;                               /* of one expert: gate, up, down */
 } ref_model;
 
 static ref_model *of(k_model *m) {
@@ -50,7 +54,13 @@ static size_t page_floats(const k_plan *p) {
 static size_t work_floats(const k_plan *p) {
     size_t kv = (size_t)p->n_head_kv * (size_t)p->head_dim;
     return 3 * (size_t)p->dim + 2 * (size_t)p->q_dim_max + 2 * kv + 2 * (size_t)p->ffn_dim_max +
-           (size_t)p->vocab;
+           (size_t)p->vocab + 2 * (size_t)p->n_used;
+}
+
+/* Floats for one expert at a time. */
+static size_t mix_floats(const k_plan *p) {
+    if (p->n_experts == 0) return 0;
+    return 2 * (size_t)p->ffn_dim_max + (size_t)p->dim + (size_t)p->n_experts;
 }
 
 static k_memory ref_plan_memory(const k_backend *b, const k_model_options *opt) {
@@ -59,7 +69,8 @@ static k_memory ref_plan_memory(const k_backend *b, const k_model_options *opt) 
     return (k_memory){
         .kv_bytes = page_floats(opt->plan) * (size_t)opt->kv_pages * sizeof(float),
         .work_bytes =
-            (work_floats(opt->plan) * (size_t)opt->rows_max + widest_row(opt->plan) + tokens) *
+            (work_floats(opt->plan) * (size_t)opt->rows_max + widest_row(opt->plan) + tokens +
+             mix_floats(opt->plan)) *
             sizeof(float),
     };
 }
@@ -70,10 +81,11 @@ static float *floats_new(size_t n, int rows) {
 
 static void ref_model_free(k_model *base) {
     ref_model *m = of(base);
-    float *all[] = {m->kv,  m->x, m->h,   m->q,   m->k,     m->v,
-                    m->att, m->u, m->tmp, m->row, m->score, m->logits};
+    float *all[] = {m->kv, m->x,   m->h,   m->q,     m->k,      m->v,      m->att,  m->u,
+                    m->tmp, m->row, m->score, m->logits, m->router, m->share, m->mix};
     for (size_t i = 0; i < COUNTOF(all); i++)
         xfree(all[i]);
+    xfree(m->expert);
     k_plan_free(m->plan);
     xfree(m);
 }
@@ -104,6 +116,12 @@ static status ref_model_new(k_model **out, k_backend *b, const k_model_options *
     m->row = floats_new(widest_row(p), 1);
     m->score = floats_new(K_PAGE_TOKENS, opt->kv_pages);
     m->logits = floats_new((size_t)p->vocab, n);
+    if (p->n_experts > 0) {
+        m->router = floats_new((size_t)p->n_experts, 1);
+        m->share = floats_new((size_t)p->n_used, n);
+        m->expert = xcalloc((size_t)p->n_used * (size_t)n, sizeof *m->expert);
+        m->mix = floats_new(2 * (size_t)p->ffn_dim_max + (size_t)p->dim, 1);
+    }
     *out = &m->base;
     return OK;
 }
@@ -163,6 +181,15 @@ static void norm_rows(ref_model *m, const k_norm *norm, int n) {
         ref_norm(norm, m->h + (size_t)i * dim, m->x + (size_t)i * dim, (int)dim);
 }
 
+/* To the cache: K and V of row i and KV head h. */
+static void keep(ref_model *m, const k_op *op, const k_batch *b, int i, int h) {
+    int pos = b->pos[i], page = b->pages[b->seq[i]][pos / K_PAGE_TOKENS];
+    size_t at = (size_t)(i * op->n_head_kv + h) * (size_t)op->head_dim;
+    size_t bytes = (size_t)op->head_dim * sizeof(float);
+    memcpy(kv_at(m, page, op->kv_layer, 0, h, pos), m->k + at, bytes);
+    memcpy(kv_at(m, page, op->kv_layer, 1, h, pos), m->v + at, bytes);
+}
+
 static void op_qkv(ref_model *m, const k_op *op, const k_batch *b) {
     int hd = op->head_dim;
     norm_rows(m, &op->norm, b->n);
@@ -170,21 +197,64 @@ static void op_qkv(ref_model *m, const k_op *op, const k_batch *b) {
     ref_matmul(&op->w[1], &op->bias[1], m->k, m->h, b->n, m->row);
     ref_matmul(&op->w[2], &op->bias[2], m->v, m->h, b->n, m->row);
     for (int i = 0; i < b->n; i++) {
-        int pos = b->pos[i], page = b->pages[b->seq[i]][pos / K_PAGE_TOKENS];
         for (int h = 0; h < op->n_head; h++) {
             float *q = m->q + (size_t)(i * op->n_head + h) * (size_t)hd;
             ref_norm(&op->q_norm, q, q, hd);
-            ref_rope(&op->rope, q, pos);
+            ref_rope(&op->rope, q, b->pos[i]);
         }
         for (int h = 0; h < op->n_head_kv; h++) {
             size_t at = (size_t)(i * op->n_head_kv + h) * (size_t)hd;
             ref_norm(&op->k_norm, m->k + at, m->k + at, hd);
-            ref_rope(&op->rope, m->k + at, pos);
-            size_t bytes = (size_t)hd * sizeof(float);
-            memcpy(kv_at(m, page, op->kv_layer, 0, h, pos), m->k + at, bytes);
-            memcpy(kv_at(m, page, op->kv_layer, 1, h, pos), m->v + at, bytes);
+            ref_rope(&op->rope, m->k + at, b->pos[i]);
+            keep(m, op, b, i, h);
         }
     }
+}
+
+/* Rows [part * rows, (part + 1) * rows) of a tensor that holds several matrices. */
+static k_tensor part_of(const k_tensor *t, int part, int64_t rows) {
+    k_tensor p = *t;
+    size_t bytes = k_row_bytes(t->type, t->cols);
+    p.data = (const char *)t->data + (size_t)part * (size_t)rows * bytes;
+    p.rows = rows;
+    return p;
+}
+
+/* y = W x of one matrix of several, one row. */
+static void part_product(ref_model *m, const k_tensor *t, int part, int64_t rows, float *y,
+                         const float *x) {
+    const k_tensor one = part_of(t, part, rows), none = {0};
+    ref_matmul(&one, &none, y, x, 1, m->row);
+}
+
+static void op_latent(ref_model *m, const k_op *op, const k_batch *b) {
+    k_latent w = k_latent_of(op);
+    size_t hd = (size_t)op->head_dim, raw_width = (size_t)(w.plain + w.turned);
+    norm_rows(m, &op->norm, b->n);
+    ref_matmul(&op->w[0], &op->bias[0], m->att, m->h, b->n, m->row); /* att: not yet in use */
+    ref_matmul(&op->w[1], &op->bias[1], m->k, m->h, b->n, m->row);
+    for (int i = 0; i < b->n; i++) {
+        float *k = m->k + (size_t)i * hd;
+        ref_norm(&op->k_norm, k, k, w.latent);
+        ref_rope(&op->rope, k + w.latent, b->pos[i]);
+        memcpy(m->v + (size_t)i * hd, k, hd * sizeof *k);
+        keep(m, op, b, i, 0);
+        for (int h = 0; h < op->n_head; h++) {
+            float *raw = m->att + (size_t)(i * op->n_head + h) * raw_width;
+            float *q = m->q + (size_t)(i * op->n_head + h) * hd;
+            part_product(m, &op->w[2], h, w.latent, q, raw);
+            ref_rope(&op->rope, raw + w.plain, b->pos[i]);
+            memcpy(q + w.latent, raw + w.plain, (size_t)w.turned * sizeof *q);
+        }
+    }
+}
+
+static void op_values(ref_model *m, const k_op *op, int n) {
+    int64_t width = op->w[0].rows / op->n_head;
+    for (int i = 0; i < n * op->n_head; i++)
+        part_product(m, &op->w[0], i % op->n_head, width, m->q + (size_t)i * (size_t)width,
+                     m->att + (size_t)i * (size_t)op->head_dim);
+    memcpy(m->att, m->q, (size_t)n * (size_t)op->w[0].rows * sizeof *m->att);
 }
 
 /* One head of one row: out = softmax(scores) V over the positions first..pos. */
@@ -250,6 +320,33 @@ static void op_gate_up(ref_model *m, const k_op *op, int n) {
         m->u[i] *= ref_act(op->act, m->tmp[i]);
 }
 
+static void op_route(ref_model *m, const k_op *op, int n) {
+    size_t dim = (size_t)m->plan->dim, used = (size_t)op->n_used;
+    norm_rows(m, &op->norm, n);
+    for (size_t i = 0; i < (size_t)n; i++) {
+        ref_matmul(&op->w[0], &op->bias[0], m->router, m->h + i * dim, 1, m->row);
+        k_route(op, m->router, m->expert + i * used, m->share + i * used);
+    }
+}
+
+static void op_experts(ref_model *m, const k_op *op, int n) {
+    size_t dim = (size_t)m->plan->dim;
+    int64_t width = op->w[2].cols;
+    float *gate = m->mix, *up = gate + width, *down = up + width;
+    norm_rows(m, &op->norm, n);
+    for (size_t i = 0; i < (size_t)n * (size_t)op->n_used; i++) {
+        size_t row = i / (size_t)op->n_used;
+        const float *h = m->h + row * dim;
+        part_product(m, &op->w[0], m->expert[i], width, gate, h);
+        part_product(m, &op->w[1], m->expert[i], width, up, h);
+        for (int64_t j = 0; j < width; j++)
+            up[j] *= ref_act(op->act, gate[j]);
+        part_product(m, &op->w[2], m->expert[i], (int64_t)dim, down, up);
+        for (size_t j = 0; j < dim; j++)
+            m->x[row * dim + j] += m->share[i] * down[j];
+    }
+}
+
 static void op_head(ref_model *m, const k_op *op, const k_batch *b) {
     int dim = m->plan->dim, n = 0;
     for (int i = 0; i < b->n; i++)
@@ -279,6 +376,10 @@ static status ref_forward(k_model *base, const k_batch *b, err *e) {
         case OP_GATE_UP: op_gate_up(m, op, b->n); break;
         case OP_FFN_DOWN: op_residual(m, op, m->u, b->n); break;
         case OP_HEAD: op_head(m, op, b); break;
+        case OP_LATENT: op_latent(m, op, b); break;
+        case OP_VALUES: op_values(m, op, b->n); break;
+        case OP_ROUTE: op_route(m, op, b->n); break;
+        case OP_EXPERTS: op_experts(m, op, b->n); break;
         }
     }
     return OK;

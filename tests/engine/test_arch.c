@@ -94,6 +94,42 @@ static void rows_differ_as_they_should(void **state) {
     close_model(&f);
 }
 
+static void a_mixture_with_latent_attention(void **state) {
+    UNUSED(state);
+    static const k_op_kind kinds[] = {
+        OP_EMBED,
+        OP_LATENT, OP_ATTEND, OP_VALUES, OP_ATTN_OUT, OP_GATE_UP, OP_FFN_DOWN,
+        OP_LATENT, OP_ATTEND, OP_VALUES, OP_ATTN_OUT, OP_GATE_UP, OP_ROUTE, OP_EXPERTS, OP_FFN_DOWN,
+        OP_HEAD,
+    };
+    fixture f;
+    assert_int_equal(open_model(&f, &(tiny_options){.arch = "deepseek2"}), OK);
+    const k_plan *p = &f.plan.plan;
+    assert_int_equal(p->n_ops, COUNTOF(kinds));
+    for (size_t i = 0; i < COUNTOF(kinds); i++)
+        assert_int_equal(p->ops[i].kind, kinds[i]);
+    assert_int_equal(p->n_head_kv, 1); /* one vector for all heads */
+    assert_int_equal(p->head_dim, 16 + 8);
+    assert_true(fabsf(p->ops[2].scale - 0.25f) < 1e-6f); /* 16 dimensions before compression */
+    /* attn_kv_b holds keys [8, 16] and values [16, 16] per head; keys are used turned over. */
+    const float *both = gguf_tensor_find(f.g, "blk.0.attn_kv_b.weight")->data;
+    const float *keys = p->ops[1].w[2].data, *values = p->ops[3].w[0].data;
+    assert_int_equal(p->ops[1].w[2].rows, 4 * 16);
+    assert_int_equal(p->ops[3].w[0].rows, 4 * 16);
+    for (int h = 0; h < 4; h++)
+        for (int r = 0; r < 8; r++)
+            for (int c = 0; c < 16; c++) {
+                assert_true(keys[(h * 16 + c) * 8 + r] == both[(h * 24 + r) * 16 + c]);
+                assert_true(values[(h * 16 + r) * 16 + c] == both[(h * 24 + 8 + r) * 16 + c]);
+            }
+    assert_int_equal(p->ops[13].w[2].rows, 4 * 32);
+    assert_false(p->ops[12].shares);
+    close_model(&f);
+    assert_int_equal(open_model(&f, &(tiny_options){.arch = "qwen3moe"}), OK);
+    assert_true(f.plan.plan.ops[4].kind == OP_ROUTE && f.plan.plan.ops[4].shares);
+    close_model(&f);
+}
+
 static void bad_files_end_in_a_sentence(void **state) {
     UNUSED(state);
     static const struct {
@@ -102,6 +138,12 @@ static void bad_files_end_in_a_sentence(void **state) {
         const char *says;
     } cases[] = {
         {{.arch = "rwkv"}, ERR_UNSUPPORTED, "\"rwkv\""},
+        {{.arch = "rwkv"}, ERR_UNSUPPORTED, "the nearest that works is llama ("},
+        {{.arch = "qwen2moe"}, ERR_UNSUPPORTED, "is qwen2 ("},
+        {{.arch = "qwen3next"}, ERR_UNSUPPORTED, "is qwen3 ("},
+        {{.arch = "gemma3n"}, ERR_UNSUPPORTED, "is gemma3 ("},
+        {{.arch = "mllama"}, ERR_UNSUPPORTED, "is llama ("},
+        {{.arch = "stablelm3"}, ERR_UNSUPPORTED, "starcoder2)"},
         {{.without = "general.architecture"}, ERR_FORMAT, "general.architecture"},
         {{.without = "embedding_length"}, ERR_FORMAT, "llama.embedding_length"},
         {{.without = "context_length"}, ERR_FORMAT, "llama.context_length"},
@@ -117,7 +159,27 @@ static void bad_files_end_in_a_sentence(void **state) {
         {{.odd_key = "rope.dimension_count", .odd_value = 16}, ERR_FORMAT, "rope.dimension_count"},
         {{.odd_key = "rope.dimension_count", .odd_value = 3}, ERR_FORMAT, "odd"},
         {{.odd_key = "feed_forward_length", .odd_value = 128}, ERR_FORMAT, "ffn"},
-        {{.odd_key = "expert_count", .odd_value = 8}, ERR_UNSUPPORTED, "experts"},
+        {{.arch = "qwen2", .odd_key = "expert_count", .odd_value = 8}, ERR_UNSUPPORTED, "experts"},
+        {{.odd_key = "expert_count", .odd_value = 8}, ERR_FORMAT, "llama.expert_used_count"},
+        {{.arch = "qwen3moe", .odd_key = "expert_used_count", .odd_value = 5}, ERR_FORMAT, "is 5"},
+        {{.arch = "qwen3moe", .odd_key = "expert_count", .odd_value = 8}, ERR_FORMAT, "blk.0.ffn"},
+        {{.arch = "qwen3moe", .without = "blk.1.ffn_up_exps.weight"}, ERR_FORMAT, "ffn_up_exps"},
+        {{.arch = "deepseek2", .odd_key = "attention.q_lora_rank", .odd_value = 8},
+         ERR_UNSUPPORTED,
+         "use a Lite model"},
+        {{.arch = "deepseek2", .odd_key = "expert_gating_func", .odd_value = 2},
+         ERR_UNSUPPORTED,
+         "softmax"},
+        {{.arch = "deepseek2", .odd_key = "expert_group_count", .odd_value = 8},
+         ERR_UNSUPPORTED,
+         "groups"},
+        {{.arch = "deepseek2", .odd_key = "attention.key_length", .odd_value = 8},
+         ERR_FORMAT,
+         "8 of them rotated"},
+        {{.arch = "deepseek2", .odd_key = "attention.kv_lora_rank", .odd_value = 32},
+         ERR_FORMAT,
+         "attn_kv_a_mqa"},
+        {{.arch = "deepseek2", .without = "blk.1.attn_kv_b.weight"}, ERR_FORMAT, "attn_kv_b"},
         {{.without = "token_embd.weight"}, ERR_FORMAT, "token_embd.weight"},
         {{.without = "output_norm.weight"}, ERR_FORMAT, "output_norm.weight"},
         {{.without = "blk.1.ffn_down.weight"}, ERR_FORMAT, "blk.1.ffn_down.weight"},
@@ -138,6 +200,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_plan_is_complete),
         cmocka_unit_test(rows_differ_as_they_should),
+        cmocka_unit_test(a_mixture_with_latent_attention),
         cmocka_unit_test(bad_files_end_in_a_sentence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -472,8 +472,9 @@ static void failed_loads_are_one_sentence(void **state) {
 
 static void every_architecture_runs(void **state) {
     fixture *f = *state;
-    static const char *const archs[] = {"gemma", "gemma2", "gemma3", "granite", "llama",
-                                        "phi3",  "qwen2",  "qwen3",  "smollm3", "starcoder2"};
+    static const char *const archs[] = {"deepseek2", "gemma",    "gemma2",  "gemma3",
+                                        "granite",   "llama",    "phi3",    "qwen2",
+                                        "qwen3",     "qwen3moe", "smollm3", "starcoder2"};
     for (size_t i = 0; i < COUNTOF(archs); i++) {
         load(f, 2, &(tiny_options){.arch = archs[i], .layers = 7});
         assert_string_equal(f->info.arch, archs[i]);

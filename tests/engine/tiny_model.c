@@ -16,6 +16,13 @@
 #define HEADS_KV 2
 #define HEAD_DIM 8
 #define FFN 64
+/* deepseek2: what is cached, a head's rotated and plain part, its value; experts' width */
+#define LATENT 16
+#define TURNED 8
+#define PLAIN 8
+#define VALUE 16
+#define EXPERTS 4
+#define EXPERT_FFN 32
 #define VOCAB_MAX 512
 
 /* Those with a blank first, so that a blank is merged before the letters, as in real vocabularies.
@@ -138,11 +145,15 @@ static void free_vocab(writer *w) {
 /* ---- tensors ----------------------------------------------------------------------------------
  * */
 
-static void tensor(writer *w, const char *name, int rows, int cols) {
+static void stack(writer *w, const char *name, int rows, int cols, int count) {
     if (is_left_out(w, name)) return;
     int extra = w->opt->wide && strcmp(name, w->opt->wide) == 0 ? 32 : 0;
-    builder_tensor(&w->b, name, K_F32, rows > 1 ? 2 : 1,
-                   (uint64_t[]){(uint64_t)(cols + extra), (uint64_t)rows});
+    builder_tensor(&w->b, name, K_F32, count > 1 ? 3 : rows > 1 ? 2 : 1,
+                   (uint64_t[]){(uint64_t)(cols + extra), (uint64_t)rows, (uint64_t)count});
+}
+
+static void tensor(writer *w, const char *name, int rows, int cols) {
+    stack(w, name, rows, cols, 1);
 }
 
 static void block_tensor(writer *w, int layer, const char *stem, int rows, int cols, bool bias) {
@@ -162,8 +173,44 @@ static bool is_one_of(const char *arch, const char *list) {
     return false;
 }
 
+static void make_mixture(writer *w, int i, bool shared) {
+    static const char *const stems[] = {"ffn_gate_exps", "ffn_up_exps", "ffn_down_exps"};
+    for (int k = 0; k < 3; k++) {
+        char name[96];
+        snprintf(name, sizeof name, "blk.%d.%s.weight", i, stems[k]);
+        stack(w, name, k == 2 ? DIM : EXPERT_FFN, k == 2 ? EXPERT_FFN : DIM, EXPERTS);
+    }
+    block_tensor(w, i, "ffn_gate_inp", EXPERTS, DIM, false);
+    if (!shared) return;
+    block_tensor(w, i, "ffn_gate_shexp", EXPERT_FFN, DIM, false);
+    block_tensor(w, i, "ffn_up_shexp", EXPERT_FFN, DIM, false);
+    block_tensor(w, i, "ffn_down_shexp", DIM, EXPERT_FFN, false);
+}
+
+/* Dense in the first layer, then a mixture with a shared expert. */
+static void make_latent_layer(writer *w, int i) {
+    block_tensor(w, i, "attn_norm", 1, DIM, false);
+    block_tensor(w, i, "ffn_norm", 1, DIM, false);
+    block_tensor(w, i, "attn_q", HEADS * (PLAIN + TURNED), DIM, false);
+    block_tensor(w, i, "attn_kv_a_mqa", LATENT + TURNED, DIM, false);
+    block_tensor(w, i, "attn_kv_a_norm", 1, LATENT, false);
+    block_tensor(w, i, "attn_kv_b", HEADS * (PLAIN + VALUE), LATENT, false);
+    block_tensor(w, i, "attn_output", DIM, HEADS * VALUE, false);
+    if (i > 0) {
+        make_mixture(w, i, true);
+        return;
+    }
+    block_tensor(w, i, "ffn_gate", FFN, DIM, false);
+    block_tensor(w, i, "ffn_up", FFN, DIM, false);
+    block_tensor(w, i, "ffn_down", DIM, FFN, false);
+}
+
 static void make_layer(writer *w, int i) {
     const char *arch = w->arch;
+    if (is_one_of(arch, "deepseek2")) {
+        make_latent_layer(w, i);
+        return;
+    }
     bool layer_norm = is_one_of(arch, "starcoder2"), all_bias = layer_norm;
     bool qkv_bias = all_bias || is_one_of(arch, "qwen2");
     int q = HEADS * HEAD_DIM, kv = HEADS_KV * HEAD_DIM;
@@ -171,17 +218,21 @@ static void make_layer(writer *w, int i) {
     block_tensor(w, i, "ffn_norm", 1, DIM, layer_norm);
     if (is_one_of(arch, "phi3")) {
         block_tensor(w, i, "attn_qkv", q + 2 * kv, DIM, false);
-        block_tensor(w, i, "ffn_up", 2 * FFN, DIM, false);
     } else {
         block_tensor(w, i, "attn_q", q, DIM, qkv_bias);
         block_tensor(w, i, "attn_k", kv, DIM, qkv_bias);
         block_tensor(w, i, "attn_v", kv, DIM, qkv_bias);
-        block_tensor(w, i, "ffn_up", FFN, DIM, all_bias);
-        if (!layer_norm) block_tensor(w, i, "ffn_gate", FFN, DIM, false);
     }
     block_tensor(w, i, "attn_output", DIM, q, all_bias);
-    block_tensor(w, i, "ffn_down", DIM, FFN, all_bias);
-    if (is_one_of(arch, "qwen3 gemma3")) {
+    if (is_one_of(arch, "qwen3moe")) {
+        make_mixture(w, i, false);
+    } else {
+        bool fused = is_one_of(arch, "phi3");
+        block_tensor(w, i, "ffn_up", fused ? 2 * FFN : FFN, DIM, all_bias);
+        if (!layer_norm && !fused) block_tensor(w, i, "ffn_gate", FFN, DIM, false);
+        block_tensor(w, i, "ffn_down", DIM, FFN, all_bias);
+    }
+    if (is_one_of(arch, "qwen3 qwen3moe gemma3")) {
         block_tensor(w, i, "attn_q_norm", 1, HEAD_DIM, false);
         block_tensor(w, i, "attn_k_norm", 1, HEAD_DIM, false);
     }
@@ -198,12 +249,26 @@ static void make_parameters(writer *w) {
     number(w, "embedding_length", DIM);
     number(w, "feed_forward_length", FFN);
     number(w, "attention.head_count", HEADS);
-    number(w, "attention.head_count_kv", HEADS_KV);
-    number(w, "attention.key_length", HEAD_DIM);
-    number(w, "attention.value_length", HEAD_DIM);
+    bool latent = is_one_of(w->arch, "deepseek2");
+    bool mixture = is_one_of(w->arch, "deepseek2 qwen3moe");
+    number(w, "attention.head_count_kv", latent ? HEADS : HEADS_KV);
+    number(w, "attention.key_length", latent ? PLAIN + TURNED : HEAD_DIM);
+    number(w, "attention.value_length", latent ? VALUE : HEAD_DIM);
     number(w, "attention.sliding_window", 16);
-    number(w, "rope.dimension_count", HEAD_DIM);
-    number(w, "expert_count", 0);
+    number(w, "rope.dimension_count", latent ? TURNED : HEAD_DIM);
+    number(w, "expert_count", mixture ? EXPERTS : 0);
+    if (mixture) {
+        number(w, "expert_used_count", 2);
+        number(w, "expert_feed_forward_length", EXPERT_FFN);
+    }
+    if (latent) {
+        number(w, "attention.kv_lora_rank", LATENT);
+        number(w, "attention.q_lora_rank", 0);
+        number(w, "leading_dense_block_count", 1);
+        number(w, "expert_shared_count", 1);
+        number(w, "expert_group_count", 1);
+        number(w, "expert_gating_func", 1);
+    }
     number(w, "block_count", (uint32_t)(w->opt->layers ? w->opt->layers : 2));
     number(w, "context_length", (uint32_t)(w->opt->context ? w->opt->context : 256));
     real(w,

@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* dequant_tool TYPE ELEMENTS < blocks > floats: k_dequant on a pipe, for
- * tests/kernels/test_dequant.py. TYPE is GGUF's number.  "-" as TYPE prints the types that exist,
- * one number and name per line.
+ * tests/kernels/test_dequant.py. TYPE is GGUF's number.  "-" as TYPE prints a line for each of 64
+ * numbers: number, elements and bytes of a block (0 0: not read), name.
  */
 #include "engine/base/mem.h"
 #include "kernels/blocks.h"
 
 static int list_types(void) {
     for (int t = 0; t < 64; t++)
-        if (k_type_block((k_type)t))
-            fprintf(stdout, "%d %s %d %zu\n", t, k_type_name(t), k_type_block((k_type)t),
-                    k_type_bytes((k_type)t));
+        fprintf(stdout, "%d %d %zu %s\n", t, k_type_block((k_type)t), k_type_bytes((k_type)t),
+                k_type_name(t));
     return 0;
 }
 

@@ -115,48 +115,92 @@ static k_rope rope_random(arena *a, const shape *s) {
     return (k_rope){s->rope, s->n_rot, freq, 1};
 }
 
-static void layer_random(arena *a, rng *r, const shape *s, k_op *ops, int layer,
-                         const k_rope *rope) {
+static k_op latent_random(arena *a, rng *r, const shape *s, const k_rope *rope, k_op *values) {
+    k_op op = {.kind = OP_LATENT, .norm = norm_random(a, r, s->norm, s->dim), .rope = *rope};
+    int plain = s->head_dim - s->n_rot;
+    float size = 1 / sqrtf((float)s->head_dim);
+    matrix_random(a, r, s, &op, 0, s->heads * s->head_dim, s->dim);
+    matrix_random(a, r, s, &op, 1, s->latent + s->n_rot, s->dim);
+    op.w[2] = tensor_random(a, r, K_F16, s->heads * s->latent, plain, size);
+    op.k_norm = norm_random(a, r, NORM_RMS, s->latent);
+    *values = (k_op){.kind = OP_VALUES};
+    values->w[0] = tensor_random(a, r, K_F32, s->heads * s->head_dim, s->latent, size);
+    return op;
+}
+
+static k_op qkv_random(arena *a, rng *r, const shape *s, const k_rope *rope) {
+    k_op op = {.kind = OP_QKV, .norm = norm_random(a, r, s->norm, s->dim), .rope = *rope};
     int q = s->heads * s->head_dim, kv = s->heads_kv * s->head_dim;
-    ops[0] = (k_op){.kind = OP_QKV, .norm = norm_random(a, r, s->norm, s->dim), .rope = *rope};
-    matrix_random(a, r, s, &ops[0], 0, q, s->dim);
-    matrix_random(a, r, s, &ops[0], 1, kv, s->dim);
-    matrix_random(a, r, s, &ops[0], 2, kv, s->dim);
+    matrix_random(a, r, s, &op, 0, q, s->dim);
+    matrix_random(a, r, s, &op, 1, kv, s->dim);
+    matrix_random(a, r, s, &op, 2, kv, s->dim);
     if (s->qk_norm) {
-        ops[0].q_norm = norm_random(a, r, NORM_RMS, s->head_dim);
-        ops[0].k_norm = norm_random(a, r, NORM_RMS, s->head_dim);
+        op.q_norm = norm_random(a, r, NORM_RMS, s->head_dim);
+        op.k_norm = norm_random(a, r, NORM_RMS, s->head_dim);
     }
-    ops[1] = (k_op){.kind = OP_ATTEND,
-                    .scale = 1 / sqrtf((float)s->head_dim),
-                    .softcap = s->attn_softcap,
-                    .window = layer % 2 ? s->window : 0};
+    return op;
+}
+
+/* Returns how many operations it wrote. */
+static int mixture_random(arena *a, rng *r, const shape *s, k_op *ops, const k_norm *norm) {
+    ops[0] = (k_op){.kind = OP_ROUTE, .norm = *norm, .scale = 0.8f, .shares = s->tied};
+    ops[0].w[0] = tensor_random(a, r, K_F32, s->experts, s->dim, 1 / sqrtf((float)s->dim));
+    ops[1] = (k_op){.kind = OP_EXPERTS, .norm = *norm, .act = s->act};
     for (int i = 0; i < 2; i++) {
+        ops[i].n_experts = s->experts;
+        ops[i].n_used = s->used;
+        ops[1].w[i] = tensor_random(a, r, s->type, s->experts * s->ffn, s->dim,
+                                    1.5f / sqrtf((float)s->dim));
+    }
+    ops[1].w[2] =
+        tensor_random(a, r, s->type, s->experts * s->dim, s->ffn, 1.5f / sqrtf((float)s->ffn));
+    return 2;
+}
+
+/* Returns how many operations it wrote. */
+static int layer_random(arena *a, rng *r, const shape *s, k_op *ops, int layer,
+                        const k_rope *rope) {
+    int n = 0;
+    k_op values;
+    ops[n++] = s->latent ? latent_random(a, r, s, rope, &values) : qkv_random(a, r, s, rope);
+    ops[n++] = (k_op){.kind = OP_ATTEND,
+                      .scale = 1 / sqrtf((float)s->head_dim),
+                      .softcap = s->attn_softcap,
+                      .window = layer % 2 ? s->window : 0};
+    if (s->latent) ops[n++] = values;
+    for (int i = 0; i < n; i++) {
         ops[i].n_head = s->heads;
-        ops[i].n_head_kv = s->heads_kv;
-        ops[i].head_dim = s->head_dim;
+        ops[i].n_head_kv = s->latent ? 1 : s->heads_kv;
+        ops[i].head_dim = s->latent ? s->latent + s->n_rot : s->head_dim;
         ops[i].kv_layer = layer;
     }
-    ops[2] = (k_op){.kind = OP_ATTN_OUT, .scale = 0.9f};
-    matrix_random(a, r, s, &ops[2], 0, s->dim, q);
-    ops[3] = (k_op){.kind = OP_GATE_UP, .act = s->act, .norm = norm_random(a, r, s->norm, s->dim)};
-    if (!s->no_gate) matrix_random(a, r, s, &ops[3], 0, s->ffn, s->dim);
-    matrix_random(a, r, s, &ops[3], 1, s->ffn, s->dim);
-    ops[4] = (k_op){.kind = OP_FFN_DOWN, .scale = 1.1f};
-    matrix_random(a, r, s, &ops[4], 0, s->dim, s->ffn);
-    if (!s->post_norm) return;
-    ops[2].norm = norm_random(a, r, NORM_RMS, s->dim);
-    ops[4].norm = norm_random(a, r, NORM_RMS, s->dim);
+    k_op *out = &ops[n++];
+    *out = (k_op){.kind = OP_ATTN_OUT, .scale = 0.9f};
+    matrix_random(a, r, s, out, 0, s->dim, s->heads * s->head_dim);
+    k_op *in = &ops[n++];
+    *in = (k_op){.kind = OP_GATE_UP, .act = s->act, .norm = norm_random(a, r, s->norm, s->dim)};
+    if (!s->no_gate) matrix_random(a, r, s, in, 0, s->ffn, s->dim);
+    matrix_random(a, r, s, in, 1, s->ffn, s->dim);
+    if (s->experts) n += mixture_random(a, r, s, ops + n, &in->norm);
+    k_op *down = &ops[n++];
+    *down = (k_op){.kind = OP_FFN_DOWN, .scale = 1.1f};
+    matrix_random(a, r, s, down, 0, s->dim, s->ffn);
+    if (s->post_norm) {
+        out->norm = norm_random(a, r, NORM_RMS, s->dim);
+        down->norm = norm_random(a, r, NORM_RMS, s->dim);
+    }
+    return n;
 }
 
 k_plan plan_random(arena *a, rng *r, const shape *s) {
-    int n = 2 + 5 * s->layers;
-    k_op *ops = arena_alloc(a, (size_t)n * sizeof *ops);
+    int n = 1;
+    k_op *ops = arena_alloc(a, (size_t)(2 + 8 * s->layers) * sizeof *ops);
     k_rope rope = rope_random(a, s);
     ops[0] = (k_op){.kind = OP_EMBED, .scale = 2};
     ops[0].w[0] = tensor_random(a, r, s->head_type, s->vocab, s->dim, 0.5f);
     for (int i = 0; i < s->layers; i++)
-        layer_random(a, r, s, ops + 1 + 5 * i, i, &rope);
-    k_op *head = &ops[n - 1];
+        n += layer_random(a, r, s, ops + n, i, &rope);
+    k_op *head = &ops[n++];
     *head = (k_op){.kind = OP_HEAD,
                    .scale = 0.7f,
                    .softcap = s->final_softcap,
@@ -168,8 +212,10 @@ k_plan plan_random(arena *a, rng *r, const shape *s) {
                     .dim = s->dim,
                     .vocab = s->vocab,
                     .n_kv_layers = s->layers,
-                    .n_head_kv = s->heads_kv,
-                    .head_dim = s->head_dim,
-                    .q_dim_max = s->heads * s->head_dim,
-                    .ffn_dim_max = s->ffn};
+                    .n_head_kv = s->latent ? 1 : s->heads_kv,
+                    .head_dim = s->latent ? s->latent + s->n_rot : s->head_dim,
+                    .q_dim_max = s->heads * MAX(s->head_dim, s->latent + s->n_rot),
+                    .ffn_dim_max = s->ffn,
+                    .n_experts = s->experts,
+                    .n_used = s->used};
 }

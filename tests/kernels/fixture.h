@@ -32,6 +32,9 @@ typedef struct {
     bool bias, no_gate, qk_norm, post_norm, tied;
     float attn_softcap, final_softcap;
     int window; /* on odd layers */
+    int experts, used; /* a mixture beside every FFN; 0: none */
+    int latent;        /* latent attention over so many dimensions, n_rot more; 0: none.  head_dim
+                          then is a head's query and its value */
 } shape;
 
 k_plan plan_random(arena *a, rng *r, const shape *s);

@@ -57,10 +57,16 @@ def check(tool, rng, number, name, block, size):
 def main():
     tool = sys.argv[1]
     listing = subprocess.run([tool, "-"], capture_output=True, check=True, text=True).stdout
-    rows = [line.split() for line in listing.splitlines()]
+    listed = [line.split(" ", 3) for line in listing.splitlines()]
+    called = {int(number): name for number, _, _, name in listed}
+    rows = [(n, name, block, size) for n, block, size, name in listed if block != "0"]
     names = {row[1] for row in rows}
     if names != set(SCALES):
         print(f"the type table lists {sorted(names)}, the test knows {sorted(SCALES)}")
+        return 1
+    wrong = [t for t in gguf.GGMLQuantizationType if called[int(t)] != t.name]
+    print(f"{len(gguf.GGMLQuantizationType)} types have a name, {len(wrong)} another one than ours")
+    if wrong:
         return 1
     rng = np.random.default_rng(7)
     ok = [check(tool, rng, int(n), name, int(b), int(s)) for n, name, b, s in rows]

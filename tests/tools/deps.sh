@@ -254,7 +254,7 @@ llama_fetch() {
 need_test_things() {
     local peers=$TOP/tests/peers req=("$TOP/tests/requirements.txt")
     need_clang_runtime
-    [ -z "${INLINED_TORCH:-}" ] || req+=("$TOP/tests/requirements-torch.txt")
+    [ "${INLINED_TORCH:-1}" = 0 ] || req+=("$TOP/tests/requirements-torch.txt")
     TEST_VENV=$CACHE/venv/$(key "${req[@]}" <("$PYTHON" --version))
     fetched "$TEST_VENV" "Python packages of the tests" \
         "check the network and the pins in tests/requirements.txt" venv_fetch "${req[@]}"

@@ -21,6 +21,7 @@
 
 typedef struct {
     gguf *file; /* the weights may be read from its mapping */
+    plan plan;  /* likewise */
     k_backend *backend;
     k_model *model;
     int vocab, rows_max;
@@ -42,20 +43,18 @@ static status device_of(const char *name, k_device *out, err *e) {
 
 static status bench_open(bench *b, const char *path, k_device device, err *e) {
     arch a;
-    plan p = {0};
     status s = gguf_open(&b->file, path, e);
     if (s == OK) s = arch_read(&a, b->file, e);
-    if (s == OK) s = plan_build(&p, &a, b->file, PROMPT_TOKENS, e);
+    if (s == OK) s = plan_build(&b->plan, &a, b->file, PROMPT_TOKENS, e);
     if (s == OK) s = k_open(&b->backend, &(k_options){.device = device}, e);
     if (s == OK) {
-        b->vocab = p.plan.vocab;
-        k_model_options opt = {.plan = &p.plan,
+        b->vocab = b->plan.plan.vocab;
+        k_model_options opt = {.plan = &b->plan.plan,
                                .kv_pages = PROMPT_TOKENS / K_PAGE_TOKENS,
                                .kv_type = KV_F16,
                                .rows_max = b->rows_max};
         s = k_model_new(&b->model, b->backend, &opt, e);
     }
-    plan_deinit(&p);
     for (int32_t i = 0; i < PROMPT_TOKENS / K_PAGE_TOKENS; i++)
         b->pages[i] = i;
     return s;
@@ -64,6 +63,7 @@ static status bench_open(bench *b, const char *path, k_device device, err *e) {
 static void bench_close(bench *b) {
     k_model_free(b->model);
     k_close(b->backend);
+    plan_deinit(&b->plan);
     gguf_close(b->file);
 }
 

@@ -125,23 +125,33 @@ def our_rows(device, rows, prompts, asks, model):
     return cached(key, run)
 
 
-def llama_rows(prompts, asks, model):
-    """Log-probabilities of the asked ids from llama.cpp; raises Absent without node or package."""
+def llama_orders(orders):
+    """What llama_cpp.mjs answers to these orders; raises Absent without node or package."""
     peers = os.environ.get("INLINED_PEERS", "")
     package = os.path.join(peers, "node-llama-cpp", "package.json")
     if not peers or not os.path.isfile(package):
         raise Absent("llama.cpp is not here (npm package node-llama-cpp); bootstrap test "
                      "fetches it, or: npm ci in tests/peers, then INLINED_PEERS=.../node_modules")
     script = os.path.join(HERE, "llama_cpp.mjs")
-    order = json.dumps([{"tokens": p, "ask": a} for p, a in zip(prompts, asks)])
+    text = json.dumps(orders)
 
     def run():
-        done = subprocess.run([os.environ.get("INLINED_NODE") or "node", script, model],
-                              input=order, text=True, capture_output=True, check=False)
+        done = subprocess.run([os.environ.get("INLINED_NODE") or "node", script], input=text,
+                              text=True, capture_output=True, check=False)
         if done.returncode != 0:
             raise RuntimeError(done.stderr.strip()[-800:])
         return json.loads(done.stdout)
-    return cached([digest(package), digest(script), digest(model), order], run)
+    return cached([digest(package), digest(script), *(digest(o["model"]) for o in orders), text],
+                  run)
+
+
+def llama_rows(prompts, asks, model):
+    """Log-probabilities of the asked ids for each row of each prompt."""
+    order = {"model": model, "prompts": [{"tokens": p, "ask": a} for p, a in zip(prompts, asks)]}
+    found = llama_orders([order])[0]
+    if isinstance(found, dict):
+        raise RuntimeError(found["error"])
+    return found
 
 
 def table(head, rows):
