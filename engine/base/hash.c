@@ -3,6 +3,8 @@
  * A library for one hash function would be a larger dependency than these 60 lines. */
 #include "engine/base/hash.h"
 
+#include "engine/base/hash_private.h"
+
 uint64_t hash64(uint64_t seed, const void *bytes, size_t n) {
     const uint8_t *p = bytes;
     uint64_t h = seed ^ 0xcbf29ce484222325u;
@@ -15,7 +17,7 @@ uint64_t hash64(uint64_t seed, const void *bytes, size_t n) {
     return h ^ h >> 33;
 }
 
-static const uint32_t K[64] = {
+const uint32_t sha256_k[64] = {
     0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
     0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
     0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
@@ -45,7 +47,7 @@ static void compress(uint32_t s[8], const uint8_t *p) {
     for (int i = 0; i < 64; i++) {
         uint32_t s1 = rotr(v[4], 6) ^ rotr(v[4], 11) ^ rotr(v[4], 25);
         uint32_t choice = (v[4] & v[5]) ^ (~v[4] & v[6]);
-        uint32_t t1 = v[7] + s1 + choice + K[i] + w[i];
+        uint32_t t1 = v[7] + s1 + choice + sha256_k[i] + w[i];
         uint32_t s0 = rotr(v[0], 2) ^ rotr(v[0], 13) ^ rotr(v[0], 22);
         uint32_t t2 = s0 + ((v[0] & v[1]) ^ (v[0] & v[2]) ^ (v[1] & v[2]));
         memmove(v + 1, v, 7 * sizeof *v);
@@ -56,9 +58,22 @@ static void compress(uint32_t s[8], const uint8_t *p) {
         s[i] += v[i];
 }
 
+void sha256_blocks_plain(uint32_t s[8], const uint8_t *p, size_t blocks) {
+    for (; blocks; blocks--, p += 64)
+        compress(s, p);
+}
+
+static void add_blocks(sha256 *h, const uint8_t *p, size_t blocks) {
+    if (h->has_ni)
+        sha256_blocks_ni(h->state, p, blocks);
+    else
+        sha256_blocks_plain(h->state, p, blocks);
+}
+
 void sha256_init(sha256 *h) {
     *h = (sha256){.state = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c,
-                            0x1f83d9ab, 0x5be0cd19}};
+                            0x1f83d9ab, 0x5be0cd19},
+                  .has_ni = sha256_has_ni()};
 }
 
 void sha256_add(sha256 *h, const void *bytes, size_t n) {
@@ -69,13 +84,12 @@ void sha256_add(sha256 *h, const void *bytes, size_t n) {
         size_t take = MIN(n, 64 - have);
         memcpy(h->tail + have, p, take);
         if (have + take < 64) return;
-        compress(h->state, h->tail);
+        add_blocks(h, h->tail, 1);
         p += take;
         n -= take;
     }
-    for (; n >= 64; p += 64, n -= 64)
-        compress(h->state, p);
-    if (n) memcpy(h->tail, p, n);
+    add_blocks(h, p, n / 64);
+    if (n % 64) memcpy(h->tail, p + n / 64 * 64, n % 64);
 }
 
 void sha256_hex(sha256 *h, char out[static 65]) {

@@ -12,6 +12,7 @@ typedef struct {
     uint32_t state[8];
     uint64_t bytes;
     uint8_t tail[64];
+    bool has_ni; /* the processor has instructions for it */
 } sha256;
 void sha256_init(sha256 *h);
 void sha256_add(sha256 *h, const void *bytes, size_t n);

@@ -9,7 +9,7 @@
 
 #include "engine/base/arena.h"
 #include "engine/base/clock.h"
-#include "engine/base/hash.h"
+#include "engine/base/hash_private.h"
 #include "engine/base/log.h"
 #include "engine/base/mem.h"
 #include "engine/base/utf8.h"
@@ -154,6 +154,19 @@ static void test_hashes(void **state) {
     }
     sha256_hex(&h, hex);
     assert_string_equal(hex, "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
+    /* The two forms, over any number of blocks. */
+    uint8_t noise[20 * 64];
+    for (size_t i = 0; i < sizeof noise; i++)
+        noise[i] = (uint8_t)(hash64(i, "noise", 5) >> 7);
+    for (size_t blocks = 0; blocks <= 20 && sha256_has_ni(); blocks++) {
+        uint32_t plain[8], fast[8];
+        memcpy(plain, noise + 100, sizeof plain);
+        memcpy(fast, plain, sizeof fast);
+        sha256_blocks_plain(plain, noise, blocks);
+        sha256_blocks_ni(fast, noise, blocks);
+        assert_memory_equal(plain, fast, sizeof plain);
+    }
+    if (!sha256_has_ni()) print_message("no SHA instructions here: the plain form alone ran\n");
     assert_true(hash64(0, "a", 1) != hash64(0, "b", 1));
     assert_true(hash64(1, "a", 1) != hash64(0, "a", 1));
 }
