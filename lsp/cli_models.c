@@ -87,9 +87,23 @@ static const char *presence_word(const model_entry *m) {
     switch (registry_presence(m, NULL)) {
     case MODEL_PRESENT: return "present";
     case MODEL_DAMAGED: return "damaged";
-    case MODEL_ABSENT: return "absent";
+    case MODEL_ABSENT: return registry_part_bytes(m) ? "partial" : "absent";
     }
     ASSERT(0);
+}
+
+/* Size and SHA-256, or null where only the hub knows them. */
+static void add_facts(cJSON *o, const model_entry *m) {
+    model_facts known;
+    bool have = registry_facts(m, &known);
+    if (have || known.bytes)
+        cJSON_AddNumberToObject(o, "bytes", (double)known.bytes);
+    else
+        cJSON_AddNullToObject(o, "bytes");
+    if (have || known.sha256[0])
+        cJSON_AddStringToObject(o, "sha256", known.sha256);
+    else
+        cJSON_AddNullToObject(o, "sha256");
 }
 
 static status list_json(const registry *r, err *e) {
@@ -108,8 +122,7 @@ static status list_json(const registry *r, err *e) {
         cJSON_AddStringToObject(o, "tier", m->tier);
         cJSON_AddStringToObject(o, "parameters", m->parameters);
         cJSON_AddStringToObject(o, "quantisation", m->quant);
-        cJSON_AddNumberToObject(o, "bytes", (double)m->bytes);
-        cJSON_AddStringToObject(o, "sha256", m->sha256);
+        add_facts(o, m);
         cJSON_AddStringToObject(o, "licence", m->licence);
         cJSON_AddStringToObject(o, "fim", m->fim);
         cJSON_AddNumberToObject(o, "context_tokens", m->context_tokens);
@@ -117,6 +130,7 @@ static status list_json(const registry *r, err *e) {
         cJSON_AddStringToObject(o, "note", m->note);
         cJSON_AddStringToObject(o, "file", m->file);
         cJSON_AddStringToObject(o, "state", presence_word(m));
+        cJSON_AddNumberToObject(o, "part_bytes", (double)registry_part_bytes(m));
         cJSON_AddBoolToObject(o, "present", registry_presence(m, NULL) == MODEL_PRESENT);
         cJSON_AddItemToArray(models, o);
     }
@@ -148,8 +162,12 @@ static status list(const registry *r, const cli_args *a, err *e) {
                    : p == MODEL_DAMAGED ? COLOUR_RED
                                         : COLOUR_DIM,
                    state);
-        strbuf_addf(&out, " %6s  %-6s %5.0f MB  %-12s %-5s\n", m->tier, m->quant,
-                    (double)m->bytes / 1e6, m->licence, m->fim);
+        model_facts known;
+        char size[16] = "?";
+        if (registry_facts(m, &known) || known.bytes)
+            snprintf(size, sizeof size, "%.0f MB", (double)known.bytes / 1e6);
+        strbuf_addf(&out, " %6s  %-6s %8s  %-12s %-5s\n", m->tier, m->quant, size, m->licence,
+                    m->fim);
     }
     strbuf_addf(&out, "* the default\n");
     status s = term_write(strbuf_str(&out), e);
@@ -179,6 +197,7 @@ static void on_progress(void *ud, pull_stage stage, uint64_t done, uint64_t all)
     static const char *const verbs[] = {
         [PULL_WAITING] = "waiting for another process that fetches",
         [PULL_FETCHING] = "fetching",
+        [PULL_PAUSING] = "waiting for the server of",
         [PULL_UNPACKING] = "unpacking",
         [PULL_CHECKING] = "checking",
     };
@@ -207,8 +226,7 @@ static status report(const model_entry *m, bool fetched, const cli_args *a, err 
         cJSON *o = cJSON_CreateObject();
         cJSON_AddStringToObject(o, "name", m->name);
         cJSON_AddStringToObject(o, "path", file);
-        cJSON_AddNumberToObject(o, "bytes", (double)m->bytes);
-        cJSON_AddStringToObject(o, "sha256", m->sha256);
+        add_facts(o, m);
         cJSON_AddBoolToObject(o, "fetched", fetched);
         s = term_write_json(o, e);
     } else {
@@ -232,6 +250,8 @@ static status pull(const model_entry *m, const cli_args *a, err *e) {
     bool fetched = false;
     status s = registry_pull(m, &hooks, &fetched, e);
     meter_end(&v.line);
+    if (s == ERR_CANCELLED && registry_part_bytes(m))
+        return err_set(e, s, "cancelled; the next pull goes on where this one stopped");
     if (s == ERR_CANCELLED) return err_set(e, s, "cancelled; nothing half-written was left");
     return s == OK ? report(m, fetched, a, e) : s;
 }

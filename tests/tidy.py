@@ -44,7 +44,7 @@ THIRD_PARTY = [
     (re.compile(r"^zip\.h$"), {"registry"}),
     (re.compile(r"^tree_sitter/"), {"context"}),
     (re.compile(r"^hiredis"), {"context"}),
-    (re.compile(r"^curl/"), {"mcp"}),
+    (re.compile(r"^curl/"), {"mcp", "registry"}),
     (re.compile(r"^(cuda|cublas|nvrtc)"), {"kernels"}),
 ]
 FILE_LINES = 900

@@ -22,6 +22,8 @@ status registry_open(registry **out, err *e) {
     status s = add_list(r, embedded, "models.json", e);
     if (s == OK) s = add_user_list(r, e);
     if (s == OK) s = check_default(r, "models.json", e);
+    for (size_t i = 0; s == OK && i < r->models.count; i++)
+        r->models.at[i].endpoint = r->endpoint ? r->endpoint : "";
     if (s != OK) {
         registry_close(r);
         return s;
@@ -123,6 +125,7 @@ static status add_list(registry *r, str json, const char *origin, err *e) {
     const char *stopped = NULL;
     cJSON *root = cJSON_ParseWithLengthOpts(json.ptr ? json.ptr : "", json.len, &stopped, false);
     const cJSON *chosen = cJSON_GetObjectItemCaseSensitive(root, "default");
+    const cJSON *endpoint = cJSON_GetObjectItemCaseSensitive(root, "endpoint");
     status s = OK;
     if (!cJSON_IsObject(root)) {
         size_t at = stopped && json.ptr ? (size_t)(stopped - json.ptr) : 0;
@@ -133,6 +136,11 @@ static status add_list(registry *r, str json, const char *origin, err *e) {
         s = err_set(e, ERR_FORMAT, "%s: \"default\" must be the name of a model", origin);
         goto done;
     }
+    if (endpoint && !cJSON_IsString(endpoint)) {
+        s = err_set(e, ERR_FORMAT, "%s: \"endpoint\" must be an address", origin);
+        goto done;
+    }
+    if (endpoint) r->endpoint = arena_str(&r->strings, str_of(endpoint->valuestring)).ptr;
     if (chosen) r->default_name = arena_str(&r->strings, str_of(chosen->valuestring)).ptr;
     s = add_models(r, cJSON_GetObjectItemCaseSensitive(root, "models"), origin, e);
 done:

@@ -11,6 +11,7 @@ struct registry {
     arena strings; /* every text that an entry points to */
     VEC(model_entry) models;
     const char *default_name;
+    const char *endpoint; /* of the hub, by the user's list; NULL: not said */
 };
 
 /* The embedded engine/models/models.json. */

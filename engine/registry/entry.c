@@ -73,8 +73,10 @@ static status read_count(const cJSON *json, const char *key, bool needed, uint64
     return OK;
 }
 
-static status read_sha256(const cJSON *json, char out[static 65], err *e) {
+/* May be absent where the hub tells it: such a file is recorded when it is fetched (record.c). */
+static status read_sha256(const cJSON *json, bool needed, char out[static 65], err *e) {
     const cJSON *v = cJSON_GetObjectItemCaseSensitive(json, "sha256");
+    if (!v && !needed) return OK;
     const char *s = cJSON_IsString(v) ? v->valuestring : "";
     if (strlen(s) != 64 || strspn(s, "0123456789abcdef") != 64) {
         return err_set(e, ERR_FORMAT, "\"sha256\" must be 64 lower-case hexadecimal digits");
@@ -94,6 +96,9 @@ static status read_source(const cJSON *json, arena *a, model_source *out, err *e
     } else if (s == OK && strcmp(out->kind, "hf") == 0) {
         s = read_text(json, "repo", TEXT_MEMBER, a, &out->repo, e);
         if (s == OK) s = read_text(json, "file", TEXT_MEMBER, a, &out->file, e);
+        out->revision = "main";
+        if (s == OK && cJSON_GetObjectItemCaseSensitive(json, "revision"))
+            s = read_text(json, "revision", TEXT_PLAIN, a, &out->revision, e);
     } else if (s == OK && strcmp(out->kind, "delta") == 0) {
         s = read_text(json, "base", TEXT_PLAIN, a, &out->base, e);
         if (s == OK) s = read_text(json, "file", TEXT_PLAIN, a, &out->file, e);
@@ -130,8 +135,15 @@ static status read_fim(const cJSON *json, arena *a, model_entry *out, err *e) {
     return err_set(e, ERR_FORMAT, "\"fim\" must be \"none\", \"psm\" or \"spm\"");
 }
 
+static bool only_from_hub(const model_entry *m) {
+    for (size_t i = 0; i < m->n_sources; i++) {
+        if (strcmp(m->sources[i].kind, "hf") != 0) return false;
+    }
+    return m->n_sources > 0;
+}
+
 status entry_read(const cJSON *json, arena *a, model_entry *out, err *e) {
-    *out = (model_entry){0};
+    *out = (model_entry){.endpoint = ""};
     if (!cJSON_IsObject(json)) return err_set(e, ERR_FORMAT, "it must be an object");
     uint64_t context = 0;
     status s = read_text(json, "name", TEXT_PLAIN, a, &out->name, e);
@@ -143,11 +155,12 @@ status entry_read(const cJSON *json, arena *a, model_entry *out, err *e) {
     if (s == OK) s = read_text(json, "licence", TEXT_ANY, a, &out->licence, e);
     if (s == OK) s = read_text(json, "note", TEXT_ANY, a, &out->note, e);
     if (s == OK) s = read_fim(json, a, out, e);
-    if (s == OK) s = read_count(json, "bytes", true, &out->bytes, e);
-    if (s == OK) s = read_sha256(json, out->sha256, e);
     if (s == OK) s = read_count(json, "context_tokens", true, &context, e);
     if (s == OK) s = read_count(json, "memory_bytes", false, &out->memory_bytes, e);
     if (s == OK) s = read_sources(json, a, out, e);
+    bool hub = s == OK && only_from_hub(out);
+    if (s == OK) s = read_count(json, "bytes", !hub, &out->bytes, e);
+    if (s == OK) s = read_sha256(json, !hub, out->sha256, e);
     if (s != OK) return s;
     if (context > INT32_MAX) return err_set(e, ERR_FORMAT, "\"context_tokens\" is too large");
     out->context_tokens = (int)context;

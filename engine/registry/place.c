@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Where a model's file lies and whether it is whole: paths, presence by size, verification by hash.
  * Thread: any; registry_verify blocks for as long as the file takes to read. */
+#include "engine/registry/place.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -10,6 +12,8 @@
 #include "engine/base/mem.h"
 #include "engine/registry.h"
 #include "engine/registry/folder.h"
+#include "engine/registry/hub.h"
+#include "engine/registry/record.h"
 
 #define READ_BYTES (1u << 20)
 
@@ -31,6 +35,29 @@ status registry_path(const model_entry *m, char **out, err *e) {
     return s;
 }
 
+bool registry_facts(const model_entry *m, model_facts *out) {
+    *out = (model_facts){.bytes = m->bytes};
+    memcpy(out->sha256, m->sha256, sizeof out->sha256);
+    if (m->bytes && m->sha256[0]) return true;
+    char *folder = NULL;
+    err ignored;
+    bool known = registry_folder(&folder, &ignored) == OK && record_read(folder, m->file, out);
+    /* A list that got to know more than it did then wins over the record. */
+    if (m->bytes && m->bytes != out->bytes) known = false;
+    if (m->sha256[0] && strcmp(m->sha256, out->sha256) != 0) known = false;
+    xfree(folder);
+    return known;
+}
+
+uint64_t registry_part_bytes(const model_entry *m) {
+    char *folder = NULL;
+    err ignored;
+    uint64_t bytes = 0;
+    if (registry_folder(&folder, &ignored) == OK) bytes = hub_part_bytes(folder, m->name);
+    xfree(folder);
+    return bytes;
+}
+
 model_presence registry_presence(const model_entry *m, uint64_t *have_bytes) {
     uint64_t have = 0;
     model_presence p = MODEL_ABSENT;
@@ -38,12 +65,26 @@ model_presence registry_presence(const model_entry *m, uint64_t *have_bytes) {
     err ignored;
     struct stat st;
     if (registry_path(m, &path, &ignored) == OK && stat(path, &st) == 0) {
+        model_facts want;
         have = S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
-        p = have == m->bytes ? MODEL_PRESENT : MODEL_DAMAGED;
+        p = registry_facts(m, &want) && have == want.bytes ? MODEL_PRESENT : MODEL_DAMAGED;
     }
     xfree(path);
     if (have_bytes) *have_bytes = have;
     return p;
+}
+
+static status say_damaged(const model_entry *m, uint64_t have, err *e) {
+    model_facts want;
+    if (!registry_facts(m, &want))
+        return err_set(e, ERR_FORMAT,
+                       "nobody knows what %s should hold (its record is missing); run: inlined "
+                       "models pull %s",
+                       m->file, m->name);
+    return err_set(e, ERR_FORMAT,
+                   "the file of the model %s is damaged (%llu of %llu bytes); run: inlined "
+                   "models pull %s",
+                   m->name, (unsigned long long)have, (unsigned long long)want.bytes, m->name);
 }
 
 static status resolve_entry(const model_entry *m, char **path, char **name, err *e) {
@@ -53,11 +94,7 @@ static status resolve_entry(const model_entry *m, char **path, char **name, err 
         return err_set(e, ERR_NOT_FOUND,
                        "the model %s is not here yet; run: inlined models pull %s", m->name,
                        m->name);
-    case MODEL_DAMAGED:
-        return err_set(e, ERR_FORMAT,
-                       "the file of the model %s is damaged (%llu of %llu bytes); run: inlined "
-                       "models pull %s",
-                       m->name, (unsigned long long)have, (unsigned long long)m->bytes, m->name);
+    case MODEL_DAMAGED: return say_damaged(m, have, e);
     case MODEL_PRESENT: break;
     }
     status s = registry_path(m, path, e);
@@ -99,8 +136,8 @@ static bool is_cancelled(const pull_hooks *h) {
     return h && h->cancelled && h->cancelled(h->ud);
 }
 
-static status hash_file(int fd, const model_entry *m, const pull_hooks *hooks, char hex[static 65],
-                        err *e) {
+static status hash_file(int fd, const model_entry *m, uint64_t all, const pull_hooks *hooks,
+                        char hex[static 65], err *e) {
     uint8_t *buffer = xmalloc(READ_BYTES);
     sha256 h;
     sha256_init(&h);
@@ -112,7 +149,7 @@ static status hash_file(int fd, const model_entry *m, const pull_hooks *hooks, c
         if (n <= 0) break;
         sha256_add(&h, buffer, (size_t)n);
         done += (uint64_t)n;
-        if (hooks && hooks->progress) hooks->progress(hooks->ud, PULL_CHECKING, done, m->bytes);
+        if (hooks && hooks->progress) hooks->progress(hooks->ud, PULL_CHECKING, done, all);
         if (is_cancelled(hooks)) s = err_set(e, ERR_CANCELLED, "cancelled");
     }
     sha256_hex(&h, hex);
@@ -120,25 +157,28 @@ static status hash_file(int fd, const model_entry *m, const pull_hooks *hooks, c
     return s;
 }
 
-status registry_verify(const model_entry *m, const pull_hooks *hooks, err *e) {
-    char *path = NULL, *name = NULL, hex[65];
-    int fd = -1;
-    status s = resolve_entry(m, &path, &name, e);
-    if (s != OK) goto done;
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        s = err_set(e, ERR_IO, "cannot open %s: %s", path, strerror(errno));
-        goto done;
-    }
-    s = hash_file(fd, m, hooks, hex, e);
-    if (s == OK && strcmp(hex, m->sha256) != 0) {
+status registry_check_file(const char *path, const model_entry *m, const pull_hooks *hooks,
+                           err *e) {
+    model_facts want;
+    char hex[65];
+    if (!registry_facts(m, &want)) return say_damaged(m, 0, e);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return err_set(e, ERR_IO, "cannot open %s: %s", path, strerror(errno));
+    status s = hash_file(fd, m, want.bytes, hooks, hex, e);
+    if (s == OK && strcmp(hex, want.sha256) != 0) {
         s = err_set(e, ERR_FORMAT,
                     "the file of the model %s is damaged (wrong SHA-256); run: inlined models pull "
                     "%s",
                     m->name, m->name);
     }
-done:
-    if (fd >= 0) close(fd);
+    close(fd);
+    return s;
+}
+
+status registry_verify(const model_entry *m, const pull_hooks *hooks, err *e) {
+    char *path = NULL, *name = NULL;
+    status s = resolve_entry(m, &path, &name, e);
+    if (s == OK) s = registry_check_file(path, m, hooks, e);
     xfree(path);
     xfree(name);
     return s;

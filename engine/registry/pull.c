@@ -5,7 +5,8 @@
  *
  * Invariants: (1) a model file appears only by rename, after its hash was right; (2) everything
  * else lies in .pull-NAME-PID beside it, which is removed on every way out, and by the next pull
- * when this process was killed; (3) the lock is an flock on .NAME.lock, so it vanishes with its
+ * when this process was killed (what came from the hub stays in .NAME@SHA.part, for the next pull
+ * to go on from); (3) the lock is an flock on .NAME.lock, so it vanishes with its
  * holder. Thread: the caller's; blocks.  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,6 +21,9 @@
 #include "engine/registry.h"
 #include "engine/registry/fetch.h"
 #include "engine/registry/folder.h"
+#include "engine/registry/hub.h"
+#include "engine/registry/place.h"
+#include "engine/registry/record.h"
 #include "engine/registry/unpack.h"
 
 typedef struct {
@@ -102,6 +106,28 @@ done:
     return s;
 }
 
+/* ---- a file of the hub ---- */
+
+static status fetch_from_hub(pull *p, const model_source *src, err *e) {
+    hub_access access;
+    hub_facts facts = {0};
+    char *part = NULL;
+    const hub_order order = {p->m, src, p->folder, p->hooks};
+    status s = hub_access_read(&access, p->m->endpoint, e);
+    if (s == OK) s = hub_fetch(&access, &order, &part, &facts, e);
+    if (s == OK && !(p->m->bytes && p->m->sha256[0])) {
+        char from[2 * LIMIT_REGISTRY_TEXT_BYTES];
+        snprintf(from, sizeof from, "%s at %s", src->repo,
+                 facts.commit[0] ? facts.commit : src->revision);
+        model_facts known = {.bytes = facts.bytes};
+        memcpy(known.sha256, facts.sha256, sizeof known.sha256);
+        s = record_write(p->folder, p->m->file, &known, from, e);
+    }
+    if (s == OK) s = put_in_place(p, part, e);
+    xfree(part);
+    return s;
+}
+
 /* ---- a delta over another entry ---- */
 
 static bool on_applied(void *ud, double done) {
@@ -112,6 +138,14 @@ static bool on_applied(void *ud, double done) {
     return !(h && h->cancelled && h->cancelled(h->ud));
 }
 
+static bool is_delta(const model_entry *m) {
+    for (size_t i = 0; i < m->n_sources; i++) {
+        if (strcmp(m->sources[i].kind, "delta") == 0)
+            return true; /* no chains: they could circle */
+    }
+    return false;
+}
+
 /* The base first (fetched if need be, or awaited while another process fetches it), then the delta
  * that came with the program. */
 static status apply_delta(pull *p, const model_source *src, err *e) {
@@ -119,7 +153,7 @@ static status apply_delta(pull *p, const model_source *src, err *e) {
     char *delta = NULL, *base_path = NULL, *part = NULL;
     status s = registry_open(&r, e);
     const model_entry *base = s == OK ? registry_find(r, src->base) : NULL;
-    if (s == OK && (!base || base->n_sources == 0 || strcmp(base->sources[0].kind, "delta") == 0))
+    if (s == OK && (!base || is_delta(base)))
         s = err_set(e, ERR_NOT_FOUND, "the base %s of %s is not a model that can be fetched",
                     src->base, p->m->name);
     if (s == OK) s = folder_shipped(src->file, &delta, e);
@@ -134,6 +168,8 @@ static status apply_delta(pull *p, const model_source *src, err *e) {
         const delta_hooks hooks = {on_applied, p};
         s = delta_apply(base_path, delta, part, &hooks, e);
     }
+    if (s == OK) s = registry_check_file(part, p->m, p->hooks, e);
+    if (s == ERR_FORMAT && part) s = err_prefix(e, s, "%s cannot be made", p->m->name);
     if (s == OK) s = put_in_place(p, part, e);
     if (p->staging) folder_remove(p->staging);
     xfree(p->staging);
@@ -154,6 +190,8 @@ static status fetch_from_any(pull *p, err *e) {
             s = fetch_from(p, src, e);
         else if (strcmp(src->kind, "delta") == 0)
             s = apply_delta(p, src, e);
+        else if (strcmp(src->kind, "hf") == 0)
+            s = fetch_from_hub(p, src, e);
         else
             continue;
         if (s == OK || s == ERR_CANCELLED) break;
