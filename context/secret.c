@@ -94,7 +94,9 @@ static size_t known_form(str text) {
         size_t more = token_length(str_sub(text, n, text.len));
         if (more < 8) break;
         n += more;
-        if (part < 2 && n < text.len && text.ptr[n] == '.') dots += (n++, 1);
+        if (part == 2 || n == text.len || text.ptr[n] != '.') continue;
+        dots++;
+        n++;
     }
     return dots == 2 ? n : 0;
 }
@@ -166,8 +168,10 @@ static size_t skip_assignment(str text, size_t i) {
     if (i < text.len && text.ptr[i] == ']') i = skip_blanks(text, i + 1); /* env["token"] = */
     size_t marks = 0;
     while (i < text.len && marks < 2 && (text.ptr[i] == ':' || text.ptr[i] == '=' ||
-                                         (marks && text.ptr[i] == '>')))
-        i++, marks++;
+                                         (marks && text.ptr[i] == '>'))) {
+        i++;
+        marks++;
+    }
     return marks ? skip_blanks(text, i) : SIZE_MAX;
 }
 

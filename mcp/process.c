@@ -229,10 +229,12 @@ static int spawn(process *p, uv_loop_t *loop, const process_options *o, const ch
         args[i + 1] = xstrdup(o->args[i]);
     for (size_t i = 0; i < o->n_env; i++)
         env[i] = xstrdup(o->env[i]);
+    /* The flags are an enumeration that is meant to be or-ed. */
+    const int reads = UV_CREATE_PIPE | UV_READABLE_PIPE, writes = UV_CREATE_PIPE | UV_WRITABLE_PIPE;
     uv_stdio_container_t stdio[3] = {
-        {.flags = UV_CREATE_PIPE | UV_READABLE_PIPE, .data.stream = (uv_stream_t *)&p->in},
-        {.flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE, .data.stream = (uv_stream_t *)&p->out},
-        {.flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE, .data.stream = (uv_stream_t *)&p->err},
+        {.flags = (uv_stdio_flags)reads, .data.stream = (uv_stream_t *)&p->in},
+        {.flags = (uv_stdio_flags)writes, .data.stream = (uv_stream_t *)&p->out},
+        {.flags = (uv_stdio_flags)writes, .data.stream = (uv_stream_t *)&p->err},
     };
     int rc = uv_spawn(loop, &p->child,
                       &(uv_process_options_t){

@@ -195,9 +195,9 @@ static void test_notebook(void **state) {
     expect_cell(p, "cell:1", "import sys");
     expect_cell(p, "cell:2", "again");
     expect_cell(p, "cell:3", "# T");
-    static const char *const odd[] = {"5", "{\"cells\":7}",
-                                      "{\"cells\":{\"structure\":[],"
-                                      "\"textContent\":[{\"document\":3},null,[]]}}"};
+    static const char *const odd[] = {
+        "5", "{\"cells\":7}",
+        "{\"cells\":{\"structure\":[],\"textContent\":[{\"document\":3},null,[]]}}"};
     for (size_t i = 0; i < COUNTOF(odd); i++) {
         char json[512];
         snprintf(json, sizeof json,
