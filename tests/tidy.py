@@ -33,7 +33,7 @@ PUBLIC = {
     "kernels": {"kernels/kernels.h", "kernels/blocks.h"},
     "engine": {"engine/engine.h", "engine/gguf.h", "engine/tokenizer.h", "engine/delta.h",
                "engine/registry.h"},
-    "context": {"context/context.h"},
+    "context": {"context/context.h", "context/symbols.h"},
     "mcp": {"mcp/mcp.h", "mcp/config.h", "mcp/rpc.h", "mcp/frame.h"},
     "lsp": set(),
 }
@@ -43,7 +43,7 @@ THIRD_PARTY = [
     (re.compile(r"^(cjson/)?cJSON\.h$"), {"lsp", "mcp", "registry"}),
     (re.compile(r"^zip\.h$"), {"registry"}),
     (re.compile(r"^tree_sitter/"), {"context"}),
-    (re.compile(r"^hiredis"), {"context"}),
+    (re.compile(r"^sqlite3\.h$"), {"context"}),
     (re.compile(r"^curl/"), {"mcp", "registry"}),
     (re.compile(r"^(cuda|cublas|nvrtc)"), {"kernels"}),
 ]

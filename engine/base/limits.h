@@ -27,11 +27,18 @@
 #define LIMIT_GLOB_STEPS 20000       /* for one pattern and path; then it counts as a match       */
 #define LIMIT_IGNORE_BYTES (256u << 10) /* an ignore file; a larger one hides all that it rules   */
 #define LIMIT_IGNORE_RULES 4096      /* of one list                                               */
+#define LIMIT_INDEX_ENTRIES 400000   /* files and folders of one scan                             */
+#define LIMIT_INDEX_FILE_BYTES (512u << 10) /* larger sources are generated                      */
+#define LIMIT_INDEX_FILES 60000      /* of all roots; more are not indexed                        */
+#define LIMIT_INDEX_JOBS 4096        /* changes that wait; above, everything is looked at again   */
+#define LIMIT_INDEX_SYMBOLS 600000   /* about 100 MB                                              */
 #define LIMIT_PARSE_KEY_US 5000    /* the same when a key was typed and an answer is waited for   */
 #define LIMIT_PARSE_SLICE_US 20000 /* one go of the parser on the loop; the rest comes later     */
 #define LIMIT_PARSE_EDITS 1024     /* edits kept while a parse is unfinished; then it restarts   */
+#define LIMIT_PATH_BYTES 4096        /* of a file that is indexed                                 */
 #define LIMIT_PATH_DEPTH 64          /* folders below a root; deeper files are hidden             */
 #define LIMIT_PRIVACY_FOLDERS 256    /* folders whose .gitignore is kept; the oldest goes         */
+#define LIMIT_STORE_VALUE_BYTES 4096 /* one text in the symbol index's file                       */
 #define LIMIT_SUGGESTION_BYTES (16u << 10) /* longer answers are cut before they are judged       */
 #define LIMIT_TAGS_FILE 4000       /* definitions of one file; generated ones have more       */
 #define LIMIT_WINDOW_BYTES (1u << 20) /* prefix or suffix of a prompt, whatever the caller asks   */
