@@ -12,6 +12,8 @@
 #include "engine/base/limits.h"
 #include "engine/base/log.h"
 
+static void drop_roots(context *c);
+
 context *context_new(void) {
     context *c = xcalloc(1, sizeof *c);
     c->queries = xcalloc(grammars_count, sizeof *c->queries);
@@ -30,6 +32,8 @@ void context_free(context *c) {
     }
     xfree(c->queries);
     privacy_free(c->privacy);
+    drop_roots(c);
+    vec_free(&c->roots);
     xfree(c);
 }
 
@@ -53,7 +57,16 @@ static void judge_all(context *c) {
         judge(c, c->documents.at[i]);
 }
 
+static void drop_roots(context *c) {
+    for (size_t i = 0; i < c->roots.count; i++)
+        xfree(c->roots.at[i]);
+    vec_clear(&c->roots);
+}
+
 void context_set_roots(context *c, const str *roots, size_t n) {
+    drop_roots(c);
+    for (size_t i = 0; i < n && i < LIMIT_WORKSPACE_FOLDERS; i++)
+        vec_push(&c->roots, xstrndup(roots[i].len ? roots[i].ptr : "", roots[i].len));
     privacy_set_roots(c->privacy, roots, n);
     judge_all(c);
 }
@@ -63,8 +76,10 @@ void context_set_privacy(context *c, str deny_globs, bool respect_gitignore) {
     judge_all(c);
 }
 
-void context_refresh(context *c) {
-    if (privacy_refresh(c->privacy)) judge_all(c);
+bool context_refresh(context *c) {
+    bool changed = privacy_refresh(c->privacy);
+    if (changed) judge_all(c);
+    return changed;
 }
 
 const char *context_trouble(const context *c) {
@@ -80,6 +95,39 @@ void context_locate(context *c, document *d, str file) {
     xfree(d->file);
     d->file = xstrndup(file.len ? file.ptr : "", file.len);
     judge(c, d);
+}
+
+/* ---- symbol index ---------------------------------------------------------------------------- */
+
+void context_set_symbols(context *c, symbols *x, uint64_t client) {
+    if (c->symbols != x) {
+        for (size_t i = 0; i < c->documents.count; i++)
+            c->documents.at[i]->indexed = false;
+    }
+    c->symbols = x;
+    c->client = client;
+}
+
+/* What the index knows a document by. */
+static str index_key(const document *d) {
+    return d->file && d->file[0] == '/' ? str_of(d->file) : str_of(d->uri);
+}
+
+void context_index(context *c, document *d) {
+    if (!c->symbols) return;
+    if (d->hidden[0]) {
+        context_index_closed(c, d);
+        return;
+    }
+    if (d->indexed && d->indexed_version == d->version) return;
+    symbols_document(c->symbols, c->client, index_key(d), d->language->name, document_text(d));
+    d->indexed = true;
+    d->indexed_version = d->version;
+}
+
+void context_index_closed(context *c, document *d) {
+    if (c->symbols && d->indexed) symbols_document_closed(c->symbols, c->client, index_key(d));
+    d->indexed = false;
 }
 
 /* ---- documents ------------------------------------------------------------------------------- */
@@ -132,6 +180,10 @@ void context_close(context *c, document *d) {
 
 size_t context_document_count(const context *c) {
     return c->documents.count;
+}
+
+document *context_document_at(const context *c, size_t i) {
+    return c->documents.at[i];
 }
 
 bool context_parse(document *d, uint64_t budget_us) {

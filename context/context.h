@@ -29,8 +29,14 @@ void context_set_confidence(context *c, float logprob_mean_min);
 void context_set_roots(context *c, const str *roots, size_t n);
 /* What is hidden beside what the workspace's own files say: context/privacy.h. */
 void context_set_privacy(context *c, str deny_globs, bool respect_gitignore);
-/* Files with rules may have changed: looks, and judges the documents again if so. */
-void context_refresh(context *c);
+/* Files with rules may have changed: looks, judges the documents again if so, and says whether. */
+bool context_refresh(context *c);
+/* The symbol index that definitions come from (borrowed; NULL: none) and who we are to it. */
+struct symbols;
+void context_set_symbols(context *c, struct symbols *x, uint64_t client);
+/* Tells the index the document's text, when it has changed since; or that it closes. */
+void context_index(context *c, document *d);
+void context_index_closed(context *c, document *d);
 /* Why nothing at all may be read, a sentence; "": all is well. */
 const char *context_trouble(const context *c);
 /* Whether a text holds what looks like a key, a token or a password. */
@@ -48,6 +54,7 @@ status context_open(context *c, str uri, str path, str language, str text, int64
 document *context_find(context *c, str uri); /* NULL: not open */
 void context_close(context *c, document *d);
 size_t context_document_count(const context *c);
+document *context_document_at(const context *c, size_t i);
 
 str document_text(const document *d); /* valid until the next change */
 str document_uri(const document *d);

@@ -3,6 +3,7 @@
 /* What the files of this module share of a context. */
 #include "context/document.h"
 #include "context/privacy.h"
+#include "context/symbols.h"
 
 typedef struct {
     TSQuery *query; /* NULL: not tried yet, or not compilable */
@@ -14,6 +15,9 @@ struct context {
     scope_query *queries;   /* one per grammar of the build */
     float logprob_mean_min; /* answers below are not shown */
     privacy *privacy;
+    symbols *symbols; /* borrowed; NULL: none */
+    uint64_t client;
+    VEC(char *) roots;
     uint32_t filters_off;   /* bits of context_filter_bit */
 };
 

@@ -16,6 +16,8 @@ struct document {
     size_t lone_cr;       /* lines that end with \r alone: tree-sitter does not count them */
     syntax *tree;         /* NULL: the language has no grammar */
     char *file;           /* absolute path, or NULL */
+    bool indexed;         /* the symbol index has its text of indexed_version */
+    int64_t indexed_version;
     const char *hidden;   /* static: why nobody may read it, "" when all may */
 };
 

@@ -43,7 +43,8 @@ static void add_entry(symbol_scan *s, privacy *p, char *const *roots, size_t n_r
                       const char *name) {
     struct stat st;
     bool folder = lstat(path, &st) == 0 && S_ISDIR(st.st_mode);
-    bool wanted = folder ? !is_of_tools(name) : S_ISREG(st.st_mode) && symbol_scan_wants(str_of(name));
+    bool wanted = folder ? !is_of_tools(name)
+                         : S_ISREG(st.st_mode) && symbol_scan_wants(str_of(name));
     for (size_t i = 1; i < n_roots && folder && wanted; i++)
         wanted = strcmp(path, roots[i]) != 0;
     if (wanted && folder) wanted = !privacy_hides(p, str_of(path), true)[0];

@@ -5,10 +5,10 @@
  *     file(id, path, mtime, size)               path below the root
  *     symbol(file, place, name, kind, line, parent, indent, signature)
  *
- * Rows instead of one blob of ours, because then SQLite bounds and checks the fields, and people can
- * read them.  Writes are gathered into transactions of COMMIT_FILES files.  synchronous is off: the
- * file is a cache, and one that a power failure has damaged is found (quick_check, SQLITE_CORRUPT)
- * and begun again.  Thread: the index's own.
+ * Rows instead of one blob of ours, because then SQLite bounds and checks the fields, and people
+ * can read them.  Writes are gathered into transactions of COMMIT_FILES files.  synchronous is off:
+ * the file is a cache, and one that a power failure has damaged is found (quick_check,
+ * SQLITE_CORRUPT) and begun again.  Thread: the index's own.
  */
 #include "context/symbol_store.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Two hash tables with lists in their buckets, whose links lie in the things themselves: replacing a
- * file costs as many steps as it has definitions, and nothing ever has to be rehashed while somebody
- * waits for the lock.
+/* Two hash tables with lists in their buckets, whose links lie in the things themselves: to replace
+ * a file costs as many steps as it has definitions, and nothing ever has to be rehashed while
+ * somebody waits for the lock.
  *
  * Invariants: every row of a file in the table is in exactly one list of names; `rows` counts them.
  */

@@ -336,7 +336,8 @@ static void end_scan(symbols *x, root *r) {
     sweep(x, is_unseen, r);
     symbol_store_commit(r->store);
     double ms = clock_ms() - r->began_ms;
-    r->next_ms = clock_ms() + MAX(r->watched ? SCAN_EVERY_WATCHED_MS : SCAN_EVERY_MS, ms * SCAN_REST);
+    double every = r->watched ? SCAN_EVERY_WATCHED_MS : SCAN_EVERY_MS;
+    r->next_ms = clock_ms() + MAX(every, ms * SCAN_REST);
     symbol_scan_end(&r->scan);
     double t = lock(x);
     x->stats.scans++;

@@ -39,6 +39,7 @@ typedef struct {
     engine *engine;
     completer *completer;
     model model;
+    symbols *symbols;
     VEC(connection *) connections;
     connection *stdio;
     uint64_t last_client;
@@ -79,6 +80,17 @@ static void on_model_wanted(void *ud, const settings *s) {
     if (!d->stopping && model_want(&d->model, d->engine, &wanted)) tell_model(d);
 }
 
+/* $XDG_CACHE_HOME/inlined/index, else below ~/.cache; without either in memory only. */
+static void start_symbols(program *d) {
+    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    char folder[4096] = "";
+    if (cache && cache[0] == '/')
+        snprintf(folder, sizeof folder, "%s/inlined/index", cache);
+    else if (home && home[0] == '/')
+        snprintf(folder, sizeof folder, "%s/.cache/inlined/index", home);
+    d->symbols = symbols_start(folder[0] ? folder : NULL);
+}
+
 static status start_engine(program *d, err *e) {
     static const k_device devices[] = {
         [DEVICE_AUTO] = K_AUTO, [DEVICE_CPU] = K_CPU, [DEVICE_CUDA] = K_CUDA, [DEVICE_REF] = K_REF};
@@ -89,6 +101,7 @@ static status start_engine(program *d, err *e) {
                               .wake_ud = d};
     status st = engine_start(&d->engine, &options, e);
     if (!st) d->completer = completer_new(d->engine);
+    if (!st) start_symbols(d);
     return st;
 }
 
@@ -112,7 +125,8 @@ static status add_connection(program *d, const connection_source *from, connecti
     server_options so = {.completer = d->completer,
                          .model = &d->model,
                          .settings = &d->options->settings,
-                         .client = ++d->last_client};
+                         .client = ++d->last_client,
+                         .symbols = d->symbols};
     connection_hooks hooks = {
         .ud = d, .model_wanted = on_model_wanted, .closed = on_connection_closed};
     connection *c;
@@ -219,6 +233,7 @@ static void on_stop_signal(void *ud) {
 static void close_everything(program *d) {
     engine_stop(d->engine);
     completer_free(d->completer);
+    symbols_stop(d->symbols);
     loop_wake_close(&d->engine_wake);
     loop_timer_close(&d->tick, NULL, NULL);
     loop_signal_close(&d->sigint);

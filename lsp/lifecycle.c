@@ -127,6 +127,7 @@ void lifecycle_initialize(server *s, const cJSON *params, reply *r) {
     s->inline_dynamic = in.inline_dynamic;
     s->configuration = in.configuration;
     s->configuration_dynamic = in.configuration_dynamic;
+    s->watch_dynamic = in.watch_dynamic;
     work_progress_init(&s->progress, in.progress ? s->rpc : NULL);
     const cJSON *folders = protocol_get(params, "workspaceFolders");
     protocol_each_folder(folders, root_add, s);
@@ -154,6 +155,7 @@ void lifecycle_initialized(server *s, const cJSON *params) {
     if (s->inline_dynamic)
         rpc_request(s->rpc, "client/registerCapability", protocol_register_inline(),
                     clock_ms() + ANSWER_MS, NULL, NULL);
+    workspace_register(s);
     if (s->configuration_dynamic)
         rpc_request(s->rpc, "client/registerCapability", protocol_register_configuration(),
                     clock_ms() + ANSWER_MS, NULL, NULL);

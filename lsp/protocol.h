@@ -38,6 +38,7 @@ typedef struct {
     bool configuration_dynamic;  /* workspace.didChangeConfiguration.dynamicRegistration */
     bool notebooks;              /* notebookDocument.synchronization */
     bool progress;               /* window.workDoneProgress */
+    bool watch_dynamic;          /* workspace.didChangeWatchedFiles.dynamicRegistration */
     const struct cJSON *options; /* initializationOptions or NULL; borrowed */
     str client_name, client_version;
     str root_uri; /* rootUri, else rootPath; used without workspace folders */
@@ -118,6 +119,7 @@ struct cJSON *protocol_register_inline(void);
 struct cJSON *protocol_register_menu(void);
 struct cJSON *protocol_unregister_menu(void);
 struct cJSON *protocol_register_configuration(void);
+struct cJSON *protocol_register_watch(void); /* every file */
 struct cJSON *protocol_configuration_params(void);
 struct cJSON *protocol_message(lsp_message_type type, const char *text);
 struct cJSON *protocol_status(const lsp_status *s);

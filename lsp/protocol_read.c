@@ -77,6 +77,7 @@ static void read_capabilities(const cJSON *c, lsp_initialize *out) {
     out->configuration = cJSON_IsTrue(protocol_get(space, "configuration"));
     out->configuration_dynamic =
         cJSON_IsTrue(get2(space, "didChangeConfiguration", "dynamicRegistration"));
+    out->watch_dynamic = cJSON_IsTrue(get2(space, "didChangeWatchedFiles", "dynamicRegistration"));
     out->progress = cJSON_IsTrue(get2(c, "window", "workDoneProgress"));
 }
 

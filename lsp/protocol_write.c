@@ -131,6 +131,16 @@ cJSON *protocol_register_configuration(void) {
     return params;
 }
 
+cJSON *protocol_register_watch(void) {
+    cJSON *options;
+    cJSON *params =
+        registration_json("inlined.watch", "workspace/didChangeWatchedFiles", &options);
+    cJSON *watcher = cJSON_CreateObject();
+    cJSON_AddItemToArray(cJSON_AddArrayToObject(options, "watchers"), watcher);
+    cJSON_AddStringToObject(watcher, "globPattern", "**/*");
+    return params;
+}
+
 cJSON *protocol_configuration_params(void) {
     cJSON *params = cJSON_CreateObject();
     cJSON *items = cJSON_AddArrayToObject(params, "items");

@@ -221,6 +221,7 @@ server *server_new(const server_host *host, const server_options *options) {
 void server_free(server *s) {
     if (!s) return;
     s->state = SERVER_EXITED;
+    workspace_gone(s);
     inline_completion_deinit(s);
     rpc_free(s->rpc);
     ASSERT(s->unanswered == 0);

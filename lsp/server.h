@@ -6,6 +6,7 @@
  * here knows libuv, so tests and the fuzzer drive it directly.  Several connections share one
  * engine, completer and model; documents and settings are each connection's own.
  * Thread: loop. */
+#include "context/symbols.h"
 #include "engine/base/vec.h"
 #include "lsp/completion.h"
 #include "lsp/inline_completion.h"
@@ -34,6 +35,7 @@ typedef struct {
     const model *model;
     const settings *settings; /* where the client's settings are laid over */
     uint64_t client;          /* number of the connection, for the engine and the log */
+    symbols *symbols;         /* borrowed; NULL: there is no symbol index */
 } server_options;
 
 struct server {
@@ -54,6 +56,7 @@ struct server {
     uint64_t status_told; /* hash of the inlined/status that was sent last */
     bool copilot_client;  /* speaks Copilot's extensions: gets didChangeStatus, too */
     bool model_failure_told, privacy_trouble_told;
+    bool watch_dynamic, watched; /* the client can report changed files, and does */
     VEC(char *) roots;   /* decoded paths of the workspace folders */
     VEC(char *) unknown; /* URIs of didChange without didOpen that the log has named */
 };

@@ -45,6 +45,7 @@ static const leaf leaves[] = {
     {"completion.speculate",         LEAF_BOOL, offsetof(settings, completion.speculate)},
     {"completion.timeBudgetMs",      LEAF_INT,  offsetof(settings, completion.time_budget_ms)},
     {"context.order",                LEAF_ENUM, offsetof(settings, context.order)},
+    {"context.index",                LEAF_BOOL, offsetof(settings, context.index)},
     {"context.prefixBytes",          LEAF_INT,  offsetof(settings, context.prefix_bytes)},
     {"context.suffixBytes",          LEAF_INT,  offsetof(settings, context.suffix_bytes)},
     {"enable",                       LEAF_BOOL, offsetof(settings, enable)},

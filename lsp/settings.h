@@ -40,6 +40,7 @@ typedef struct {
     } completion;
     struct {
         int prefix_bytes, suffix_bytes; /* 0: chosen */
+        bool index;                     /* keep a symbol index of the workspace */
         prompt_order order;
     } context;
     struct {

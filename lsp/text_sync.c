@@ -121,6 +121,7 @@ static void close_document(server *s, const cJSON *id, const char *method) {
     document *d = context_find(s->context, uri);
     if (!d) return;
     inline_completion_close(s, d);
+    workspace_closing(s, d);
     context_close(s->context, d);
 }
 

@@ -1,15 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Glue between a connection's folders and settings and the context module.
+/* Glue between a connection's folders, files and settings and the context module.
  *
  * What is private is judged again when folders or settings change, when a file with rules is saved
- * or reported as changed, and every few seconds (the files' times are compared).  Thread: loop.
+ * or reported as changed, and every few seconds (the files' times are compared).  The symbol index
+ * hears of every document when it is opened and, a few seconds later, when it was edited.
+ * Thread: loop.
  */
 #include "lsp/workspace.h"
 
 #include <cjson/cJSON.h>
 
+#include "engine/base/clock.h"
+#include "engine/base/limits.h"
 #include "engine/base/log.h"
 #include "lsp/server.h"
+
+#define ANSWER_MS 10000.0
+
+/* ---- roots and rules ------------------------------------------------------------------------- */
 
 static void tell_trouble(server *s) {
     const char *trouble = context_trouble(s->context);
@@ -20,40 +28,99 @@ static void tell_trouble(server *s) {
     s->privacy_trouble_told = trouble[0] != 0;
 }
 
+static symbols *index_of(const server *s) {
+    return s->settings.context.index ? s->options.symbols : NULL;
+}
+
 void workspace_update(server *s) {
     arena a;
     arena_init(&a);
     str *roots = arena_alloc(&a, (s->roots.count + 1) * sizeof *roots);
     for (size_t i = 0; i < s->roots.count; i++)
         roots[i] = str_of(s->roots.at[i]);
-    context_set_roots(s->context, roots, s->roots.count);
     const settings_list *globs = &s->settings.privacy.deny_globs;
     strbuf lines;
     strbuf_init(&lines, sizeof globs->at + SETTINGS_LIST_COUNT);
     for (int i = 0; i < globs->count; i++)
         strbuf_addf(&lines, "%s\n", globs->at[i]);
+    context_set_roots(s->context, roots, s->roots.count);
     context_set_privacy(s->context, strbuf_str(&lines), s->settings.privacy.respect_gitignore);
+    context_set_symbols(s->context, index_of(s), s->options.client);
+    if (s->options.symbols) {
+        symbols_view view = {.client = s->options.client,
+                             .roots = roots,
+                             .n = index_of(s) ? s->roots.count : 0,
+                             .deny_globs = strbuf_str(&lines),
+                             .respect_gitignore = s->settings.privacy.respect_gitignore,
+                             .watched = s->watched};
+        symbols_set_view(s->options.symbols, &view);
+    }
     strbuf_deinit(&lines);
     arena_deinit(&a);
     tell_trouble(s);
 }
 
+void workspace_register(server *s) {
+    if (!s->watch_dynamic) return;
+    s->watched = true;
+    rpc_request(s->rpc, "client/registerCapability", protocol_register_watch(),
+                clock_ms() + ANSWER_MS, NULL, NULL);
+}
+
+void workspace_gone(server *s) {
+    if (!s->options.symbols) return;
+    for (size_t i = 0; i < context_document_count(s->context); i++)
+        context_index_closed(s->context, context_document_at(s->context, i));
+    symbols_set_view(s->options.symbols, &(symbols_view){.client = s->options.client});
+}
+
+/* ---- documents and files --------------------------------------------------------------------- */
+
 void workspace_opened(server *s, document *d, str file) {
     context_locate(s->context, d, file);
+    context_index(s->context, d);
+}
+
+void workspace_closing(server *s, document *d) {
+    context_index_closed(s->context, d);
+}
+
+static void take_messages(server *s) {
+    err e;
+    while (s->options.symbols && symbols_take_message(s->options.symbols, &e))
+        server_tell_user(s, MESSAGE_INFO, e.text);
 }
 
 void workspace_tick(server *s) {
     if (s->state != SERVER_RUNNING) return;
-    context_refresh(s->context);
+    if (context_refresh(s->context) && index_of(s)) symbols_rescan(s->options.symbols);
     tell_trouble(s);
+    for (size_t i = 0; i < context_document_count(s->context); i++)
+        context_index(s->context, context_document_at(s->context, i));
+    take_messages(s);
 }
 
 void workspace_saved(server *s, const cJSON *params) {
-    UNUSED(params);
+    str uri;
+    int64_t version;
+    err e;
     workspace_tick(s);
+    if (protocol_read_document_id(params, &uri, &version, &e)) return;
+    arena a;
+    arena_init(&a);
+    if (index_of(s)) symbols_file_changed(s->options.symbols, uri_path(uri, &a));
+    arena_deinit(&a);
 }
 
 void workspace_files_changed(server *s, const cJSON *params) {
-    UNUSED(params);
+    const cJSON *change;
+    arena a;
+    arena_init(&a);
+    cJSON_ArrayForEach(change, protocol_get(params, "changes")) {
+        const cJSON *uri = protocol_get(change, "uri");
+        if (index_of(s) && cJSON_IsString(uri))
+            symbols_file_changed(s->options.symbols, uri_path(str_of(uri->valuestring), &a));
+    }
+    arena_deinit(&a);
     workspace_tick(s);
 }
