@@ -46,17 +46,24 @@ def program(name="inlined"):
     return path
 
 
-def model_path():
-    """The plain base model: INLINED_MODEL, or where `inlined models path` says."""
-    path = os.environ.get("INLINED_MODEL")
+def model_path(name=BASE):
+    """A model's file: of the plain base INLINED_MODEL, else where `inlined models path` says."""
+    path = os.environ.get("INLINED_MODEL") if name == BASE else None
     if not path:
-        answer = subprocess.run([program(), "models", "path", BASE], capture_output=True,
+        answer = subprocess.run([program(), "models", "path", name], capture_output=True,
                                 text=True, check=False)
         path = answer.stdout.strip() if answer.returncode == 0 else ""
     if not path or not os.path.isfile(path):
-        raise Absent(f"no model here; fetch it with: build/inlined models pull {BASE} "
-                     "(or name a .gguf in INLINED_MODEL)")
+        raise Absent(f"no model here; fetch it with: build/inlined models pull {name}"
+                     + (" (or name a .gguf in INLINED_MODEL)" if name == BASE else ""))
     return path
+
+
+def tokenize(name, text):
+    """Token ids, special tokens by their spelling."""
+    done = subprocess.run([program(), "tokenize", "-m", name, "--special", "--json", "-"],
+                          input=text, capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)["tokens"]
 
 
 def digest(path):
