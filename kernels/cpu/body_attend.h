@@ -10,6 +10,18 @@
 
 #define V_WORDS (32 / V_ROWS) /* vectors that hold 32 positions or 32 dimensions */
 
+V_INLINE void words_zero(vf *words) {
+    V_UNROLL
+    for (int w = 0; w < V_WORDS; w++)
+        words[w] = v_zero();
+}
+
+V_INLINE void words_store(float *to, const vf *words) {
+    V_UNROLL
+    for (int w = 0; w < V_WORDS; w++)
+        v_store(to + w * V_ROWS, words[w]);
+}
+
 /* Where the span's page p begins in this layer and head; past the span's end, its last page. */
 static const k_half *span_page(const cpu_span *s, int p, int last) {
     return s->kv + (size_t)s->pages[s->start / K_PAGE_TOKENS + MIN(p, last)] * s->page_stride;
@@ -21,8 +33,8 @@ V_INLINE void page_scores(const cpu_span *s, const int N, const k_half *k, const
                           float *score) {
     vf acc[V_QUERIES][V_WORDS];
     V_UNROLL
-    for (int i = 0; i < N * V_WORDS; i++)
-        acc[i / V_WORDS][i % V_WORDS] = v_zero();
+    for (int n = 0; n < N; n++)
+        words_zero(acc[n]);
     for (int d = 0; d < s->head_dim; d++, k += K_PAGE_TOKENS, next += K_PAGE_TOKENS) {
         vf key[V_WORDS];
         if (N <= 3) __builtin_prefetch(next);
@@ -38,9 +50,8 @@ V_INLINE void page_scores(const cpu_span *s, const int N, const k_half *k, const
         }
     }
     V_UNROLL
-    for (int i = 0; i < N * V_WORDS; i++)
-        v_store(score + i / V_WORDS * CPU_SPAN + i % V_WORDS * V_ROWS,
-                acc[i / V_WORDS][i % V_WORDS]);
+    for (int n = 0; n < N; n++)
+        words_store(score + n * CPU_SPAN, acc[n]);
 }
 
 /* acc[n][0..31] of dimensions d.. = sum over positions from..to-1 of weight times V. */
@@ -50,8 +61,8 @@ V_INLINE void span_values(const cpu_span *s, const int N, const float *weight, i
     const int last = (to - 1) / K_PAGE_TOKENS;
     const size_t values = (size_t)s->head_dim * K_PAGE_TOKENS + (size_t)d;
     V_UNROLL
-    for (int i = 0; i < N * V_WORDS; i++)
-        acc[i / V_WORDS][i % V_WORDS] = v_zero();
+    for (int n = 0; n < N; n++)
+        words_zero(acc[n]);
     for (int p = from / K_PAGE_TOKENS; p <= last; p++) {
         int j = MAX(from, p * K_PAGE_TOKENS), end = MIN(to, (p + 1) * K_PAGE_TOKENS);
         size_t at = values + (size_t)(j % K_PAGE_TOKENS * s->value_dim);
@@ -72,8 +83,8 @@ V_INLINE void span_values(const cpu_span *s, const int N, const float *weight, i
         }
     }
     V_UNROLL
-    for (int i = 0; i < N * V_WORDS; i++)
-        v_store(s->acc[i / V_WORDS] + d + i % V_WORDS * V_ROWS, acc[i / V_WORDS][i % V_WORDS]);
+    for (int n = 0; n < N; n++)
+        words_store(s->acc[n] + d, acc[n]);
 }
 
 /* Scores of query n become weights e^(score - max); from..to: the pages that were scored. */
@@ -126,11 +137,17 @@ static void v_attend(const cpu_span *s) {
     switch (s->queries) {
     case 1: span_attend(s, 1); break;
     case 2: span_attend(s, 2); break;
-#if V_QUERIES == 6
+#if V_QUERIES == 12
     case 3: span_attend(s, 3); break;
     case 4: span_attend(s, 4); break;
     case 5: span_attend(s, 5); break;
     case 6: span_attend(s, 6); break;
+    case 7: span_attend(s, 7); break;
+    case 8: span_attend(s, 8); break;
+    case 9: span_attend(s, 9); break;
+    case 10: span_attend(s, 10); break;
+    case 11: span_attend(s, 11); break;
+    case 12: span_attend(s, 12); break;
 #endif
     default: ASSERT(0);
     }

@@ -83,6 +83,16 @@ V_INLINE vf group_scale(v_form f, const cpu_matrix *w, const uint8_t *panel, int
 }
 
 /* out[t * ld + row] for t < used of T places; with two planes, pairs of places are added. */
+V_INLINE void tile_store(const int T, const vf *acc, const v_out *out) {
+    V_UNROLL
+    for (int t = 0; t < T; t++) {
+        if (out->planes == 1 && t < out->used) v_store(out->to + (size_t)t * out->ld, acc[t]);
+        if (out->planes == 2 && t < out->used && t % 2 == 1)
+            v_store(out->to + (size_t)(t / 2) * out->ld, v_add(acc[t - 1], acc[t]));
+    }
+}
+
+/* A panel against one tile of T places. */
 V_INLINE void tile_dot(k_type type, const int T, const cpu_matrix *w, const uint8_t *panel,
                        const uint8_t *act, const v_out *out) {
     const v_form f = form_of(type);
@@ -130,12 +140,7 @@ V_INLINE void tile_dot(k_type type, const int T, const cpu_matrix *w, const uint
         q += code_bytes;
         act += T * CPU_ACT_BLOCK_BYTES;
     }
-    V_UNROLL
-    for (int t = 0; t < T; t++) {
-        if (out->planes == 1 && t < out->used) v_store(out->to + (size_t)t * out->ld, acc[t]);
-        if (out->planes == 2 && t < out->used && t % 2 == 1)
-            v_store(out->to + (size_t)(t / 2) * out->ld, v_add(acc[t - 1], acc[t]));
-    }
+    tile_store(T, acc, out);
 }
 
 typedef void (*tile_fn)(const cpu_matrix *w, const uint8_t *panel, const uint8_t *act,
@@ -155,6 +160,12 @@ typedef void (*tile_fn)(const cpu_matrix *w, const uint8_t *panel, const uint8_t
             [4] = tile_##type##_4,                                                                 \
             [8] = tile_##type##_8,                                                                 \
             [12] = tile_##type##_12}
+#elif V_TILE == 16 /* the full width is AMX's */
+# define V_TILE_FNS(type)                                                                          \
+  V_TILE_FN(type, 1) V_TILE_FN(type, 2) V_TILE_FN(type, 4) V_TILE_FN(type, 8)
+# define V_TILE_ROW(type)                                                                          \
+  [type] = {                                                                                       \
+      [1] = tile_##type##_1, [2] = tile_##type##_2, [4] = tile_##type##_4, [8] = tile_##type##_8}
 #else
 # define V_TILE_FNS(type) V_TILE_FN(type, 1) V_TILE_FN(type, 2) V_TILE_FN(type, 4)
 # define V_TILE_ROW(type)                                                                          \
@@ -182,65 +193,23 @@ static const tile_fn tiles[K_MXFP4 + 1][V_TILE + 1] = {
     V_TILE_ROW(K_MXFP4),
 };
 
-/* ---- float weights --------------------------------------------------------------------------- */
-
-V_INLINE vf elements(k_type type, const uint8_t *panel, size_t at) {
-    if (type == K_F32) return v_load((const float *)(const void *)panel + at);
-    if (type == K_F16) return v_half((const k_half *)(const void *)panel + at);
-    return v_bf16((const uint16_t *)(const void *)panel + at);
-}
-
-/* Four sums per (row, token), by column modulo 4, in a fixed order. */
-V_INLINE void tile_float(k_type type, const int T, const cpu_matrix *w, const uint8_t *panel,
-                         const cpu_act *a, int t0, const v_out *out) {
-    const float *x = a->rows + (size_t)t0 * a->ld;
-    vf acc[4][V_FLOAT_TILE];
-    V_UNROLL
-    for (int i = 0; i < 4 * T; i++)
-        acc[i / T][i % T] = v_zero();
-    int cols = (int)w->cols, c = 0;
-    for (; c + 4 <= cols; c += 4) {
-        V_UNROLL
-        for (int k = 0; k < 4; k++) {
-            vf e = elements(type, panel, (size_t)(c + k) * V_ROWS);
-            V_UNROLL
-            for (int t = 0; t < T; t++)
-                acc[k][t] = v_fma(e, v_set1(x[(size_t)t * a->ld + (size_t)(c + k)]), acc[k][t]);
-        }
-    }
-    for (; c < cols; c++) {
-        vf e = elements(type, panel, (size_t)c * V_ROWS);
-        V_UNROLL
-        for (int t = 0; t < T; t++)
-            acc[0][t] = v_fma(e, v_set1(x[(size_t)t * a->ld + (size_t)c]), acc[0][t]);
-    }
-    V_UNROLL
-    for (int t = 0; t < T; t++)
-        v_store(out->to + (size_t)(t0 + t) * out->ld,
-                v_add(v_add(acc[0][t], acc[1][t]), v_add(acc[2][t], acc[3][t])));
-}
-
-#define V_FLOAT_FN(type)                                                                           \
- static void panel_##type(const cpu_matrix *w, const uint8_t *panel, const cpu_act *a, float *out, \
-                          size_t ld) {                                                             \
-  const v_out to = {out, ld, a->n, 1};                                                             \
-  int t = 0;                                                                                       \
-  for (; t + V_FLOAT_TILE <= a->n; t += V_FLOAT_TILE)                                              \
-   tile_float(type, V_FLOAT_TILE, w, panel, a, t, &to);                                            \
-  for (; t < a->n; t++)                                                                            \
-   tile_float(type, 1, w, panel, a, t, &to);                                                       \
- }
-V_FLOAT_FN(K_F32)
-V_FLOAT_FN(K_F16)
-V_FLOAT_FN(K_BF16)
+/* clang-format off */
+#include "kernels/cpu/body_float.h"
+#ifdef V_AMX
+# include "kernels/cpu/body_amx.h"
+#endif
+/* clang-format on */
 
 /* ---- a range of panels ----------------------------------------------------------------------- */
 
 static void panel_codes(const cpu_matrix *w, const uint8_t *panel, const cpu_act *a, float *out,
                         size_t ld) {
-    const uint8_t *act = a->tiles;
-    int places = a->n * a->planes;
-    for (int t = 0; t < places;) {
+    int places = a->n * a->planes, t = 0;
+#ifdef V_AMX
+    t = amx_full_tiles(w, panel, a, out, ld);
+#endif
+    const uint8_t *act = a->tiles + (size_t)t * (size_t)w->blocks * CPU_ACT_BLOCK_BYTES;
+    while (t < places) {
         int width = cpu_tile_width(V_TILE, places - t);
         v_out to = {out + (size_t)(t / a->planes) * ld, ld, MIN(width, places - t), a->planes};
         tiles[w->type][width](w, panel, act, &to);
@@ -251,6 +220,10 @@ static void panel_codes(const cpu_matrix *w, const uint8_t *panel, const cpu_act
 
 static void v_matmul(const cpu_matrix *w, int64_t p0, int64_t p1, const cpu_act *a, float *out,
                      size_t ld) {
+#ifdef V_AMX
+    bool tiles_used = w->blocks && a->n * a->planes > V_TILE / 2;
+    if (tiles_used) amx_configure();
+#endif
     for (int64_t p = p0; p < p1; p++) {
         const uint8_t *panel = w->data + (size_t)p * w->panel_bytes;
         float *to = out + (p - p0) * V_ROWS;
@@ -263,6 +236,9 @@ static void v_matmul(const cpu_matrix *w, int64_t p0, int64_t p1, const cpu_act 
         else
             panel_codes(w, panel, a, to, ld);
     }
+#ifdef V_AMX
+    if (tiles_used) _tile_release(); /* or a switch of threads would have to save them */
+#endif
 }
 
 /* Token t of a tile of the given width: codes and words of every block. */

@@ -17,7 +17,7 @@
 #define CPU_ROW_ALIGN 16 /* every f32 row is padded to a multiple of this    */
 #define CPU_SPAN_PAGES 8 /* KV pages that one softmax span covers            */
 #define CPU_SPAN (CPU_SPAN_PAGES * K_PAGE_TOKENS)
-#define CPU_QUERIES_MAX 6 /* queries of one KV head that go through a span together */
+#define CPU_QUERIES_MAX 12 /* queries of one KV head that go through a span together */
 
 /* A weight matrix in panels.  Offsets are bytes from the panel's start; 0 where a plane is absent.
  *   F32, F16, BF16     [cols][panel_rows] elements
@@ -89,6 +89,7 @@ typedef struct {
 } cpu_isa;
 
 /* NULL when not compiled for this architecture. */
+const cpu_isa *cpu_isa_amx(void);
 const cpu_isa *cpu_isa_avx512(void);
 const cpu_isa *cpu_isa_avxvnni(void);
 const cpu_isa *cpu_isa_avx2(void);

@@ -10,9 +10,16 @@
 #include <unistd.h>
 #if defined(__x86_64__)
 # include <cpuid.h>
+# ifdef __linux__
+#  include <sys/syscall.h>
+# endif
 #endif
 
 #include "engine/base/limits.h"
+
+/* From asm/prctl.h, which is younger than some systems' headers. */
+#define ARCH_REQ_XCOMP_PERM 0x1023
+#define XFEATURE_TILE_DATA 18
 
 /* ---- cores ----------------------------------------------------------------------------------- */
 
@@ -106,29 +113,42 @@ static bool has_avx512(void) {
 #endif
 }
 
+/* Leaf 7, EDX bits 24 (tiles) and 25 (bytes).  Linux hands the tiles' 8 KB of state out on request:
+ * without its yes, the first tile instruction would be a SIGILL. */
+static bool has_amx(void) {
+#if defined(__x86_64__) && defined(__linux__)
+    unsigned a = 0, b = 0, c = 0, d = 0;
+    if (!has_avx512() || !__get_cpuid_count(7, 0, &a, &b, &c, &d) || (d >> 24 & 3) != 3)
+        return false;
+    return syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_TILE_DATA) == 0;
+#else
+    return false;
+#endif
+}
+
 status machine_isa(const cpu_isa **out, err *e) {
-    const cpu_isa *a512 = has_avx512() ? cpu_isa_avx512() : NULL;
-    const cpu_isa *vnni = has_avxvnni() ? cpu_isa_avxvnni() : NULL;
-    const cpu_isa *a2 = has_avx2() ? cpu_isa_avx2() : NULL;
-    const char *want = getenv("INLINED_CPU");
-    if (!want || !*want) {
-        *out = a512 ? a512 : vnni ? vnni : a2 ? a2 : cpu_isa_portable();
-        return OK;
-    }
     const struct {
         const char *name;
-        const cpu_isa *isa;
+        const cpu_isa *isa; /* NULL: not here */
     } choices[] = {
-        {"avx512", a512}, {"avxvnni", vnni}, {"avx2", a2}, {"scalar", cpu_isa_portable()}};
+        /* best first */
+        {"amx", has_amx() ? cpu_isa_amx() : NULL},
+        {"avx512", has_avx512() ? cpu_isa_avx512() : NULL},
+        {"avxvnni", has_avxvnni() ? cpu_isa_avxvnni() : NULL},
+        {"avx2", has_avx2() ? cpu_isa_avx2() : NULL},
+        {"scalar", cpu_isa_portable()},
+    };
+    const char *want = getenv("INLINED_CPU");
+    bool any = !want || !*want;
     for (size_t i = 0; i < COUNTOF(choices); i++) {
-        if (strcmp(want, choices[i].name) != 0) continue;
-        if (!choices[i].isa)
+        if (!any && strcmp(want, choices[i].name) != 0) continue;
+        *out = choices[i].isa;
+        if (*out) return OK;
+        if (!any)
             return err_set(e, ERR_UNSUPPORTED,
                            "INLINED_CPU=%s: this processor or its OS does not allow it; unset it",
                            want);
-        *out = choices[i].isa;
-        return OK;
     }
-    return err_set(e, ERR_USAGE, "INLINED_CPU=%s: it must be avx512, avxvnni, avx2 or scalar",
-                   want);
+    return err_set(e, ERR_USAGE,
+                   "INLINED_CPU=%s: it must be amx, avx512, avxvnni, avx2 or scalar", want);
 }

@@ -7,11 +7,17 @@
 #include "kernels/cpu/isa.h"
 
 #define V_UNROLL _Pragma("GCC unroll 16")
-#define V_NAME "avx512-vnni"
-#define V_TABLE cpu_isa_avx512
 #define V_ROWS 16
-#define V_TILE 12
-#define V_QUERIES 6
+#ifdef V_AMX
+# define V_NAME "avx512-vnni, amx-int8"
+# define V_TABLE cpu_isa_amx
+# define V_TILE 16
+#else
+# define V_NAME "avx512-vnni"
+# define V_TABLE cpu_isa_avx512
+# define V_TILE 12
+#endif
+#define V_QUERIES 12
 #define V_FLOAT_TILE 4
 #define V_SIGNED8 0
 
@@ -141,10 +147,13 @@ static inline float v_quantise32(const float *x, int8_t *q, int32_t sums[2], flo
     __m512 inverse = _mm512_set1_ps(top > 0 ? 127.0f / top : 0.0f);
     __m512i qa = _mm512_cvtps_epi32(_mm512_mul_ps(a, inverse));
     __m512i qb = _mm512_cvtps_epi32(_mm512_mul_ps(b, inverse));
-    _mm_storeu_si128((__m128i *)(void *)q, _mm512_cvtepi32_epi8(qa));
-    _mm_storeu_si128((__m128i *)(void *)(q + 16), _mm512_cvtepi32_epi8(qb));
-    sums[0] = _mm512_reduce_add_epi32(qa);
-    sums[1] = _mm512_reduce_add_epi32(qb);
+    __m256i codes = _mm256_set_m128i(_mm512_cvtepi32_epi8(qb), _mm512_cvtepi32_epi8(qa));
+    _mm256_storeu_si256((__m256i *)(void *)q, codes);
+    __m256i four = _mm256_dpbusd_epi32(_mm256_setzero_si256(), _mm256_set1_epi8(1), codes);
+    four = _mm256_hadd_epi32(four, four);
+    four = _mm256_hadd_epi32(four, four);
+    sums[0] = _mm256_extract_epi32(four, 0);
+    sums[1] = _mm256_extract_epi32(four, 4);
     if (residual) {
         __m512 minus = _mm512_set1_ps(-d);
         _mm512_storeu_ps(residual, _mm512_fmadd_ps(_mm512_cvtepi32_ps(qa), minus, a));

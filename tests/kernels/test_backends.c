@@ -110,7 +110,7 @@ static const shape small = {.type = K_F32,
 
 /* Every instruction set and thread count against the reference. */
 static void compare(const shape *s, int n, int step, double limit, const char *what) {
-    static const char *const isas[] = {"avx512", "avxvnni", "avx2", "scalar"};
+    static const char *const isas[] = {"amx", "avx512", "avxvnni", "avx2", "scalar"};
     arena a;
     arena_init(&a);
     rng r = {(uint64_t)(s->type * 131 + s->dim)};

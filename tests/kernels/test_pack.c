@@ -17,7 +17,7 @@
 #include "kernels/cpu/pack.h"
 #include "tests/kernels/fixture.h"
 
-static const char *const isa_names[] = {"avx512", "avxvnni", "avx2", "scalar"};
+static const char *const isa_names[] = {"amx", "avx512", "avxvnni", "avx2", "scalar"};
 
 /* NULL, and a printed reason, when this machine cannot run it. */
 static const cpu_isa *isa_find(const char *name) {
