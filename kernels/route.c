@@ -24,7 +24,7 @@ void k_route(const k_op *op, const float *row, int32_t *ids, float *weights) {
             if (!is_chosen(ids, n, i) && (best < 0 || row[i] > row[best])) best = i;
         insert(ids, n, best);
     }
-    double max = -INFINITY, all = 0, chosen = 0;
+    double max = -HUGE_VAL, all = 0, chosen = 0;
     for (int i = 0; i < op->n_experts; i++)
         max = fmax(max, (double)row[i]);
     for (int i = 0; i < op->n_experts; i++)

@@ -161,7 +161,7 @@ static int mixture_random(arena *a, rng *r, const shape *s, k_op *ops, const k_n
 static int layer_random(arena *a, rng *r, const shape *s, k_op *ops, int layer,
                         const k_rope *rope) {
     int n = 0;
-    k_op values;
+    k_op values = {0};
     ops[n++] = s->latent ? latent_random(a, r, s, rope, &values) : qkv_random(a, r, s, rope);
     ops[n++] = (k_op){.kind = OP_ATTEND,
                       .scale = 1 / sqrtf((float)s->head_dim),
