@@ -9,7 +9,8 @@ typedef struct {
     job_id id;
     bool ended;
     status status;
-    char *text;
+    char *text, *prefix;
+    engine_job spec; /* without its borrowed parts, but for prompt.prefix */
 } fake_job;
 
 struct engine {
@@ -20,20 +21,6 @@ struct engine {
     job_priority priority;
     strbuf prefix;
 };
-
-engine *fake_engine_new(void) {
-    engine *g = xcalloc(1, sizeof *g);
-    strbuf_init(&g->prefix, 1u << 26);
-    return g;
-}
-
-void fake_engine_free(engine *g) {
-    for (size_t i = 0; i < g->jobs.count; i++)
-        xfree(g->jobs.at[i].text);
-    vec_free(&g->jobs);
-    strbuf_deinit(&g->prefix);
-    xfree(g);
-}
 
 size_t fake_engine_waiting(const engine *g) {
     size_t n = 0;
@@ -62,16 +49,29 @@ str fake_engine_prefix(const engine *g) {
     return strbuf_str(&g->prefix);
 }
 
-bool fake_engine_end(engine *g, const char *text, status s) {
+static fake_job *waiting(const engine *g, size_t n) {
     for (size_t i = 0; i < g->jobs.count; i++) {
-        fake_job *job = &g->jobs.at[i];
-        if (job->ended) continue;
-        job->ended = true;
-        job->status = text ? OK : s;
-        job->text = text ? xstrdup(text) : NULL;
-        return true;
+        if (!g->jobs.at[i].ended && n-- == 0) return &g->jobs.at[i];
     }
-    return false;
+    return NULL;
+}
+
+const engine_job *fake_engine_job(const engine *g, size_t n) {
+    const fake_job *job = waiting(g, n);
+    return job ? &job->spec : NULL;
+}
+
+bool fake_engine_end_nth(engine *g, size_t n, const char *text, status s) {
+    fake_job *job = waiting(g, n);
+    if (!job) return false;
+    job->ended = true;
+    job->status = text ? OK : s;
+    job->text = text ? xstrdup(text) : NULL;
+    return true;
+}
+
+bool fake_engine_end(engine *g, const char *text, status s) {
+    return fake_engine_end_nth(g, 0, text, s);
 }
 
 /* ---- engine.h -------------------------------------------------------------------------------- */
@@ -79,12 +79,19 @@ bool fake_engine_end(engine *g, const char *text, status s) {
 status engine_start(engine **out, const engine_options *opt, err *e) {
     UNUSED(opt);
     UNUSED(e);
-    *out = fake_engine_new();
+    *out = xcalloc(1, sizeof **out);
+    strbuf_init(&(*out)->prefix, 1u << 26);
     return OK;
 }
 
 void engine_stop(engine *g) {
-    fake_engine_free(g);
+    for (size_t i = 0; i < g->jobs.count; i++) {
+        xfree(g->jobs.at[i].text);
+        xfree(g->jobs.at[i].prefix);
+    }
+    vec_free(&g->jobs);
+    strbuf_deinit(&g->prefix);
+    xfree(g);
 }
 
 void engine_load(engine *g, int slot, const engine_model_options *opt) {
@@ -105,7 +112,10 @@ status engine_submit(engine *g, const engine_job *job, job_id *id, err *e) {
     strbuf_add_str(&g->prefix, job->prompt.prefix);
     g->priority = job->priority;
     *id = ++g->last;
-    vec_push(&g->jobs, ((fake_job){.id = *id}));
+    fake_job kept = {.id = *id, .spec = {.priority = job->priority, .sampling = job->sampling}};
+    kept.prefix = xstrndup(job->prompt.prefix.ptr, job->prompt.prefix.len);
+    kept.spec.prompt.prefix = (str){kept.prefix, job->prompt.prefix.len};
+    vec_push(&g->jobs, kept);
     return OK;
 }
 
@@ -132,6 +142,7 @@ void engine_drain(engine *g, void (*fn)(void *ud, const engine_event *ev), void 
         if (job.status) (void)err_set(&r.error, job.status, "the fake engine ended the job");
         fn(ud, &(engine_event){.kind = EV_DONE, .job = job.id, .result = &r});
         xfree(job.text);
+        xfree(job.prefix);
     }
 }
 

@@ -4,8 +4,6 @@
  * thousand runs.  Jobs wait until the test says how they end. */
 #include "engine/engine.h"
 
-engine *fake_engine_new(void);
-void fake_engine_free(engine *g);
 size_t fake_engine_waiting(const engine *g); /* jobs without an end */
 size_t fake_engine_submitted(const engine *g);
 size_t fake_engine_cancelled(const engine *g);
@@ -13,6 +11,9 @@ size_t fake_engine_cancelled(const engine *g);
 void fake_engine_refuse(engine *g, bool refuse);
 /* Ends the oldest waiting job: with this text, or (NULL) with this status.  False: none waits. */
 bool fake_engine_end(engine *g, const char *text, status s);
+/* The same for the n-th waiting job, which fake_engine_job shows before (NULL: there is none). */
+const engine_job *fake_engine_job(const engine *g, size_t n);
+bool fake_engine_end_nth(engine *g, size_t n, const char *text, status s);
 job_priority fake_engine_priority(const engine *g); /* of the newest job */
 /* The prefix of the newest job's prompt. */
 str fake_engine_prefix(const engine *g);

@@ -40,11 +40,17 @@ static void on_exited(void *ud, int exit_code) {
     ((lsp_peer *)ud)->exit_code = exit_code;
 }
 
+static void on_wake(void *ud) { /* the engine's thread; tests look by themselves */
+    UNUSED(ud);
+}
+
 void lsp_peer_open(lsp_peer *p) {
     *p = (lsp_peer){.timer_ms = -1, .exit_code = -1, .version = 1};
     frame_reader_init(&p->out, FRAME_HEADERS, LIMIT_MESSAGE_BYTES);
     settings_default(&p->settings);
-    p->engine = fake_engine_new();
+    err e;
+    status st = engine_start(&p->engine, &(engine_options){.device = K_REF, .wake = on_wake}, &e);
+    ASSERT(st == OK);
     p->completer = completer_new(p->engine);
     snprintf(p->model.name, sizeof p->model.name, "fake");
     p->server = server_new(
@@ -66,8 +72,8 @@ void lsp_peer_forget(lsp_peer *p) {
 
 void lsp_peer_close(lsp_peer *p) {
     server_free(p->server);
+    engine_stop(p->engine);
     completer_free(p->completer);
-    fake_engine_free(p->engine);
     lsp_peer_forget(p);
     vec_free(&p->received);
     frame_reader_deinit(&p->out);
@@ -166,13 +172,15 @@ void lsp_peer_tick(lsp_peer *p) {
 }
 
 static void on_event(void *ud, const engine_event *ev) {
-    (void)completer_event(((lsp_peer *)ud)->completer, ev);
+    lsp_peer *p = ud;
+    if (ev->kind == EV_DONE || ev->kind == EV_TEXT)
+        (void)completer_event(p->completer, ev);
+    else if (model_event(&p->model, ev))
+        server_model_changed(p->server);
 }
 
-bool lsp_peer_end_job(lsp_peer *p, const char *text, status s) {
-    bool ended = fake_engine_end(p->engine, text, s);
+void lsp_peer_drain(lsp_peer *p) {
     engine_drain(p->engine, on_event, p);
-    return ended;
 }
 
 cJSON *lsp_peer_answer(lsp_peer *p, int id) {

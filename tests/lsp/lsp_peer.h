@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* A client in the same process: a server with the fake engine, fed with messages as text. */
+/* A client in the same process: a server, fed with messages as text, with whichever engine the test
+ * is linked with.  Most link the fake one. */
 #include "engine/base/vec.h"
 #include "lsp/server.h"
 #include "tests/lsp/fake_engine.h"
@@ -35,7 +36,9 @@ void lsp_peer_edit(lsp_peer *p, const char *uri, int line, int character, int en
                    int end_character, const char *text);
 /* The timer fires, if one is wanted. */
 void lsp_peer_tick(lsp_peer *p);
-/* The oldest job ends and the loop hears of it. */
+/* The loop hears what the engine has to say. */
+void lsp_peer_drain(lsp_peer *p);
+/* The fake engine's oldest job ends and the loop hears of it (lsp_peer_fake.c). */
 bool lsp_peer_end_job(lsp_peer *p, const char *text, status s);
 /* A value by its dotted path ("result.items.0.range"), or NULL. */
 const cJSON *lsp_peer_at(const cJSON *json, const char *dotted);
