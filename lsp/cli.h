@@ -14,6 +14,7 @@ typedef enum {
     CMD_TOKENIZE,
     CMD_MODELS,
     CMD_DOCTOR,
+    CMD_MCP,
     CMD_COUNT,
 } cli_command_id;
 
@@ -28,6 +29,7 @@ typedef struct {
     const char *prompt, *prompt_file, *prompt_tokens, *decode, *source, *rows;
     int64_t tokens, seed, logprobs, threads, client_pid;
     double temperature;
+    const char *file; /* mcp: the only configuration that counts */
     const char *operands[CLI_OPERANDS_MAX];
     int n_operands;
 } cli_args;
@@ -55,3 +57,4 @@ status cli_generate(const cli_args *a, err *e) MUST_USE;
 status cli_tokenize(const cli_args *a, err *e) MUST_USE;
 status cli_models(const cli_args *a, err *e) MUST_USE;
 status cli_doctor(const cli_args *a, err *e) MUST_USE;
+status cli_mcp(const cli_args *a, err *e) MUST_USE;

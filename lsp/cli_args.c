@@ -64,6 +64,8 @@ static const option OPTIONS[] = {
      "delta make: where people get BASE"},
     {"rows", 0, OPT_TEXT, AT(CMD_MODELS), FIELD(rows), 0, 0, "1,2,3",
      "delta make: rows of the embedding (new tokens) to store whole"},
+    {"file", 0, OPT_TEXT, AT(CMD_MCP), FIELD(file), 0, 0, "FILE",
+     "mcp: read this configuration and no other, as your own"},
     {"device", 0, OPT_TEXT, RUNNERS, FIELD(device), 0, 0, "D",
      "auto, cpu, cuda or ref, the slow reference (auto)"},
     {"threads", 0, OPT_COUNT, RUNNERS, FIELD(threads), 0, LIMIT_THREADS, "N",
@@ -102,6 +104,13 @@ static const command COMMANDS[CMD_COUNT] = {
         "small file; delta apply makes the model again, as Q8_0.\n",
         1, CLI_OPERANDS_MAX},
     [CMD_DOCTOR] = {"doctor", "", "check this machine and say what to mend", "", 0, 0},
+    [CMD_MCP] = {"mcp", "list | doctor [SERVER] | test [SERVER] | call SERVER TOOL [ARGUMENTS] | "
+        "approve [SERVER] | forget SERVER",
+        "MCP servers: what is configured, whether it works, and calls",
+        "Servers come from ~/.config/inlined/mcp.json and from the project (.mcp.json and the files of\n"
+        "other editors).  Those of a project start only after approve, which shows and remembers their\n"
+        "command.  ARGUMENTS is a JSON object; - reads it from standard input.\n",
+        1, 4},
 };
 /* clang-format on */
 

@@ -61,6 +61,7 @@ static status run(const cli_args *a, int *code, err *e) {
     case CMD_TOKENIZE: return cli_tokenize(a, e);
     case CMD_MODELS: return cli_models(a, e);
     case CMD_DOCTOR: return cli_doctor(a, e);
+    case CMD_MCP: return cli_mcp(a, e);
     case CMD_COUNT: break;
     }
     ASSERT(0);

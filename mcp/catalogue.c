@@ -78,14 +78,57 @@ static bool hint(const cJSON *annotations, const char *name, bool otherwise) {
     return cJSON_IsBool(m) ? cJSON_IsTrue(m) : otherwise;
 }
 
+static int by_bytes(const void *a, const void *b) {
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* The words of a text, sorted: there are servers that print an unordered table into a description,
+ * and so change the order of its words at every start (mcp-time). */
+static char *sorted_words(const char *text) {
+    static const char blanks[] = " ,\t\r\n";
+    VEC(char *) words = {0};
+    while (*(text += strspn(text, blanks))) {
+        size_t n = strcspn(text, blanks);
+        vec_push(&words, xstrndup(text, n));
+        text += n;
+    }
+    if (words.count) qsort(words.at, words.count, sizeof(char *), by_bytes);
+    strbuf out;
+    strbuf_init(&out, SIZE_MAX / 2);
+    strbuf_add_char(&out, ' ');
+    for (size_t i = 0; i < words.count; i++) {
+        strbuf_addf(&out, "%s ", words.at[i]);
+        xfree(words.at[i]);
+    }
+    vec_free(&words);
+    return strbuf_take(&out);
+}
+
+/* Every text of a member "description", at any depth. */
+static void sort_descriptions(cJSON *json) {
+    for (cJSON *m = json->child; m; m = m->next) {
+        if (m->string && strcmp(m->string, "description") == 0 && cJSON_IsString(m)) {
+            char *sorted = sorted_words(m->valuestring);
+            cJSON *text = cJSON_CreateString(sorted);
+            char *own = m->valuestring;
+            m->valuestring = text->valuestring;
+            text->valuestring = own;
+            cJSON_Delete(text);
+            xfree(sorted);
+        }
+        if (m->child) sort_descriptions(m);
+    }
+}
+
 static void pin(const cJSON *item, char out[static 65]) {
-    static const char *const pinned[] = {"annotations",  "description", "inputSchema",
-                                         "name",         "outputSchema", "title"};
+    static const char *const pinned[] = {"annotations", "description",  "inputSchema",
+                                         "name",        "outputSchema", "title"};
     cJSON *view = cJSON_CreateObject();
     for (size_t i = 0; i < COUNTOF(pinned); i++) {
-        cJSON *m = cJSON_GetObjectItemCaseSensitive(item, pinned[i]);
-        if (m) cJSON_AddItemReferenceToObject(view, pinned[i], m);
+        const cJSON *m = cJSON_GetObjectItemCaseSensitive(item, pinned[i]);
+        if (m) cJSON_AddItemToObject(view, pinned[i], cJSON_Duplicate(m, true));
     }
+    sort_descriptions(view);
     canonical_hash(view, out);
     cJSON_Delete(view);
 }

@@ -65,6 +65,7 @@ typedef struct {
     str text;
     mcp_definition *d; /* the entry in hand */
     const char *name;  /* its key */
+    const char *within; /* the member of the entry whose members are being read, or NULL */
 } reader;
 
 /* ---- notes ----------------------------------------------------------------------------------- */
@@ -87,11 +88,12 @@ static void note(reader *r, bool error, const char *key, const char *fmt, ...) {
     va_start(args, fmt);
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
-    const char *path[4];
+    const char *path[5];
     size_t n = 0;
     if (r->format->wrapper) path[n++] = r->format->wrapper;
     if (r->format->inner) path[n++] = r->format->inner;
     if (r->name) path[n++] = r->name;
+    if (r->within) path[n++] = r->within;
     if (key) path[n++] = key;
     int place[2];
     text_place(r->text, jsonc_find(r->text, path, n), &place[0], &place[1]);
@@ -138,21 +140,25 @@ static const char *text_value(reader *r, const cJSON *m) {
 
 static void read_texts(reader *r, const cJSON *list, mcp_texts *out) {
     const cJSON *m;
+    r->within = list ? list->string : NULL;
     cJSON_ArrayForEach(m, list) {
         const char *text = text_value(r, m);
         if (text) vec_push(out, text);
     }
+    r->within = NULL;
 }
 
 static void read_pairs(reader *r, const cJSON *object, mcp_pairs *out) {
     const cJSON *m;
     if (!cJSON_IsObject(object)) return;
+    r->within = object->string;
     cJSON_ArrayForEach(m, object) {
         const char *value = text_value(r, m);
         if (!value || !m->string[0] || strpbrk(m->string, "=\r\n")) continue;
         const char *name = arena_str(&r->d->memory, str_of(m->string)).ptr;
         vec_push(out, ((mcp_pair){name, value}));
     }
+    r->within = NULL;
 }
 
 static void read_ms(reader *r, const cJSON *m, double unit, uint32_t *out) {
@@ -384,7 +390,7 @@ static expand_dialect dialect_of(const format *f, const mcp_source *from) {
 
 static void read_servers(mcp_config *c, str text, const cJSON *root, const format *f,
                          const mcp_source *from) {
-    reader r = {c, from, f, dialect_of(f, from), text, NULL, NULL};
+    reader r = {c, from, f, dialect_of(f, from), text, NULL, NULL, NULL};
     const cJSON *m, *servers = f->wrapper ? servers_of(root, f) : root;
     cJSON_ArrayForEach(m, servers) {
         const cJSON *id = member(m, f->list ? "id" : "name");

@@ -102,7 +102,19 @@ typedef struct {
 status mcp_config_read(mcp_config *c, str text, const mcp_source *from, err *e) MUST_USE;
 /* The same from a file (blocks).  ERR_NOT_FOUND when there is none. */
 status mcp_config_read_file(mcp_config *c, const mcp_source *from, err *e) MUST_USE;
+/* Reads the user's own file ($XDG_CONFIG_HOME/inlined/mcp.json) and the files of all products in a
+ * workspace (absolute; may be NULL).  What is wrong with one becomes a note (blocks). */
+void mcp_config_discover(mcp_config *c, const char *workspace);
+/* Reads one file of any format with this process's environment (blocks). */
+status mcp_config_read_path(mcp_config *c, const char *path, mcp_scope scope,
+                            const char *workspace, err *e) MUST_USE;
 const mcp_definition *mcp_config_find(const mcp_config *c, const char *name);
 
 /* Pattern of tool names: * any text, ? one byte; everything else is itself. */
 bool mcp_pattern_matches(const char *pattern, const char *name);
+
+/* Folders of ours, by the XDG rules; on the heap (xfree), NULL without a home. */
+typedef enum { MCP_FOLDER_CONFIG, MCP_FOLDER_STATE, MCP_FOLDER_CACHE } mcp_folder_kind;
+char *mcp_folder(mcp_folder_kind kind);
+/* Makes it and its parents, for this user only. */
+bool mcp_folder_make(const char *path);

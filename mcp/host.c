@@ -47,7 +47,7 @@ static void on_timer(uv_timer_t *t) {
     vec_clear(&h->graves);
     call_tell_ended(h);
     for (size_t i = 0; i < h->servers.count; i++)
-        server_tick(h->servers.at[i], now);
+        host_server_tick(h->servers.at[i], now);
     asks_tick(h, now);
     call_tell_ended(h);
 }
@@ -75,6 +75,8 @@ mcp_host *mcp_host_new(uv_loop_t *loop, const mcp_options *options, const mcp_ho
     h->state_dir = copy(options->state_dir);
     h->cache_dir = copy(options->cache_dir);
     h->search_path = copy(options->search_path ? options->search_path : getenv("PATH"));
+    if (h->state_dir) mcp_folder_make(h->state_dir);
+    if (h->cache_dir) mcp_folder_make(h->cache_dir);
     h->approvals = approvals_open(h->state_dir);
     h->spill = spill_new(h->cache_dir);
     uv_timer_init(loop, &h->timer);
@@ -114,8 +116,8 @@ void mcp_host_close(mcp_host *h, void (*closed)(void *ud), void *ud) {
     h->closed_ud = ud;
     for (size_t i = h->servers.count; i-- > 0;) {
         if (i >= h->servers.count) continue; /* one that had no process is gone already */
-        server_down(h->servers.at[i], MCP_IDLE, MCP_CANCELLED, "the host is closing");
-        server_stop(h->servers.at[i], THEN_FREE);
+        host_server_down(h->servers.at[i], MCP_IDLE, MCP_CANCELLED, "the host is closing");
+        host_server_stop(h->servers.at[i], THEN_FREE);
     }
     h->closing = true;
     host_maybe_closed(h);
@@ -170,25 +172,25 @@ static void take_definition(mcp_host *h, mcp_definition *d) {
         return;
     }
     if (old) {
-        server_down(old, MCP_IDLE, MCP_CANCELLED, "its configuration changed");
-        server_stop(old, THEN_FREE);
+        host_server_down(old, MCP_IDLE, MCP_CANCELLED, "its configuration changed");
+        host_server_stop(old, THEN_FREE);
     }
     if (h->servers.count >= LIMIT_MCP_SERVERS) {
         log_warn("mcp", "too many servers; one is left out name=%s", d->name);
         mcp_definition_free(d);
         return;
     }
-    server *s = server_new(h, d);
+    server *s = host_server_new(h, d);
     vec_push(&h->servers, s);
-    if (d->eager) server_start(s);
+    if (d->eager) host_server_start(s);
 }
 
 void mcp_host_configure(mcp_host *h, mcp_config *config) {
     for (size_t i = h->servers.count; i-- > 0;) {
         server *s = i < h->servers.count ? h->servers.at[i] : NULL;
         if (!s || mcp_config_find(config, s->def->name)) continue;
-        server_down(s, MCP_IDLE, MCP_CANCELLED, "it is no longer configured");
-        server_stop(s, THEN_FREE);
+        host_server_down(s, MCP_IDLE, MCP_CANCELLED, "it is no longer configured");
+        host_server_stop(s, THEN_FREE);
     }
     for (size_t i = 0; i < config->servers.count; i++)
         take_definition(h, config->servers.at[i]);
@@ -202,17 +204,17 @@ void mcp_server_start(mcp_host *h, const char *name) {
     if (s->state == MCP_FAILED || s->state == MCP_BACKOFF) {
         s->n_crashes = 0;
         s->failures = 0;
-        server_set(s, MCP_IDLE, "");
+        host_server_set(s, MCP_IDLE, "");
     }
     s->denied = false;
-    server_start(s);
+    host_server_start(s);
 }
 
 void mcp_server_stop(mcp_host *h, const char *name) {
     server *s = host_find(h, name);
     if (!s || s->state == MCP_DISABLED || s->state == MCP_UNTRUSTED) return;
-    server_down(s, MCP_IDLE, MCP_CANCELLED, "the server was stopped");
-    server_stop(s, THEN_IDLE);
+    host_server_down(s, MCP_IDLE, MCP_CANCELLED, "the server was stopped");
+    host_server_stop(s, THEN_IDLE);
 }
 
 void mcp_server_restart(mcp_host *h, const char *name) {
@@ -223,6 +225,30 @@ void mcp_server_restart(mcp_host *h, const char *name) {
         s->then = THEN_START;
     else
         mcp_server_start(h, name);
+}
+
+/* ---- approval
+ * --------------------------------------------------------------------------------- */
+
+bool mcp_server_approve(mcp_host *h, const char *name) {
+    server *s = host_find(h, name);
+    if (!s) return false;
+    approvals_add_server(h->approvals, s->hash, s->def->name);
+    const catalogue_list *l = host_server_list(s, LIST_TOOLS);
+    for (size_t i = 0; i < l->tools.count; i++) {
+        approvals_set_pin(h->approvals, s->hash, l->tools.at[i].name, l->tools.at[i].pin);
+        l->tools.at[i].quarantined = false;
+    }
+    approvals_save(h->approvals);
+    if (s->state == MCP_UNTRUSTED) host_server_set(s, MCP_IDLE, "");
+    return true;
+}
+
+void mcp_server_forget(mcp_host *h, const char *name) {
+    server *s = host_find(h, name);
+    if (!s) return;
+    approvals_remove_server(h->approvals, s->hash);
+    approvals_save(h->approvals);
 }
 
 /* ---- what there is --------------------------------------------------------------------------- */
@@ -243,12 +269,12 @@ static void tell_session(const server *s, mcp_server_info *out) {
     out->server_version = n ? session_server_version(n) : text_or_none(s->version_said);
     out->instructions = n ? session_instructions(n) : text_or_none(s->instructions);
     out->oddities = n ? session_oddities(n) : text_or_none(s->oddities);
-    out->tools = server_list(s, LIST_TOOLS)->tools.count;
-    out->resources = server_list(s, LIST_RESOURCES)->resources.count +
-                     server_list(s, LIST_TEMPLATES)->resources.count;
-    out->prompts = server_list(s, LIST_PROMPTS)->prompts.count;
+    out->tools = host_server_list(s, LIST_TOOLS)->tools.count;
+    out->resources = host_server_list(s, LIST_RESOURCES)->resources.count +
+                     host_server_list(s, LIST_TEMPLATES)->resources.count;
+    out->prompts = host_server_list(s, LIST_PROMPTS)->prompts.count;
     for (int k = 0; k < LIST_COUNT; k++)
-        out->catalogue_bytes += server_list(s, (list_kind)k)->bytes;
+        out->catalogue_bytes += host_server_list(s, (list_kind)k)->bytes;
 }
 
 static void tell(server *s, mcp_server_info *out) {
@@ -304,27 +330,27 @@ bool mcp_server_get(mcp_host *h, const char *name, mcp_server_info *out) {
 
 const mcp_tool *mcp_tool_at(mcp_host *h, const char *name, size_t index) {
     const server *s = host_find(h, name);
-    const catalogue_list *l = s ? server_list(s, LIST_TOOLS) : NULL;
+    const catalogue_list *l = s ? host_server_list(s, LIST_TOOLS) : NULL;
     return l && index < l->tools.count ? &l->tools.at[index] : NULL;
 }
 
 const mcp_tool *mcp_tool_find(mcp_host *h, const char *name, const char *tool) {
     const server *s = host_find(h, name);
-    return s ? catalogue_tool(server_list(s, LIST_TOOLS), tool) : NULL;
+    return s ? catalogue_tool(host_server_list(s, LIST_TOOLS), tool) : NULL;
 }
 
 const mcp_resource *mcp_resource_at(mcp_host *h, const char *name, size_t index) {
     const server *s = host_find(h, name);
     if (!s) return NULL;
-    const catalogue_list *l = server_list(s, LIST_RESOURCES);
+    const catalogue_list *l = host_server_list(s, LIST_RESOURCES);
     if (index < l->resources.count) return &l->resources.at[index];
     index -= l->resources.count;
-    l = server_list(s, LIST_TEMPLATES);
+    l = host_server_list(s, LIST_TEMPLATES);
     return index < l->resources.count ? &l->resources.at[index] : NULL;
 }
 
 const mcp_prompt *mcp_prompt_at(mcp_host *h, const char *name, size_t index) {
     const server *s = host_find(h, name);
-    const catalogue_list *l = s ? server_list(s, LIST_PROMPTS) : NULL;
+    const catalogue_list *l = s ? host_server_list(s, LIST_PROMPTS) : NULL;
     return l && index < l->prompts.count ? &l->prompts.at[index] : NULL;
 }

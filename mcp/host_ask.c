@@ -126,8 +126,8 @@ static void decide_server(server *s, mcp_decision d) {
             approvals_add_server(h->approvals, s->hash, s->def->name);
             approvals_save(h->approvals);
         }
-        server_set(s, MCP_IDLE, "");
-        server_start(s);
+        host_server_set(s, MCP_IDLE, "");
+        host_server_start(s);
         return;
     }
     s->denied = d == MCP_DENY;
@@ -142,7 +142,7 @@ static void decide_tool(call *c, mcp_decision d) {
         call_fail(c, MCP_DENIED, "the call was not approved");
         return;
     }
-    const mcp_tool *t = catalogue_tool(server_list(s, LIST_TOOLS), c->name);
+    const mcp_tool *t = catalogue_tool(host_server_list(s, LIST_TOOLS), c->name);
     if (d == MCP_ALLOW_ALWAYS && t) {
         approvals_add_tool(c->host->approvals, s->hash, t->pin, t->name);
         approvals_save(c->host->approvals);

@@ -145,7 +145,7 @@ static void tell_result(call *c, mcp_answer *a) {
 
 static void recovered(server *s) {
     s->timeouts = 0;
-    if (s->state == MCP_DEGRADED) server_set(s, MCP_READY, "");
+    if (s->state == MCP_DEGRADED) host_server_set(s, MCP_READY, "");
 }
 
 static mcp_outcome outcome_of(status s) {
@@ -237,7 +237,7 @@ static void call_begin(call *c) {
     server *s = c->server;
     const mcp_tool *t = NULL;
     if (c->verb == MCP_CALL_TOOL) {
-        t = catalogue_tool(server_list(s, LIST_TOOLS), c->name);
+        t = catalogue_tool(host_server_list(s, LIST_TOOLS), c->name);
         if (!t) {
             call_fail(c, MCP_UNKNOWN, "server %s has no tool \"%.80s\"", s->def->name, c->name);
             return;
@@ -276,10 +276,10 @@ static void timed_out(call *c, mcp_outcome outcome, double ms) {
     s->timeouts++;
     if (s->timeouts >= 2 * LIMIT_MCP_TIMEOUTS) {
         s->retry_ms = clock_ms();
-        server_down(s, MCP_BACKOFF, MCP_SERVER_GONE, "it answers nothing any more");
-        server_stop(s, THEN_IDLE);
+        host_server_down(s, MCP_BACKOFF, MCP_SERVER_GONE, "it answers nothing any more");
+        host_server_stop(s, THEN_IDLE);
     } else if (s->timeouts >= LIMIT_MCP_TIMEOUTS && s->state == MCP_READY) {
-        server_set(s, MCP_DEGRADED, "several calls in a row were not answered in time");
+        host_server_set(s, MCP_DEGRADED, "several calls in a row were not answered in time");
     }
 }
 
@@ -334,7 +334,7 @@ static void make_key(call *c) {
 /* Equal calls that surely have no effect need to be made only once at a time. */
 static bool is_look_up(const server *s, const call *c) {
     if (c->verb != MCP_CALL_TOOL) return true;
-    const mcp_tool *t = catalogue_tool(server_list(s, LIST_TOOLS), c->name);
+    const mcp_tool *t = catalogue_tool(host_server_list(s, LIST_TOOLS), c->name);
     return t && t->annotated && t->read_only;
 }
 
@@ -427,7 +427,7 @@ uint64_t mcp_call(mcp_host *h, const mcp_order *order, mcp_done done, void *ud) 
     if (refuse(c)) return id;
     enqueue(c);
     host_wake_at(h, c->queued_ms + c->idle_ms);
-    server_start(s);
+    host_server_start(s);
     calls_run(s);
     return id;
 }

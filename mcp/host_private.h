@@ -107,16 +107,16 @@ server *host_find(const mcp_host *h, const char *name);
 void host_maybe_closed(mcp_host *h);
 
 /* ---- host_server.c ---- */
-server *server_new(mcp_host *h, mcp_definition *def); /* takes `def` */
-void server_free(server *s);
-void server_start(server *s); /* as far as its state allows */
+server *host_server_new(mcp_host *h, mcp_definition *def); /* takes `def` */
+void host_server_free(server *s);
+void host_server_start(server *s); /* as far as its state allows */
 /* Ends the connection: calls that run get `outcome`, those that wait get NOT_STARTED. */
-void server_down(server *s, mcp_state next, mcp_outcome outcome, const char *why);
-void server_stop(server *s, then_do then);
-void server_settle(server *s); /* after anything that may have broken its session */
-void server_tick(server *s, double now_ms);
-const catalogue_list *server_list(const server *s, list_kind k);
-void server_set(server *s, mcp_state next, const char *why);
+void host_server_down(server *s, mcp_state next, mcp_outcome outcome, const char *why);
+void host_server_stop(server *s, then_do then);
+void host_server_settle(server *s); /* after anything that may have broken its session */
+void host_server_tick(server *s, double now_ms);
+const catalogue_list *host_server_list(const server *s, list_kind k);
+void host_server_set(server *s, mcp_state next, const char *why);
 
 /* ---- host_call.c ---- */
 void call_finish(call *c, const mcp_answer *a); /* tells all waiters, frees it */

@@ -8,7 +8,7 @@
  *       +--timer-- BACKOFF <--exit--------+
  *                   FAILED <--five exits in five minutes, refused, silent, not found
  *
- * A session never dies inside its own hooks: they set `broken`, and server_settle ends it
+ * A session never dies inside its own hooks: they set `broken`, and host_server_settle ends it
  * afterwards. A process outlives its session by the time that it takes to end it (`stopping`).
  * Thread: loop. */
 #include "engine/base/clock.h"
@@ -22,7 +22,7 @@ extern char **environ;
 
 /* ---- state ----------------------------------------------------------------------------------- */
 
-void server_set(server *s, mcp_state next, const char *why) {
+void host_server_set(server *s, mcp_state next, const char *why) {
     bool same = s->state == next && strcmp(s->why, why) == 0;
     snprintf(s->why, sizeof s->why, "%s", why);
     if (same) return;
@@ -49,7 +49,7 @@ static mcp_state first_state(const server *s, const char **why) {
     return MCP_IDLE;
 }
 
-server *server_new(mcp_host *h, mcp_definition *def) {
+server *host_server_new(mcp_host *h, mcp_definition *def) {
     server *s = xcalloc(1, sizeof *s);
     s->host = h;
     s->def = def;
@@ -62,7 +62,7 @@ server *server_new(mcp_host *h, mcp_definition *def) {
     return s;
 }
 
-void server_free(server *s) {
+void host_server_free(server *s) {
     mcp_host *h = s->host;
     for (size_t i = 0; i < h->servers.count; i++) {
         if (h->servers.at[i] != s) continue;
@@ -82,7 +82,7 @@ void server_free(server *s) {
     host_maybe_closed(h);
 }
 
-const catalogue_list *server_list(const server *s, list_kind k) {
+const catalogue_list *host_server_list(const server *s, list_kind k) {
     bool ready = s->session && session_state_of(s->session) == SESSION_READY;
     return ready ? session_list(s->session, k) : &s->kept[k];
 }
@@ -93,7 +93,7 @@ static void on_send(void *ud, const session_message *m) {
     server *s = ud;
     if (!s->process || process_write(s->process, m->line)) return;
     if (m->id) vec_push(&s->lost, m->id); /* told outside of the hook */
-    if (s->state == MCP_READY) server_set(s, MCP_DEGRADED, "it does not read what it is sent");
+    if (s->state == MCP_READY) host_server_set(s, MCP_DEGRADED, "it does not read what it is sent");
     host_wake_at(s->host, clock_ms());
 }
 
@@ -116,7 +116,7 @@ static void on_ready(server *s) {
     s->used_ms = now;
     s->timeouts = 0;
     check_pins(s);
-    server_set(s, MCP_READY, "");
+    host_server_set(s, MCP_READY, "");
 }
 
 static void on_state(void *ud, session_state now, const char *why) {
@@ -187,10 +187,10 @@ static void on_bytes(void *ud, str bytes) {
     server *s = ud;
     if (!s->session) return;
     session_feed(s->session, bytes);
-    server_settle(s);
+    host_server_settle(s);
     if (s->session) {
         calls_run(s);
-        server_tick(s, clock_ms()); /* a list may have to be read again later */
+        host_server_tick(s, clock_ms()); /* a list may have to be read again later */
     }
 }
 
@@ -215,16 +215,16 @@ static void crashed(server *s, const char *why) {
     char text[sizeof s->why];
     snprintf(text, sizeof text, "%.200s%s", why,
              often ? "; it ended too often and is not started again by itself" : "");
-    server_down(s, often ? MCP_FAILED : MCP_BACKOFF, MCP_SERVER_GONE, text);
-    server_stop(s, THEN_IDLE);
+    host_server_down(s, often ? MCP_FAILED : MCP_BACKOFF, MCP_SERVER_GONE, text);
+    host_server_stop(s, THEN_IDLE);
 }
 
 static void on_ended(void *ud, const char *why) {
     server *s = ud;
     if (s->session && session_is_probing(s->session)) { /* an old server that our question ended */
         s->legacy_only = true;
-        server_down(s, MCP_IDLE, MCP_SERVER_GONE, why);
-        server_stop(s, THEN_START);
+        host_server_down(s, MCP_IDLE, MCP_SERVER_GONE, why);
+        host_server_stop(s, THEN_START);
         return;
     }
     crashed(s, why);
@@ -235,16 +235,16 @@ static void on_closed(void *ud) {
     s->process = NULL;
     s->stopping = false;
     if (s->then == THEN_FREE) {
-        server_free(s);
+        host_server_free(s);
         return;
     }
-    if (s->state == MCP_DRAINING) server_set(s, MCP_IDLE, "");
+    if (s->state == MCP_DRAINING) host_server_set(s, MCP_IDLE, "");
     bool wanted = s->then == THEN_START || s->calls.count;
     s->then = THEN_IDLE;
-    if (wanted && s->state == MCP_IDLE) server_start(s);
+    if (wanted && s->state == MCP_IDLE) host_server_start(s);
 }
 
-void server_stop(server *s, then_do then) {
+void host_server_stop(server *s, then_do then) {
     if (s->process) {
         if (!s->stopping) {
             s->stopping = true;
@@ -258,11 +258,11 @@ void server_stop(server *s, then_do then) {
             process_stop(s->process);
         }
         s->then = MAX(s->then, then);
-        if (then == THEN_IDLE && s->state == MCP_IDLE) server_set(s, MCP_DRAINING, "");
+        if (then == THEN_IDLE && s->state == MCP_IDLE) host_server_set(s, MCP_DRAINING, "");
     } else if (then == THEN_FREE) {
-        server_free(s);
+        host_server_free(s);
     } else if (then == THEN_START) {
-        server_start(s);
+        host_server_start(s);
     }
 }
 
@@ -287,7 +287,7 @@ static void keep_facts(server *s) {
             session_take_list(s->session, (list_kind)k, &s->kept[k]);
 }
 
-void server_down(server *s, mcp_state next, mcp_outcome outcome, const char *why) {
+void host_server_down(server *s, mcp_state next, mcp_outcome outcome, const char *why) {
     char text[sizeof s->why];
     snprintf(text, sizeof text, "%s", why);
     asks_forget(s->host, s, NULL);
@@ -313,15 +313,15 @@ void server_down(server *s, mcp_state next, mcp_outcome outcome, const char *why
     for (size_t i = s->calls.count; i-- > 0 && !restart;)
         call_fail(s->calls.at[i], outcome == MCP_CANCELLED ? outcome : MCP_NOT_STARTED, "%s", text);
     if (s->state == MCP_DISABLED || s->state == MCP_UNTRUSTED) return;
-    server_set(s, next, next == MCP_IDLE ? "" : text);
+    host_server_set(s, next, next == MCP_IDLE ? "" : text);
 }
 
-void server_settle(server *s) {
+void host_server_settle(server *s) {
     if (!s->broken) return;
     char why[sizeof s->why];
     snprintf(why, sizeof why, "%s", s->why);
-    server_down(s, MCP_FAILED, MCP_SERVER_GONE, why);
-    server_stop(s, THEN_IDLE);
+    host_server_down(s, MCP_FAILED, MCP_SERVER_GONE, why);
+    host_server_stop(s, THEN_IDLE);
 }
 
 /* ---- starting -------------------------------------------------------------------------------- */
@@ -411,10 +411,10 @@ static void open_session(server *s) {
                                  on_log, on_progress, on_updated, on_junk};
     s->session = session_new(&o, &hooks);
     session_start(s->session, clock_ms());
-    server_tick(s, clock_ms());
+    host_server_tick(s, clock_ms());
 }
 
-void server_start(server *s) {
+void host_server_start(server *s) {
     if (s->stopping) {
         s->then = MAX(s->then, THEN_START);
         return;
@@ -425,12 +425,12 @@ void server_start(server *s) {
     err e;
     s->begun_ms = clock_ms();
     s->starts++;
-    server_set(s, MCP_STARTING, "");
+    host_server_set(s, MCP_STARTING, "");
     status st = s->def->transport == MCP_STDIO
                     ? spawn(s, &e)
                     : err_set(&e, ERR_UNSUPPORTED, "HTTP servers are not supported yet");
     if (st != OK) {
-        server_down(s, MCP_FAILED, MCP_NOT_STARTED, e.text);
+        host_server_down(s, MCP_FAILED, MCP_NOT_STARTED, e.text);
         return;
     }
     open_session(s);
@@ -445,22 +445,22 @@ static void idle_check(server *s, double now) {
         host_wake_at(s->host, s->used_ms + limit);
         return;
     }
-    server_down(s, MCP_IDLE, MCP_CANCELLED, "unused");
-    server_stop(s, THEN_IDLE);
+    host_server_down(s, MCP_IDLE, MCP_CANCELLED, "unused");
+    host_server_stop(s, THEN_IDLE);
 }
 
-void server_tick(server *s, double now_ms) {
-    server_settle(s);
+void host_server_tick(server *s, double now_ms) {
+    host_server_settle(s);
     for (size_t i = 0; s->session && i < s->lost.count; i++)
         session_lost(s->session, s->lost.at[i], ERR_NOT_FOUND, "it does not read what it is sent");
     vec_clear(&s->lost);
     if (s->session) {
         double next = session_tick(s->session, now_ms);
         if (next > 0) host_wake_at(s->host, next);
-        server_settle(s);
+        host_server_settle(s);
     }
     calls_tick(s, now_ms);
-    if (s->state == MCP_BACKOFF && s->calls.count && now_ms >= s->retry_ms) server_start(s);
+    if (s->state == MCP_BACKOFF && s->calls.count && now_ms >= s->retry_ms) host_server_start(s);
     calls_run(s);
     idle_check(s, now_ms);
 }

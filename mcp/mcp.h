@@ -141,6 +141,12 @@ void mcp_server_start(mcp_host *h, const char *server);   /* also out of FAILED 
 void mcp_server_stop(mcp_host *h, const char *server);    /* back to IDLE */
 void mcp_server_restart(mcp_host *h, const char *server);
 
+/* Remembers that this server may start, under this command or url only, and that its tools, as they
+ * are now, are known.  False: there is no such server. */
+bool mcp_server_approve(mcp_host *h, const char *server);
+/* Takes back every approval of it: it counts at the next start. */
+void mcp_server_forget(mcp_host *h, const char *server);
+
 /* The catalogue, in a fixed order; pointers live until the loop turns.  NULL past the end. */
 const mcp_tool *mcp_tool_at(mcp_host *h, const char *server, size_t index);
 const mcp_tool *mcp_tool_find(mcp_host *h, const char *server, const char *tool);

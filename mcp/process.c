@@ -96,6 +96,7 @@ static void on_timer(uv_timer_t *t) {
         close_all(p);
     } else {
         kill(-p->pid, p->step == 0 ? SIGTERM : SIGKILL);
+        kill(-p->pid, SIGCONT); /* one that is stopped would not hear the first */
         p->step++;
         arm(p, LIMIT_MCP_STOP_MS);
     }

@@ -235,6 +235,7 @@ double session_tick(session *s, double now_ms) {
             return 0;
         }
         next = s->deadline_ms;
+        if (s->handshake && s->probe_ms > now_ms) next = MIN(next, s->probe_ms);
     }
     session_lists_tick(s, &next);
     return next;

@@ -48,6 +48,7 @@ struct session {
     char *server_name, *server_version, *instructions;
     strbuf oddities;
     double now_ms, deadline_ms; /* deadline: of the handshake */
+    double probe_ms;            /* until when server/discover may be answered; 0: no limit */
     int64_t handshake;          /* id of initialize or server/discover while it is under way */
     session_message out;        /* what the next write belongs to */
     session_listing lists[LIST_COUNT];

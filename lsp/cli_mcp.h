@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* What the `mcp` commands share: a host on a loop of its own, for as long as one command. */
+#include "lsp/cli.h"
+#include "lsp/loop.h"
+#include "mcp/mcp.h"
+
+typedef struct mcp_run mcp_run;
+struct mcp_run {
+    const cli_args *args;
+    loop loop;
+    mcp_host *host;
+    mcp_config config; /* the notes; the servers went to the host */
+    loop_signal interrupt;
+    bool closing, interrupted;
+    const char *only; /* the one server that is meant; NULL: all */
+    /* Called when no server is on its way up any more; again after each change then. */
+    void (*settled)(mcp_run *r);
+    bool told;
+    void *ud;
+};
+
+/* Reads the configuration and makes the host.  ERR_USAGE: `only` is not configured. */
+status mcp_run_open(mcp_run *r, const cli_args *a, const char *only, err *e) MUST_USE;
+/* Starts the servers that are meant and may start, runs the loop until mcp_run_end, closes. */
+void mcp_run_servers(mcp_run *r);
+void mcp_run_end(mcp_run *r);
+void mcp_run_close(mcp_run *r);
+
+status cli_mcp_doctor(const cli_args *a, bool probe, err *e) MUST_USE; /* cli_mcp_doctor.c */

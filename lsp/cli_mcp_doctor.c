@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* inlined mcp doctor and test: starts every server, looks, and says what to mend.
+ *
+ * With `probe` each server that has a harmless tool without required arguments gets PROBES calls,
+ * one after the other, for its times.  Exit: 0 all is fine, 1 a server that may start does not
+ * work. Thread: main. */
+#include "engine/base/limits.h"
+#include "lsp/cli_mcp.h"
+#include "lsp/cli_term.h"
+
+#define PROBES 20
+
+typedef struct {
+    mcp_run run;
+    bool probe;
+    size_t open;  /* probes that have not ended */
+    size_t wrong; /* servers that do not work */
+    strbuf out;
+    cJSON *json;
+} doctor;
+
+typedef struct {
+    doctor *doctor;
+    char *server, *tool;
+    int left;
+} probe;
+
+/* ---- advice ---------------------------------------------------------------------------------- */
+
+static void add_line(strbuf *out, const char *server, const char *text) {
+    strbuf_addf(out, "  ! %s: %s\n", server, text);
+}
+
+static bool command_is(const mcp_definition *d, const char *name) {
+    const char *base = d->command ? strrchr(d->command, '/') : NULL;
+    return d->command && strcmp(base ? base + 1 : d->command, name) == 0;
+}
+
+/* A package is named without its version: what runs may change from one start to the next. */
+static const char *unpinned(const mcp_definition *d) {
+    for (size_t i = 0; i < d->args.count; i++) {
+        const char *a = d->args.at[i];
+        if (*a == '-') continue;
+        return strchr(a + (*a == '@'), '@') || strstr(a, "==") ? NULL : a;
+    }
+    return NULL;
+}
+
+static void add_advice(strbuf *out, const mcp_server_info *s) {
+    const mcp_definition *d = s->definition;
+    char line[600];
+    bool npx = command_is(d, "npx"), uvx = command_is(d, "uvx");
+    if (npx)
+        add_line(out, s->name, "npx costs about 0.4 s at each start and leaves a wrapper process; "
+                               "install the package and use: node .../dist/index.js");
+    if ((npx || uvx) && unpinned(d)) {
+        snprintf(line, sizeof line, "%.200s has no version: pin one", unpinned(d));
+        add_line(out, s->name, line);
+    }
+    if (s->state == MCP_UNTRUSTED) {
+        snprintf(line, sizeof line, "it is a server of the project; look at it, then: inlined mcp "
+                                    "approve %.100s", s->name);
+        add_line(out, s->name, line);
+    } else if (*s->why) {
+        add_line(out, s->name, s->why);
+    }
+    if (s->junk_lines) {
+        snprintf(line, sizeof line, "%llu lines on its output are no messages; the first: %.200s",
+                 (unsigned long long)s->junk_lines, s->first_junk);
+        add_line(out, s->name, line);
+    }
+    if (*s->oddities) {
+        snprintf(line, sizeof line, "tolerated: %.500s", s->oddities);
+        add_line(out, s->name, line);
+    }
+    if (s->state != MCP_READY && *s->stderr_tail) {
+        strbuf_addf(out, "  ! %s: its last words:\n", s->name);
+        str rest = str_of(s->stderr_tail), piece;
+        if (rest.len > 600) rest = str_sub(rest, rest.len - 600, rest.len);
+        while (str_split(&rest, '\n', &piece))
+            strbuf_addf(out, "      %.*s\n", STR_ARG(piece));
+    }
+}
+
+/* ---- the table ------------------------------------------------------------------------------- */
+
+static void add_time(strbuf *out, uint64_t us) {
+    if (!us)
+        strbuf_addf(out, " %8s", "-");
+    else if (us < 10000)
+        strbuf_addf(out, " %6.2fms", (double)us / 1000);
+    else
+        strbuf_addf(out, " %6.0fms", (double)us / 1000);
+}
+
+static void add_row(strbuf *out, const mcp_server_info *s) {
+    char ready[16] = "-", version[24];
+    if (s->ready_ms > 0) snprintf(ready, sizeof ready, "%.0fms", s->ready_ms);
+    snprintf(version, sizeof version, "%.20s", *s->server_version ? s->server_version : "-");
+    bool colours = term_has_colour(1);
+    char state[16];
+    snprintf(state, sizeof state, "%-9s", mcp_state_name(s->state));
+    strbuf_addf(out, "%-14.14s ", s->name);
+    term_paint(out, colours,
+               s->state == MCP_READY    ? COLOUR_GREEN
+               : s->state == MCP_FAILED ? COLOUR_RED
+                                        : COLOUR_YELLOW,
+               state);
+    strbuf_addf(out, " %-6s %-10s %-12s %7s %5zu %6.1fk %5llu", s->modern ? "modern" : "legacy",
+                *s->protocol ? s->protocol : "-", version, ready, s->tools,
+                (double)s->catalogue_bytes / 4000, (unsigned long long)s->numbers.calls);
+    add_time(out, s->numbers.p50_us);
+    add_time(out, s->numbers.p95_us);
+    strbuf_addf(out, " %4llu\n", (unsigned long long)s->numbers.errors);
+}
+
+static cJSON *server_json(const mcp_server_info *s) {
+    cJSON *o = cJSON_CreateObject(), *times = cJSON_CreateObject();
+    cJSON_AddStringToObject(o, "name", s->name);
+    cJSON_AddStringToObject(o, "state", mcp_state_name(s->state));
+    cJSON_AddStringToObject(o, "why", s->why);
+    cJSON_AddStringToObject(o, "era", s->modern ? "modern" : "legacy");
+    cJSON_AddStringToObject(o, "protocol", s->protocol);
+    cJSON_AddStringToObject(o, "server", s->server_name);
+    cJSON_AddStringToObject(o, "version", s->server_version);
+    cJSON_AddNumberToObject(o, "ready_ms", s->ready_ms);
+    cJSON_AddNumberToObject(o, "tools", (double)s->tools);
+    cJSON_AddNumberToObject(o, "resources", (double)s->resources);
+    cJSON_AddNumberToObject(o, "prompts", (double)s->prompts);
+    cJSON_AddNumberToObject(o, "catalogue_bytes", (double)s->catalogue_bytes);
+    cJSON_AddNumberToObject(o, "junk_lines", (double)s->junk_lines);
+    cJSON_AddNumberToObject(o, "stderr_bytes", (double)s->stderr_bytes);
+    cJSON_AddNumberToObject(o, "late_answers", (double)s->late_answers);
+    cJSON_AddStringToObject(o, "oddities", s->oddities);
+    cJSON_AddStringToObject(o, "stderr", s->stderr_tail);
+    cJSON_AddNumberToObject(o, "calls", (double)s->numbers.calls);
+    cJSON_AddNumberToObject(o, "errors", (double)s->numbers.errors);
+    cJSON_AddNumberToObject(times, "p50", (double)s->numbers.p50_us);
+    cJSON_AddNumberToObject(times, "p95", (double)s->numbers.p95_us);
+    cJSON_AddNumberToObject(times, "p99", (double)s->numbers.p99_us);
+    cJSON_AddNumberToObject(times, "max", (double)s->numbers.max_us);
+    cJSON_AddItemToObject(o, "run_us", times);
+    return o;
+}
+
+/* Everything is known: writes it down and ends. */
+static void report(doctor *d) {
+    mcp_run *r = &d->run;
+    mcp_server_info s;
+    strbuf advice;
+    strbuf_init(&advice, 1u << 20);
+    strbuf_addf(&d->out, "%-14s %-9s %-6s %-10s %-12s %7s %5s %7s %5s %8s %8s %4s\n", "NAME",
+                "STATE", "ERA", "PROTOCOL", "VERSION", "READY", "TOOLS", "TOKENS", "CALLS", "P50",
+                "P95", "ERR");
+    cJSON *servers = cJSON_AddArrayToObject(d->json, "servers");
+    for (size_t i = 0; mcp_server_at(r->host, i, &s); i++) {
+        if (r->only && strcmp(r->only, s.name) != 0) continue;
+        add_row(&d->out, &s);
+        add_advice(&advice, &s);
+        cJSON_AddItemToArray(servers, server_json(&s));
+        d->wrong += s.state != MCP_READY && s.state != MCP_DISABLED;
+    }
+    cJSON *notes = cJSON_AddArrayToObject(d->json, "notes");
+    for (size_t i = 0; i < r->config.notes.count; i++) {
+        const mcp_note *n = &r->config.notes.at[i];
+        strbuf_addf(&advice, "  ! %s:%d:%d: %s\n", n->file, n->line, n->column, n->text);
+        cJSON_AddItemToArray(notes, cJSON_CreateString(n->text));
+    }
+    strbuf_add_str(&d->out, strbuf_str(&advice));
+    strbuf_deinit(&advice);
+    mcp_run_end(r);
+}
+
+/* ---- probes ---------------------------------------------------------------------------------- */
+
+static void probe_next(probe *p);
+
+static void on_probe(void *ud, const mcp_answer *a) {
+    probe *p = ud;
+    bool go_on = a->outcome == MCP_OK || a->outcome == MCP_TOOL_ERROR;
+    if (go_on && --p->left > 0) {
+        probe_next(p);
+        return;
+    }
+    doctor *d = p->doctor;
+    xfree(p->server);
+    xfree(p->tool);
+    xfree(p);
+    if (--d->open == 0) report(d);
+}
+
+static void probe_next(probe *p) {
+    if (p->doctor->run.closing) return;
+    const mcp_order order = {.server = p->server,
+                             .name = p->tool,
+                             .purpose = MCP_FOR_USER,
+                             .idle_ms = 5000,
+                             .total_ms = 5000};
+    mcp_call(p->doctor->run.host, &order, on_probe, p);
+}
+
+/* A tool that says of itself that it only reads, and closed things, and wants no arguments. */
+static const mcp_tool *harmless_tool(mcp_host *h, const char *server) {
+    const mcp_tool *t;
+    for (size_t i = 0; (t = mcp_tool_at(h, server, i)); i++) {
+        const cJSON *schema = cJSON_GetObjectItemCaseSensitive(t->definition, "inputSchema");
+        const cJSON *required = cJSON_GetObjectItemCaseSensitive(schema, "required");
+        if (t->annotated && t->read_only && !t->open_world && !cJSON_GetArraySize(required))
+            return t;
+    }
+    return NULL;
+}
+
+static void on_settled(mcp_run *r) {
+    doctor *d = r->ud;
+    mcp_server_info s;
+    d->open = 1;
+    for (size_t i = 0; d->probe && mcp_server_at(r->host, i, &s); i++) {
+        const mcp_tool *t = s.state == MCP_READY ? harmless_tool(r->host, s.name) : NULL;
+        if (!t || (r->only && strcmp(r->only, s.name) != 0)) continue;
+        probe *p = xcalloc(1, sizeof *p);
+        *p = (probe){d, xstrdup(s.name), xstrdup(t->name), PROBES};
+        d->open++;
+        probe_next(p);
+    }
+    if (--d->open == 0) report(d);
+}
+
+status cli_mcp_doctor(const cli_args *a, bool with_probes, err *e) {
+    doctor d = {.probe = with_probes};
+    status s = mcp_run_open(&d.run, a, a->n_operands > 1 ? a->operands[1] : NULL, e);
+    if (s != OK) return s;
+    strbuf_init(&d.out, 1u << 20);
+    d.json = cJSON_CreateObject();
+    d.run.settled = on_settled;
+    d.run.ud = &d;
+    mcp_run_servers(&d.run);
+    bool interrupted = d.run.interrupted;
+    mcp_run_close(&d.run);
+    if (interrupted)
+        s = err_set(e, ERR_CANCELLED, "interrupted");
+    else if (a->json)
+        s = term_write_json(cJSON_Duplicate(d.json, true), e);
+    else
+        s = term_write(strbuf_str(&d.out), e);
+    if (s == OK && d.wrong)
+        s = err_set(e, ERR_IO, "%zu MCP servers do not work", d.wrong);
+    cJSON_Delete(d.json);
+    strbuf_deinit(&d.out);
+    return s;
+}

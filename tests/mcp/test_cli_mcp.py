@@ -1,0 +1,119 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""inlined mcp on the command line, with the real servers of this repository's own .mcp.json."""
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+BUILD = os.environ.get("INLINED_BUILD", "build")
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+NPM = os.environ.get("INLINED_MCP_NPM")
+PYTHON = os.environ.get("INLINED_MCP_PYTHON")
+
+
+class Mcp(unittest.TestCase):
+    """Each test has a home and a project of its own."""
+
+    def setUp(self):
+        self.home = tempfile.mkdtemp(prefix="inlined-mcp-")
+        self.project = os.path.join(self.home, "project")
+        os.mkdir(self.project)
+        self.addCleanup(shutil.rmtree, self.home)
+        subprocess.run(["git", "init", "-q", self.project], check=True)
+        self.env = {
+            "HOME": self.home, "PATH": os.path.dirname(os.environ.get("INLINED_NODE", "node"))
+            + ":" + os.environ["PATH"], "INLINED_MCP_NPM": NPM, "INLINED_MCP_PYTHON": PYTHON,
+            "LANG": "C.UTF-8"}
+
+    def write(self, name, text):
+        path = os.path.join(self.project, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(text)
+        return path
+
+    def run_mcp(self, *words, code=0, text=None):
+        done = subprocess.run(
+            [os.path.join(BUILD, "inlined"), "mcp", *words], cwd=self.project, env=self.env,
+            capture_output=True, text=True, timeout=60, input=text, check=False)
+        self.assertEqual(done.returncode, code, done.stdout + done.stderr)
+        return done
+
+    def test_own_servers(self):
+        """A project's servers start only when approved; then the doctor finds all four ready."""
+        shutil.copy(os.path.join(ROOT, ".mcp.json"), self.project)
+        os.mkdir(os.path.join(self.project, "build"))
+        states = json.loads(self.run_mcp("doctor", "--json", code=1).stdout)["servers"]
+        self.assertEqual({s["state"] for s in states}, {"untrusted"})
+        shown = self.run_mcp("approve").stdout
+        self.assertIn("approved time: ", shown)
+        self.assertIn("server-filesystem/dist/index.js " + self.project, shown)
+        servers = {s["name"]: s for s in
+                   json.loads(self.run_mcp("doctor", "--json").stdout)["servers"]}
+        self.assertEqual({n: s["state"] for n, s in servers.items()},
+                         dict.fromkeys(("filesystem", "memory", "time", "git"), "ready"))
+        self.assertEqual(servers["filesystem"]["tools"], 14)
+        self.assertEqual(servers["memory"]["calls"], 20)
+        self.assertEqual(servers["time"]["protocol"], "2025-03-26")
+        self.assertGreater(servers["filesystem"]["run_us"]["p50"], 0)
+
+        self.write("hello.txt", "good morning\n")
+        arguments = json.dumps({"path": os.path.join(self.project, "hello.txt")})
+        read = self.run_mcp("call", "filesystem", "read_text_file", "-", text=arguments)
+        self.assertEqual(read.stdout.strip(), "good morning")
+        outside = self.run_mcp("call", "filesystem", "read_text_file", '{"path":"/etc/passwd"}',
+                               code=1)
+        self.assertIn("tool-error", outside.stderr)
+        self.assertNotIn("root:", outside.stdout)
+        log = self.run_mcp("call", "git", "git_status", json.dumps({"repo_path": self.project}))
+        self.assertIn("hello.txt", log.stdout)
+        # The approval was for that command line; a changed one needs a new one.
+        with open(os.path.join(self.project, ".mcp.json"), encoding="utf-8") as f:
+            changed = f.read().replace('"${workspaceFolder}"', '"/"')
+        self.write(".mcp.json", changed)
+        states = {s["name"]: s["state"] for s in
+                  json.loads(self.run_mcp("list", "--json").stdout)["servers"]}
+        self.assertEqual(states["filesystem"], "untrusted")
+        self.assertEqual(states["time"], "idle")
+        self.run_mcp("forget", "time")
+        denied = self.run_mcp("call", "time", "current_time", code=1)
+        self.assertIn("not approved", denied.stderr)
+
+    def test_trouble(self):
+        """What is wrong is said with its place, and never with a secret."""
+        path = self.write("own.json", """{
+  // comments and trailing commas are fine
+  "mcpServers": {
+    "dies": {"command": "sh", "args": ["-c", "echo no token >&2; exit 3"]},
+    "lost": {"command": "no-such-program"},
+    "unset": {"command": "x", "env": {"TOKEN": "${CANARY_TOKEN}${NOT_SET_ANYWHERE}"}},
+    "old": {"disabled": true, "command": "npx", "args": ["@modelcontextprotocol/server-time"],},
+  },
+}""")
+        self.env["CANARY_TOKEN"] = "canary-5f1d"
+        listed = self.run_mcp("list", "--file", path)
+        self.assertIn("own.json:6:39: server unset cannot start: the environment variable "
+                      "NOT_SET_ANYWHERE is not set", listed.stdout)
+        self.assertIn("use mcp-time", listed.stdout)
+        doctor = self.run_mcp("doctor", "--file", path, code=1)
+        self.assertIn("it exited with code 3", doctor.stdout)
+        self.assertIn("no token", doctor.stdout)
+        self.assertIn('"no-such-program" is not found', doctor.stdout)
+        for done in (listed, doctor):
+            self.assertNotIn("canary", done.stdout + done.stderr)
+        bad = self.write("bad.json", '{"mcpServers": {\n  "x": {"command" "y"}\n}}')
+        self.assertIn("bad.json:2:", self.run_mcp("list", "--file", bad, code=1).stderr)
+        self.assertIn("no MCP server \"nobody\"",
+                      self.run_mcp("test", "nobody", "--file", path, code=2).stderr)
+        self.assertIn("usage", self.run_mcp("call", "x", code=2).stderr)
+
+
+if __name__ == "__main__":
+    if not NPM or not os.path.exists(NPM):
+        print("skipped: INLINED_MCP_NPM names no folder; ./bootstrap test fetches the servers")
+        sys.exit(77)
+    unittest.main()

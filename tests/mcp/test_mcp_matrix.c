@@ -1,0 +1,492 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The host against a server that errs in every way that was seen in the field (hostile_server.c).
+ * Each test closes its host and fails when a process or a descriptor is left. */
+#include <signal.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "engine/base/clock.h"
+#include "engine/base/limits.h"
+#include "engine/base/log.h"
+#include "tests/mcp/host_driver.h"
+
+#define SOON 8000 /* a machine that is busy with other things still makes it */
+
+static void open_one(driver *d, const char *mode) {
+    driver_open(d, false);
+    mcp_definition *s = hostile(mode);
+    driver_configure(d, &s, 1);
+}
+
+static void expect_echo(driver *d, const char *server) {
+    got g;
+    driver_call(d, server, "echo", &g);
+    driver_wait(d, &g, 1, SOON);
+    assert_string_equal(mcp_outcome_name(g.outcome), "ok");
+    assert_string_equal(g.text, "echo");
+}
+
+/* ---- deviations that cost nothing ------------------------------------------------------------ */
+
+static void test_tolerated(void **state) {
+    UNUSED(state);
+    static const char *const modes[] = {"",         "banner",  "stderr-300k", "null-capabilities",
+                                        "id-text",  "id-float", "between",    "bytewise",
+                                        "crlf",     "twins",   "cursor",      "many-tools",
+                                        "modern-only", "stderr-flood"};
+    for (size_t i = 0; i < COUNTOF(modes); i++) {
+        driver d;
+        open_one(&d, modes[i]);
+        expect_echo(&d, *modes[i] ? modes[i] : "good");
+        mcp_server_info s = driver_info(&d, *modes[i] ? modes[i] : "good");
+        assert_int_equal(s.state, MCP_READY);
+        if (strcmp(modes[i], "banner") == 0) {
+            assert_int_equal(s.junk_lines, 3);
+            assert_string_equal(s.first_junk, "Welcome!");
+        }
+        if (strcmp(modes[i], "stderr-flood") == 0) assert_true(s.stderr_bytes > 1000000);
+        if (strcmp(modes[i], "twins") == 0) assert_int_equal(s.tools, 2);
+        if (strcmp(modes[i], "many-tools") == 0) assert_int_equal(s.tools, LIMIT_MCP_LIST_ITEMS);
+        if (strcmp(modes[i], "modern-only") == 0) assert_string_equal(s.protocol, "2026-07-28");
+        driver_close(&d);
+    }
+}
+
+/* Asked in the modern way first; the answer comes within the probe's time and one more start. */
+static void test_probed(void **state) {
+    UNUSED(state);
+    static const char *const modes[] = {"discover-silent", "discover-exit", "discover-32601",
+                                        "discover-32602", "discover-32000"};
+    driver d;
+    driver_open(&d, false);
+    mcp_definition *all[COUNTOF(modes)];
+    got g[COUNTOF(modes)];
+    for (size_t i = 0; i < COUNTOF(modes); i++) {
+        all[i] = hostile(modes[i]);
+        all[i]->era = MCP_ERA_MODERN;
+    }
+    driver_configure(&d, all, COUNTOF(modes));
+    for (size_t i = 0; i < COUNTOF(modes); i++)
+        driver_call(&d, modes[i], "echo", &g[i]);
+    driver_wait(&d, g, COUNTOF(modes), SOON);
+    for (size_t i = 0; i < COUNTOF(modes); i++) {
+        assert_string_equal(mcp_outcome_name(g[i].outcome), "ok");
+        mcp_server_info s = driver_info(&d, modes[i]);
+        assert_int_equal(s.starts, strcmp(modes[i], "discover-exit") == 0 ? 2 : 1);
+        assert_string_equal(s.protocol, "2025-11-25");
+    }
+    driver_close(&d);
+}
+
+static void test_silent(void **state) {
+    UNUSED(state);
+    driver d;
+    driver_open(&d, false);
+    mcp_definition *both[] = {hostile("silent"), hostile("")};
+    both[0]->start_ms = 200;
+    driver_configure(&d, both, 2);
+    got g[2];
+    driver_call(&d, "silent", "echo", &g[0]);
+    driver_call(&d, "good", "echo", &g[1]);
+    driver_wait(&d, g, 2, SOON);
+    assert_int_equal(g[0].outcome, MCP_NOT_STARTED);
+    assert_int_equal(g[1].outcome, MCP_OK);
+    assert_int_equal(driver_info(&d, "silent").state, MCP_FAILED);
+    assert_non_null(strstr(driver_info(&d, "silent").why, "no answer to initialize"));
+    driver_close(&d);
+}
+
+/* ---- answers --------------------------------------------------------------------------------- */
+
+static void test_reordered(void **state) {
+    UNUSED(state);
+    driver d;
+    open_one(&d, "reorder");
+    got g[2];
+    driver_call(&d, "reorder", "echo", &g[0]);
+    driver_call(&d, "reorder", "look", &g[1]);
+    driver_wait(&d, g, 2, SOON);
+    assert_string_equal(g[0].text, "first");
+    assert_string_equal(g[1].text, "second");
+    assert_true(g[1].order < g[0].order);
+    expect_echo(&d, "reorder");
+    assert_int_equal(driver_info(&d, "reorder").late_answers, 2);
+    assert_int_equal(g[0].ended + g[1].ended, 2);
+    driver_close(&d);
+}
+
+static void test_late(void **state) {
+    UNUSED(state);
+    driver d;
+    open_one(&d, "late");
+    driver_wait_state(&d, "late", MCP_IDLE, 10);
+    mcp_server_start(d.host, "late");
+    driver_wait_state(&d, "late", MCP_READY, SOON);
+    got g;
+    driver_order(&d,
+                 &(mcp_order){.server = "late", .name = "echo", .approved = true, .idle_ms = 50},
+                 &g);
+    driver_wait(&d, &g, 1, SOON);
+    assert_int_equal(g.outcome, MCP_IDLE_TIMEOUT);
+    expect_echo(&d, "late");
+    assert_int_equal(driver_info(&d, "late").late_answers, 1);
+    driver_close(&d);
+}
+
+static void test_cancelled(void **state) {
+    UNUSED(state);
+    driver d;
+    open_one(&d, "never");
+    const mcp_order o = {.server = "never", .name = "look", .approved = true};
+    got g[3];
+    uint64_t first = driver_order(&d, &o, &g[0]);
+    driver_order(&d, &o, &g[1]); /* joined: it goes on when the first one leaves */
+    driver_wait_state(&d, "never", MCP_READY, SOON);
+    driver_run(&d, 20);
+    mcp_cancel(d.host, first);
+    mcp_cancel(d.host, first);
+    assert_int_equal(g[0].ended, 0);
+    driver_wait(&d, g, 1, SOON);
+    assert_int_equal(g[0].outcome, MCP_CANCELLED);
+    assert_int_equal(g[1].ended, 0);
+    uint64_t last = driver_order(&d, &o, &g[2]);
+    mcp_cancel(d.host, last);
+    driver_wait(&d, &g[2], 1, SOON);
+    mcp_server_stop(d.host, "never");
+    driver_wait(&d, &g[1], 1, SOON);
+    assert_int_equal(g[1].outcome, MCP_CANCELLED);
+    driver_close(&d);
+}
+
+static void test_sizes(void **state) {
+    UNUSED(state);
+    static const char *const modes[] = {"big-1", "big-16", "big-65"};
+    for (size_t i = 0; i < COUNTOF(modes); i++) {
+        driver d;
+        open_one(&d, modes[i]);
+        got g;
+        driver_call(&d, modes[i], "echo", &g);
+        driver_wait(&d, &g, 1, 20000);
+        if (i < 2) {
+            assert_int_equal(g.outcome, MCP_OK);
+            assert_true(g.truncated && g.text_len < LIMIT_MCP_OUTPUT_BYTES + 100);
+            assert_int_equal(access(g.spill, R_OK), 0);
+        } else {
+            assert_int_equal(g.outcome, MCP_TOO_LARGE);
+            driver_call(&d, modes[i], "echo", &g); /* and the stream goes on */
+            driver_wait(&d, &g, 1, SOON);
+            assert_int_equal(g.outcome, MCP_OK);
+        }
+        driver_close(&d);
+        assert_int_equal(access(g.spill, R_OK), -1);
+    }
+}
+
+static void test_bytes(void **state) {
+    UNUSED(state);
+    static const struct {
+        const char *mode, *text;
+        mcp_outcome outcome;
+    } cases[] = {
+        {"bad-utf8", "a\xEF\xBF\xBD\xEF\xBF\xBDz", MCP_OK},
+        {"surrogate", "a\xEF\xBF\xBDz", MCP_OK},
+        {"nul", "echo", MCP_OK},
+        {"deep", "", MCP_RPC_ERROR},
+        {"items", "[unsupported content: hologram]\nitem 0\nitem 1\n", MCP_OK},
+    };
+    for (size_t i = 0; i < COUNTOF(cases); i++) {
+        driver d;
+        open_one(&d, cases[i].mode);
+        got g;
+        driver_call(&d, cases[i].mode, "echo", &g);
+        driver_wait(&d, &g, 1, SOON);
+        assert_string_equal(mcp_outcome_name(g.outcome), mcp_outcome_name(cases[i].outcome));
+        assert_int_equal(strncmp(g.text, cases[i].text, strlen(cases[i].text)), 0);
+        driver_close(&d);
+    }
+}
+
+static void test_progress(void **state) {
+    UNUSED(state);
+    driver d;
+    open_one(&d, "progress");
+    mcp_server_start(d.host, "progress");
+    driver_wait_state(&d, "progress", MCP_READY, SOON);
+    got g;
+    driver_order(&d,
+                 &(mcp_order){.server = "progress",
+                              .name = "echo",
+                              .approved = true,
+                              .idle_ms = 600,
+                              .total_ms = 1200},
+                 &g);
+    driver_wait(&d, &g, 1, SOON);
+    assert_int_equal(g.outcome, MCP_TIMEOUT); /* signs of life do not help for ever */
+    assert_true(d.progress > 3);
+    driver_close(&d);
+}
+
+/* ---- lists that change ----------------------------------------------------------------------- */
+
+static void test_storm(void **state) {
+    UNUSED(state);
+    driver d;
+    open_one(&d, "storm");
+    expect_echo(&d, "storm"); /* answered after the storm: the server is busy with it */
+    driver_run(&d, LIMIT_MCP_RELIST_MS + 100);
+    assert_int_equal(driver_info(&d, "storm").state, MCP_READY);
+    driver_close(&d);
+}
+
+static void test_changed_tool(void **state) {
+    UNUSED(state);
+    driver d;
+    open_one(&d, "changing");
+    got g;
+    expect_echo(&d, "changing");
+    driver_run(&d, LIMIT_MCP_RELIST_MS + 300);
+    driver_call(&d, "changing", "echo", &g);
+    driver_wait(&d, &g, 1, SOON);
+    assert_int_equal(g.outcome, MCP_DENIED);
+    assert_true(mcp_tool_find(d.host, "changing", "echo")->quarantined);
+    assert_true(mcp_server_approve(d.host, "changing"));
+    expect_echo(&d, "changing");
+    driver_close(&d);
+}
+
+/* ---- ends ------------------------------------------------------------------------------------ */
+
+static void test_crash(void **state) {
+    UNUSED(state);
+    driver d;
+    open_one(&d, "crash");
+    got g[2];
+    for (int i = 0; i < 2; i++) { /* the first pause has no length */
+        driver_run(&d, 20);
+        driver_call(&d, "crash", "echo", &g[0]);
+        driver_wait(&d, g, 1, SOON);
+        assert_string_equal(mcp_outcome_name(g[0].outcome), "server-gone");
+        assert_non_null(strstr(g[0].message, "exited with code 7"));
+        assert_non_null(strstr(g[0].message, "may have had its effect"));
+    }
+    driver_call(&d, "crash", "echo", &g[1]); /* during the pause */
+    driver_wait(&d, &g[1], 1, SOON);
+    assert_int_equal(g[1].outcome, MCP_NOT_STARTED);
+    assert_non_null(strstr(g[1].message, "starts again in"));
+    driver_close(&d);
+}
+
+static void test_exit_while_idle(void **state) {
+    UNUSED(state);
+    driver d;
+    open_one(&d, "exit-idle");
+    mcp_server_start(d.host, "exit-idle");
+    driver_wait_state(&d, "exit-idle", MCP_BACKOFF, SOON);
+    assert_non_null(strstr(driver_info(&d, "exit-idle").why, "exited with code 0"));
+    driver_close(&d);
+}
+
+static uint64_t ahead_us;
+
+static uint64_t fast_clock(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000 + ahead_us;
+}
+
+/* Five crashes in five minutes, each after its pause: then it stays down. */
+static void test_crash_budget(void **state) {
+    UNUSED(state);
+    driver d;
+    clock_set_source(fast_clock);
+    open_one(&d, "crash");
+    double pauses[LIMIT_MCP_CRASHES];
+    for (int i = 0; i < LIMIT_MCP_CRASHES; i++) {
+        got g;
+        driver_call(&d, "crash", "echo", &g);
+        driver_wait(&d, &g, 1, SOON);
+        assert_string_equal(mcp_outcome_name(g.outcome), "server-gone");
+        driver_run(&d, 20); /* its process is gone, too */
+        pauses[i] = driver_info(&d, "crash").retry_in_ms;
+        ahead_us += 40000000;
+    }
+    assert_true(pauses[1] > 500 && pauses[2] > 1500 && pauses[3] > 3500);
+    assert_int_equal(driver_info(&d, "crash").state, MCP_FAILED);
+    got g;
+    driver_call(&d, "crash", "echo", &g);
+    driver_wait(&d, &g, 1, SOON);
+    assert_int_equal(g.outcome, MCP_NOT_STARTED);
+    mcp_server_start(d.host, "crash"); /* by hand it may */
+    driver_wait_state(&d, "crash", MCP_READY, SOON);
+    driver_close(&d);
+    clock_set_source(NULL);
+}
+
+static void test_stopped_process(void **state) {
+    UNUSED(state);
+    driver d;
+    driver_open(&d, false);
+    mcp_definition *s = hostile("stop");
+    s->idle_ms = 150;
+    driver_configure(&d, &s, 1);
+    mcp_server_start(d.host, "stop");
+    driver_wait_state(&d, "stop", MCP_READY, SOON);
+    got g[LIMIT_MCP_TIMEOUTS];
+    for (int i = 0; i < LIMIT_MCP_TIMEOUTS; i++) {
+        driver_call(&d, "stop", "echo", &g[i]);
+        driver_wait(&d, &g[i], 1, SOON);
+        assert_int_equal(g[i].outcome, MCP_IDLE_TIMEOUT);
+    }
+    assert_int_equal(driver_info(&d, "stop").state, MCP_DEGRADED);
+    driver_order(&d, &(mcp_order){.server = "stop", .name = "look", .purpose = MCP_FOR_MODEL}, g);
+    driver_wait(&d, g, 1, SOON);
+    assert_int_equal(g[0].outcome, MCP_NOT_STARTED);
+    driver_close(&d);
+}
+
+/* Servers that do not want to end are ended together, in the time of one. */
+static void test_stubborn(void **state) {
+    UNUSED(state);
+    driver d;
+    driver_open(&d, false);
+    mcp_definition *all[] = {hostile("ignore-eof"), hostile("ignore-term"), hostile("grandchild"),
+                             hostile("no-read")};
+    driver_configure(&d, all, COUNTOF(all));
+    static const char *const names[] = {"ignore-eof", "ignore-term", "grandchild", "no-read"};
+    for (size_t i = 0; i < COUNTOF(names); i++)
+        mcp_server_start(d.host, names[i]);
+    for (size_t i = 0; i < COUNTOF(names); i++)
+        driver_wait_state(&d, names[i], MCP_READY, SOON);
+    got g[3]; /* more than the pipe and the queue take */
+    cJSON *arguments = cJSON_CreateObject();
+    char *fill = xmalloc((2u << 20) + 1);
+    memset(fill, 'f', 2u << 20);
+    fill[2u << 20] = 0;
+    cJSON_AddStringToObject(arguments, "x", fill);
+    for (size_t i = 0; i < COUNTOF(g); i++)
+        driver_order(&d,
+                     &(mcp_order){.server = "no-read",
+                                  .name = "echo",
+                                  .arguments = arguments,
+                                  .approved = true,
+                                  .idle_ms = 500},
+                     &g[i]);
+    driver_wait(&d, g, COUNTOF(g), SOON);
+    assert_int_equal(g[0].outcome, MCP_IDLE_TIMEOUT);
+    assert_int_equal(g[2].outcome, MCP_NOT_STARTED);
+    cJSON_Delete(arguments);
+    xfree(fill);
+    double before = clock_ms();
+    driver_close(&d);
+    assert_true(clock_ms() - before < 3 * LIMIT_MCP_STOP_MS);
+}
+
+static void test_many_ends(void **state) {
+    UNUSED(state);
+    driver d;
+    open_one(&d, "");
+    for (int i = 0; i < 20; i++) {
+        mcp_server_start(d.host, "good");
+        driver_wait_state(&d, "good", MCP_READY, SOON);
+        got g;
+        driver_call(&d, "good", "echo", &g);
+        if (i % 2) kill((pid_t)driver_info(&d, "good").pid, SIGKILL);
+        driver_wait(&d, &g, 1, SOON);
+        assert_int_equal(g.ended, 1);
+        if (i % 2) driver_wait_state(&d, "good", MCP_BACKOFF, SOON);
+    }
+    driver_close(&d);
+}
+
+/* ---- rules ----------------------------------------------------------------------------------- */
+
+static void test_questions(void **state) {
+    UNUSED(state);
+    driver d;
+    driver_open(&d, true);
+    mcp_definition *s = hostile("");
+    s->scope = MCP_PROJECT;
+    driver_configure(&d, &s, 1);
+    const mcp_order o = {.server = "good", .name = "echo", .purpose = MCP_FOR_MODEL};
+    got g;
+    assert_int_equal(driver_info(&d, "good").state, MCP_UNTRUSTED);
+    driver_order(&d, &o, &g);
+    driver_wait(&d, &g, 1, SOON);
+    assert_int_equal(g.outcome, MCP_DENIED);
+    assert_int_equal(driver_info(&d, "good").starts, 0);
+    d.decide = MCP_ALLOW_ONCE;
+    mcp_server_start(d.host, "good"); /* asks once more */
+    driver_wait_state(&d, "good", MCP_READY, SOON);
+    d.questions = 0;
+    driver_order(&d, &o, &g);
+    driver_wait(&d, &g, 1, SOON);
+    assert_int_equal(g.outcome, MCP_OK);
+    assert_int_equal(d.asked, MCP_ASK_TOOL);
+    driver_order(&d, &(mcp_order){.server = "good", .name = "look", .purpose = MCP_FOR_MODEL}, &g);
+    driver_wait(&d, &g, 1, SOON);
+    assert_int_equal(g.outcome, MCP_OK);
+    assert_int_equal(d.questions, 1); /* looking is harmless */
+    driver_order(&d, &(mcp_order){.server = "good", .name = "look", .purpose = MCP_FOR_HOVER}, &g);
+    driver_wait(&d, &g, 1, SOON);
+    assert_int_equal(g.outcome, MCP_DENIED); /* not trusted */
+    driver_order(&d, &(mcp_order){.server = "good", .name = "nothing"}, &g);
+    driver_wait(&d, &g, 1, SOON);
+    assert_int_equal(g.outcome, MCP_UNKNOWN);
+    driver_order(&d, &(mcp_order){.server = "nobody", .name = "nothing"}, &g);
+    driver_wait(&d, &g, 1, SOON);
+    assert_int_equal(g.outcome, MCP_UNKNOWN);
+    driver_close(&d);
+}
+
+static void test_full_queue(void **state) {
+    UNUSED(state);
+    driver d;
+    open_one(&d, "never");
+    mcp_server_start(d.host, "never");
+    driver_wait_state(&d, "never", MCP_READY, SOON);
+    static got g[LIMIT_MCP_QUEUE + LIMIT_MCP_CALLS_SERVER + 1];
+    for (size_t i = 0; i < COUNTOF(g); i++)
+        driver_call(&d, "never", "echo", &g[i]);
+    driver_wait(&d, &g[COUNTOF(g) - 1], 1, SOON);
+    assert_int_equal(g[COUNTOF(g) - 1].outcome, MCP_BUSY);
+    driver_close(&d);
+    for (size_t i = 0; i < COUNTOF(g); i++)
+        assert_int_equal(g[i].ended, 1); /* each exactly once, also at the end */
+}
+
+static void test_no_program(void **state) {
+    UNUSED(state);
+    driver d;
+    driver_open(&d, false);
+    mcp_definition *s[] = {hostile(""), mcp_definition_new("broken")};
+    s[0]->command = "no-such-program-at-all";
+    s[1]->command = "/etc/passwd";
+    s[1]->scope = MCP_USER;
+    driver_configure(&d, s, 2);
+    got g[2];
+    driver_call(&d, "good", "echo", &g[0]);
+    driver_call(&d, "broken", "echo", &g[1]);
+    driver_wait(&d, g, 2, SOON);
+    assert_int_equal(g[0].outcome, MCP_NOT_STARTED);
+    assert_non_null(strstr(g[0].message, "is not found; searched"));
+    assert_int_equal(g[1].outcome, MCP_NOT_STARTED);
+    driver_close(&d);
+}
+
+int main(void) {
+    signal(SIGPIPE, SIG_IGN);
+    log_set_level(LOG_ERROR);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_tolerated),     cmocka_unit_test(test_probed),
+        cmocka_unit_test(test_silent),        cmocka_unit_test(test_reordered),
+        cmocka_unit_test(test_late),          cmocka_unit_test(test_cancelled),
+        cmocka_unit_test(test_sizes),         cmocka_unit_test(test_bytes),
+        cmocka_unit_test(test_progress),      cmocka_unit_test(test_storm),
+        cmocka_unit_test(test_changed_tool),  cmocka_unit_test(test_crash),
+        cmocka_unit_test(test_exit_while_idle), cmocka_unit_test(test_crash_budget),
+        cmocka_unit_test(test_stopped_process), cmocka_unit_test(test_stubborn),
+        cmocka_unit_test(test_many_ends),     cmocka_unit_test(test_questions),
+        cmocka_unit_test(test_full_queue),    cmocka_unit_test(test_no_program),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
