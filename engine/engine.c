@@ -61,7 +61,7 @@ void engine_stop(engine *g) {
 void engine_load(engine *g, int slot, const engine_model_options *opt) {
     ASSERT(slot >= 0 && slot < LIMIT_ENGINE_MODELS);
     command *c = xcalloc(1, sizeof *c);
-    c->load = true;
+    c->wish = WISH_LOAD;
     c->slot = slot;
     c->path = xstrdup(opt->path);
     c->name = xstrdup(opt->name ? opt->name : opt->path);
@@ -75,6 +75,23 @@ void engine_unload(engine *g, int slot) {
     command *c = xcalloc(1, sizeof *c);
     c->slot = slot;
     mailbox_command(g->mail, c);
+}
+
+static void wish_about_sequence(engine *g, int slot, wish what, const char *path) {
+    ASSERT(slot >= 0 && slot < LIMIT_ENGINE_MODELS);
+    command *c = xcalloc(1, sizeof *c);
+    c->wish = what;
+    c->slot = slot;
+    c->path = xstrdup(path);
+    mailbox_command(g->mail, c);
+}
+
+void engine_save(engine *g, int slot, const char *path) {
+    wish_about_sequence(g, slot, WISH_SAVE, path);
+}
+
+void engine_restore(engine *g, int slot, const char *path) {
+    wish_about_sequence(g, slot, WISH_RESTORE, path);
 }
 
 const tokenizer *engine_tokenizer(const engine *g, int slot) {
@@ -135,7 +152,8 @@ static engine_event event_of(const delivery *d) {
                             .progress = d->load->progress,
                             .what = d->load->what};
         if (ev.kind == EV_LOADED) ev.info = &d->load->info;
-        if (ev.kind == EV_LOAD_FAILED) ev.error = &d->load->error;
+        ev.tokens = d->load->tokens;
+        if (d->load->error.text[0]) ev.error = &d->load->error;
         break;
     }
     return ev;

@@ -43,6 +43,12 @@ typedef struct {
 void engine_load(engine *g, int slot, const engine_model_options *opt);
 void engine_unload(engine *g, int slot);
 
+/* Keys and values on disk.  Writes the sequence that was used last to a file, or reads one back, so
+ * that a prompt that begins like it need not be computed again.  Between two steps; blocks the
+ * engine while it writes or reads.  Ends in EV_SAVED or EV_RESTORED. */
+void engine_save(engine *g, int slot, const char *path);
+void engine_restore(engine *g, int slot, const char *path);
+
 typedef enum { FIM_NONE, FIM_PSM, FIM_SPM } fim_format; /* FIM_SPM: PRE SUF suffix MID prefix */
 
 typedef struct {
@@ -137,7 +143,8 @@ void engine_cancel(engine *g, job_id id);
 /* ---- events ---------------------------------------------------------------------------------- */
 
 typedef enum {
-    EV_LOAD_PROGRESS, EV_LOADED, EV_LOAD_FAILED, EV_UNLOADED, EV_TEXT, EV_DONE,
+    EV_LOAD_PROGRESS, EV_LOADED, EV_LOAD_FAILED, EV_UNLOADED, EV_SAVED, EV_RESTORED, EV_TEXT,
+    EV_DONE,
 } event_kind;
 
 typedef enum {
@@ -175,11 +182,12 @@ typedef struct {
 
 typedef struct {
     event_kind kind;
-    int slot;                   /* load events */
+    int slot;                   /* events of models and sequences */
     float progress;             /* EV_LOAD_PROGRESS: 0..1 */
     const char *what;           /* EV_LOAD_PROGRESS: "mapping", "repacking", ... (static) */
     const engine_model_info *info; /* EV_LOADED */
-    const err *error;           /* EV_LOAD_FAILED */
+    const err *error;           /* EV_LOAD_FAILED; EV_SAVED, EV_RESTORED: NULL when it worked */
+    int tokens;                 /* EV_SAVED, EV_RESTORED: of the sequence */
     job_id job;                 /* EV_TEXT, EV_DONE */
     str text;                   /* EV_TEXT: what is new, complete UTF-8 */
     const engine_result *result;/* EV_DONE */

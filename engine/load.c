@@ -14,6 +14,7 @@
 #include <math.h>
 
 #include "engine/base/clock.h"
+#include "engine/base/hash.h"
 #include "engine/base/log.h"
 #include "engine/confidence.h"
 #include "engine/memory.h"
@@ -48,10 +49,6 @@ static int pages_for(int context) {
     return (tokens + K_PAGE_TOKENS - 1) / K_PAGE_TOKENS + LIMIT_ENGINE_SEQUENCES;
 }
 
-static bool is_on_device(const k_backend *b) {
-    return strncmp(k_backend_name(b), "cuda", 4) == 0;
-}
-
 static uint64_t total(k_memory m) {
     return m.weight_bytes + m.kv_bytes + m.work_bytes;
 }
@@ -63,7 +60,7 @@ static status plan_memory(model *m, k_backend *backend, const load_order *order,
     int wanted = chosen ? MIN(m->arch.context_trained, CONTEXT_DEFAULT) : order->context_tokens;
     m->context = MIN(MAX(wanted, CONTEXT_MIN), CONTEXT_MAX);
     /* A device has its own memory, which k_model_new asks for itself. */
-    uint64_t available = is_on_device(backend) ? UINT64_MAX : memory_available();
+    uint64_t available = k_backend_is_device(backend) ? UINT64_MAX : memory_available();
     for (;;) {
         opt->kv_pages = pages_for(m->context);
         k_memory need = k_model_plan_memory(backend, opt);
@@ -107,8 +104,8 @@ static status open_file(model *m, const load_order *order, err *e) {
 
 static status make_kernels(model *m, k_backend *backend, const load_order *order, err *e) {
     bool small = gguf_file_bytes(m->file) <= SMALL_BYTES;
-    m->guesses = is_on_device(backend) ? GUESSES_CUDA : GUESSES_CPU;
-    m->rows_max = is_on_device(backend) ? ROWS_CUDA : small ? ROWS_CPU_SMALL : ROWS_CPU;
+    m->guesses = k_backend_is_device(backend) ? GUESSES_CUDA : GUESSES_CPU;
+    m->rows_max = k_backend_is_device(backend) ? ROWS_CUDA : small ? ROWS_CPU_SMALL : ROWS_CPU;
     plan p = {0};
     int context = order->context_tokens > 0 ? order->context_tokens : CONTEXT_DEFAULT;
     status s = plan_build(&p, &m->arch, m->file, context, e);
@@ -128,6 +125,35 @@ static status make_kernels(model *m, k_backend *backend, const load_order *order
     else
         plan_deinit(&p);
     return s;
+}
+
+/* Of the metadata, and of every tensor its place and first bytes: enough to tell any two models
+ * apart without reading a file that may be larger than memory. */
+static void identify(model *m, k_backend *backend, const load_order *order) {
+    sha256 h;
+    sha256_init(&h);
+    for (size_t i = 0; i < gguf_key_count(m->file); i++) {
+        uint32_t kind[2];
+        uint64_t count;
+        gguf_type type;
+        str key = gguf_key_at(m->file, i, &type), raw = gguf_key_raw(m->file, i, kind, &count);
+        sha256_add(&h, key.ptr, key.len);
+        sha256_add(&h, raw.ptr, raw.len);
+    }
+    for (size_t i = 0; i < gguf_tensor_count(m->file); i++) {
+        const gguf_tensor *t = gguf_tensor_at(m->file, i);
+        sha256_add(&h, t->name.ptr, t->name.len);
+        sha256_add(&h, &t->type, sizeof t->type);
+        sha256_add(&h, t->ne, sizeof t->ne);
+        sha256_add(&h, t->data, (size_t)MIN(t->bytes, 64));
+    }
+    /* Rope tables for long contexts give other keys; so do other instruction sets, a little. */
+    bool is_long = m->arch.rope_context_before > 0 && m->context > m->arch.rope_context_before;
+    const char *name = k_backend_name(backend);
+    sha256_add(&h, &is_long, sizeof is_long);
+    sha256_add(&h, &order->kv_type, sizeof order->kv_type);
+    sha256_add(&h, name, strcspn(name, ","));
+    sha256_hex(&h, m->identity);
 }
 
 /* One token through everything: faults in the pages, and finds weights that are not numbers. */
@@ -187,6 +213,7 @@ status model_load(model **out, k_backend *backend, const load_order *order, err 
     if (s == OK) s = warm_up(m, order, e);
     if (s != OK) goto fail;
     m->work = xcalloc((size_t)m->arch.vocab, sizeof *m->work);
+    identify(m, backend, order);
     fill_info(m, backend, order, start);
     if (!k_model_borrows_file(m->kernels)) {
         gguf_close(m->file);

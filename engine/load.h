@@ -21,6 +21,7 @@ typedef struct {
     int guesses;     /* drafted tokens that a step checks at most */
     int vocab;       /* ids that can be run and named */
     int piece_max;   /* bytes of the longest token */
+    char identity[65]; /* of its bytes and the layout of its cache, for saved sequences */
     engine_model_info info;
 } model;
 

@@ -235,7 +235,7 @@ bool mailbox_has_command(mailbox *m, int slot) {
     lock(m);
     bool found = false;
     for (const command *c = m->commands; c; c = c->next)
-        found |= c->slot == slot;
+        found |= c->slot == slot && (c->wish == WISH_LOAD || c->wish == WISH_UNLOAD);
     unlock(m);
     return found;
 }

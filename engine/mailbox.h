@@ -6,12 +6,13 @@
 
 typedef struct mailbox mailbox;
 
+typedef enum { WISH_UNLOAD, WISH_LOAD, WISH_SAVE, WISH_RESTORE } wish;
 /* A wish about a model slot. */
 typedef struct command {
     struct command *next;
-    bool load; /* false: unload */
+    wish wish;
     int slot;
-    char *path, *name;
+    char *path, *name; /* path: the model's, or the sequence's */
     int context_tokens;
     k_kv_type kv_type;
 } command;
@@ -23,6 +24,7 @@ typedef struct {
     event_kind kind;
     int slot;
     float progress;
+    int tokens; /* EV_SAVED, EV_RESTORED; error.text is empty when all went well */
     const char *what;
     engine_model_info info;
     err error;
@@ -57,7 +59,7 @@ void mailbox_set_started(mailbox *m, status s, const err *e);
 bool mailbox_wait(mailbox *m, bool busy);
 bool mailbox_is_closed(mailbox *m);
 command *mailbox_take_command(mailbox *m);      /* NULL: none; takes ownership */
-bool mailbox_has_command(mailbox *m, int slot); /* a newer wish for this slot waits */
+bool mailbox_has_command(mailbox *m, int slot); /* a newer wish (un)loads this slot */
 job *mailbox_take_job(mailbox *m);              /* NULL: none; takes ownership */
 /* Says which job is stepping (NULL: none).  The returned mark turns true when that step should be
  * given up: a more urgent job came, or the mailbox was closed.  Cancelling does not: the chunk that

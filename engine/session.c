@@ -99,6 +99,14 @@ session *session_attach(session_table *t, const int32_t *ids, int n) {
     return s;
 }
 
+session *session_take_idle(session_table *t) {
+    session *s = find_oldest(t, NULL);
+    if (!s) return NULL;
+    session_rewind(t, s, 0);
+    s->held = true;
+    return s;
+}
+
 /* Takes a page; idle sessions other than the caller's give theirs up, oldest first. */
 static int32_t take_page(session_table *t) {
     for (;;) {

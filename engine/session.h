@@ -27,6 +27,8 @@ void sessions_deinit(session_table *t); /* accepts a zeroed table */
  * is computed again, for its logits).  Takes over an idle session or shares its pages; the session
  * is held until session_release.  NULL: all are held. */
 session *session_attach(session_table *t, const int32_t *ids, int n);
+/* An idle session, emptied and held; the oldest if none is empty.  NULL: all are held. */
+session *session_take_idle(session_table *t);
 /* Makes the positions [count, upto) writable: pages are there and belong to this session alone.
  * Idle sessions give up their pages, oldest first.  False: none are left. */
 bool session_reserve(session_table *t, session *s, int upto);

@@ -13,6 +13,8 @@
  * are computed again later.  Jobs for a slot that is loading wait, because loading blocks this
  * thread; meanwhile cancelled ones are answered from the progress callback.
  *
+ * A model that the device has no kernels for runs on the CPU beside it.
+ *
  * When a device fails it is gone for good: the job that saw it ends with its sentence, the CPU is
  * opened instead, and every model is loaded again there.
  *
@@ -27,6 +29,7 @@
 #include "engine/base/mem.h"
 #include "engine/load.h"
 #include "engine/run.h"
+#include "engine/session_file.h"
 
 typedef struct {
     model *model;  /* NULL: none */
@@ -49,6 +52,7 @@ typedef struct {
 typedef struct {
     mailbox *mail;
     k_backend *backend;
+    k_backend *beside; /* the CPU, for models that the device cannot run; NULL: not needed yet */
     k_options options;
     bool device_lost;
     model_slot slots[LIMIT_ENGINE_MODELS];
@@ -239,6 +243,15 @@ static bool on_progress(void *ud, float done, const char *what) {
     return !mailbox_is_closed(w->mail) && !mailbox_has_command(w->mail, watch->slot);
 }
 
+/* The device has no kernels for this model: the CPU has. */
+static status load_beside(worker *w, model_slot *ms, const load_order *order) {
+    log_warn("engine", "not on the device model=%s why=\"%s\"", order->name, ms->error.text);
+    k_options cpu = w->options;
+    cpu.device = K_CPU;
+    status s = w->beside ? OK : k_open(&w->beside, &cpu, &ms->error);
+    return s == OK ? model_load(&ms->model, w->beside, order, &ms->error) : s;
+}
+
 static void load(worker *w, command *c) { /* takes c */
     model_slot *ms = &w->slots[c->slot];
     ms->wanted = c;
@@ -253,6 +266,8 @@ static void load(worker *w, command *c) { /* takes c */
         ms->failed = model_load(&ms->model, w->backend, &order, &ms->error);
     else /* a device failed, and the CPU could not be opened instead */
         ms->failed = err_set(&ms->error, ERR_DEVICE, "no device is left; restart inlined");
+    if (ms->failed == ERR_UNSUPPORTED && k_backend_is_device(w->backend))
+        ms->failed = load_beside(w, ms, &order);
     if (ms->failed != OK) {
         log_warn("engine", "model not loaded name=%s status=%s error=\"%s\"", c->name,
                  status_name(ms->failed), ms->error.text);
@@ -263,10 +278,31 @@ static void load(worker *w, command *c) { /* takes c */
               &(load_mail){.info = ms->model->info, .tokenizer = ms->model->tok});
 }
 
+static void move_sequence(worker *w, command *c) { /* takes c */
+    model *m = w->slots[c->slot].model;
+    load_mail said = {0};
+    if (!m) {
+        err_set(&said.error, ERR_NOT_FOUND, "no model is loaded in slot %d", c->slot);
+    } else {
+        session_store store = {&m->sessions, m->kernels, m->identity, m->vocab};
+        err e = {0};
+        status s = c->wish == WISH_SAVE ? session_save(&store, c->path, &said.tokens, &e)
+                                        : session_restore(&store, c->path, &said.tokens, &e);
+        if (s != OK) said.error = e;
+        w->device_lost |= s == ERR_DEVICE;
+    }
+    emit_load(w, c->wish == WISH_SAVE ? EV_SAVED : EV_RESTORED, c->slot, &said);
+    command_free(c);
+}
+
 static void obey(worker *w) {
     for (command *c; (c = mailbox_take_command(w->mail));) {
+        if (c->wish == WISH_SAVE || c->wish == WISH_RESTORE) {
+            move_sequence(w, c);
+            continue;
+        }
         unload(w, c->slot);
-        if (c->load)
+        if (c->wish == WISH_LOAD)
             load(w, c);
         else
             command_free(c);
@@ -286,10 +322,11 @@ static void replace_device(worker *w) {
         unload(w, i);
     }
     k_close(w->backend);
-    w->backend = NULL;
+    w->backend = w->beside;
+    w->beside = NULL;
     w->options.device = K_CPU;
-    err e;
-    status s = k_open(&w->backend, &w->options, &e);
+    err e = {0};
+    status s = w->backend ? OK : k_open(&w->backend, &w->options, &e);
     for (int i = 0; i < LIMIT_ENGINE_MODELS; i++) {
         if (wanted[i] && s == OK) {
             load(w, wanted[i]);
@@ -310,6 +347,7 @@ static void shut_down(worker *w) {
         end(w, w->n_entries - 1, s, &e);
     for (int i = 0; i < LIMIT_ENGINE_MODELS; i++)
         unload(w, i);
+    k_close(w->beside);
     k_close(w->backend);
 }
 

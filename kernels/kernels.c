@@ -49,6 +49,10 @@ const char *k_backend_why(const k_backend *b) {
     return b->why;
 }
 
+bool k_backend_is_device(const k_backend *b) {
+    return strncmp(b->name, "cuda", 4) == 0;
+}
+
 k_memory k_model_plan_memory(const k_backend *b, const k_model_options *opt) {
     return b->table->plan_memory(b, opt);
 }

@@ -125,7 +125,8 @@ typedef struct {
 /* ---- backends and models --------------------------------------------------------------------- */
 
 typedef enum { K_AUTO, K_CPU, K_CUDA, K_REF } k_device;
-typedef enum { KV_F16, KV_Q8, KV_F32 } k_kv_type; /* K_REF always keeps f32 */
+/* K_REF always keeps f32, K_CPU f16 for f32; K_CUDA knows f16 alone and refuses q8 */
+typedef enum { KV_F16, KV_Q8, KV_F32 } k_kv_type;
 
 #define K_PAGE_TOKENS 32 /* positions in one KV page */
 #define K_ROWS_MAX 2048 /* rows (tokens) in one k_forward; a model is opened with fewer */
@@ -145,6 +146,8 @@ void k_close(k_backend *b); /* after all its models; accepts NULL */
 /* "cpu (avx512-vnni, 2 threads)"; lives as long as b */
 const char *k_backend_name(const k_backend *b);
 const char *k_backend_why(const k_backend *b);  /* one sentence */
+/* True when it has memory and kernels of its own, which a model may not fit; the CPU may do then */
+bool k_backend_is_device(const k_backend *b);
 
 typedef struct {
     const k_plan *plan;  /* borrowed during the call; copied */

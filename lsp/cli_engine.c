@@ -149,7 +149,9 @@ static void on_event(void *ud, const engine_event *ev) {
         c->load_error = *ev->error;
         c->settled = true;
         return;
-    case EV_UNLOADED: return;
+    case EV_UNLOADED:
+    case EV_SAVED:
+    case EV_RESTORED: return;
     case EV_TEXT:
     case EV_DONE: break;
     }

@@ -83,6 +83,8 @@ bool model_event(model *m, const engine_event *ev) {
         if (m->state != MODEL_READY) return false;
         m->state = MODEL_NONE;
         return true;
+    case EV_SAVED:
+    case EV_RESTORED:
     case EV_TEXT:
     case EV_DONE: break;
     }

@@ -8,6 +8,8 @@
  */
 #include "kernels/cpu/attend.h"
 
+#include "kernels/cpu/coded.h"
+
 #define ROW_BLOCK 8 /* rows of a unit in prefill */
 
 typedef struct {
@@ -50,6 +52,45 @@ static void put_result(const job *j, int row, int head, const float *total, floa
         out[d] = total[d] / sum;
 }
 
+void attend_keep(const cpu_model *m, const k_op *op, int page, int place, int head, const float *k,
+                 const float *v) {
+    k_half *to = attend_kv(m, page, op->kv_layer, head);
+    if (m->coded) {
+        coded_keep(to, place, k, v, op->head_dim, m->value_dim);
+        return;
+    }
+    m->isa->half_row(to + place, k, op->head_dim, K_PAGE_TOKENS);
+    m->isa->half_row(to + op->head_dim * K_PAGE_TOKENS + place * m->value_dim, v, op->head_dim, 1);
+}
+
+/* Where pages are coded, those that the queries see are widened first, into the worker's own. */
+static void attend_span(const cpu_model *m, cpu_span *s, int worker) {
+    static const int32_t own_pages[CPU_SPAN_PAGES] = {0, 1, 2, 3, 4, 5, 6, 7};
+    if (!m->coded) {
+        m->isa->attend(s);
+        return;
+    }
+    int first = CPU_SPAN, last = 0;
+    cpu_span own = *s;
+    for (int n = 0; n < s->queries; n++) {
+        own.first[n] -= s->start;
+        own.last[n] -= s->start;
+        first = MIN(first, MAX(own.first[n], 0));
+        last = MAX(last, MIN(own.last[n], CPU_SPAN - 1));
+    }
+    own.start = 0;
+    own.kv = m->scratch[worker].span;
+    own.pages = own_pages;
+    own.page_stride = plain_page_halves(s->head_dim, s->value_dim);
+    for (int p = first / K_PAGE_TOKENS; p <= last / K_PAGE_TOKENS; p++) {
+        const k_half *from =
+            s->kv + (size_t)s->pages[s->start / K_PAGE_TOKENS + p] * s->page_stride;
+        coded_widen(m->isa, m->scratch[worker].span + (size_t)p * own.page_stride, from,
+                    s->head_dim, s->value_dim);
+    }
+    m->isa->attend(&own);
+}
+
 /* ---- many rows ------------------------------------------------------------------------------- */
 
 /* All spans of a few queries, merged in order. */
@@ -68,7 +109,7 @@ static void attend_queries(const job *j, cpu_span *s, const int *row, const int 
         last = MAX(last, s->last[n]);
     }
     for (s->start = first / CPU_SPAN * CPU_SPAN; s->start <= last; s->start += CPU_SPAN) {
-        m->isa->attend(s);
+        attend_span(m, s, worker);
         for (int n = 0; n < s->queries; n++)
             m->isa->merge(own->total + (size_t)n * width, &total_max[n], &total_sum[n], s->acc[n],
                           max[n], sum[n], m->value_dim);
@@ -124,7 +165,6 @@ static void span_stretch(void *arg, int64_t from, int64_t to, int worker) {
     const job *j = arg;
     const cpu_model *m = j->m;
     int groups = j->op->n_head / j->heads;
-    UNUSED(worker);
     for (int64_t unit = from; unit < to; unit++) {
         int span = (int)(unit % j->spans), g = (int)(unit / j->spans) % groups;
         int row = (int)(unit / j->spans) / groups, end = (g + 1) * j->heads;
@@ -140,7 +180,7 @@ static void span_stretch(void *arg, int64_t from, int64_t to, int worker) {
             }
             bool seen = s.start <= s.last[0] && s.start + CPU_SPAN > s.first[0];
             if (seen)
-                m->isa->attend(&s);
+                attend_span(m, &s, worker);
             else
                 for (int n = 0; n < s.queries; n++)
                     *s.sum[n] = 0;

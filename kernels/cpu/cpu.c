@@ -5,8 +5,8 @@
  *     isa_*.c   the arithmetic, once per instruction set    machine.c  which one, on how many cores
  *     pool.c    loops over threads                          pack.c     weights into panels
  *
- * KV is kept as f16 whatever was asked for; f32 and q8 are not worth their bytes or their noise
- * here.  Thread: engine.
+ * KV is kept as f16, or as int8 where that was asked for; f32 is not worth its bytes here.
+ * Thread: engine.
  */
 #include <math.h>
 

@@ -155,11 +155,8 @@ static void turn_stretch(void *arg, int64_t from, int64_t to, int worker) {
         for (int h = 0; h < op->n_head_kv; h++) {
             float *k = m->k + (size_t)t * m->ld_kv + (size_t)h * hd;
             const float *v = m->v + (size_t)t * m->ld_kv + (size_t)h * hd;
-            k_half *to_k = attend_kv(m, page, op->kv_layer, h);
-            k_half *to_v = to_k + hd * K_PAGE_TOKENS + (size_t)(place * m->value_dim);
             turn_head(s, &op->k_norm, t, k);
-            m->isa->half_row(to_k + place, k, op->head_dim, K_PAGE_TOKENS);
-            m->isa->half_row(to_v, v, op->head_dim, 1);
+            attend_keep(m, op, page, place, h, k, v);
         }
     }
 }

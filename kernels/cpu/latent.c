@@ -27,12 +27,9 @@ static void keep_stretch(void *arg, int64_t from, int64_t to, int worker) {
         int pos = s->batch->pos[t], place = pos % K_PAGE_TOKENS;
         int page = s->batch->pages[s->batch->seq[t]][pos / K_PAGE_TOKENS];
         float *k = m->k + (size_t)t * m->ld_kv;
-        k_half *to_k = attend_kv(m, page, op->kv_layer, 0);
-        k_half *to_v = to_k + op->head_dim * K_PAGE_TOKENS + place * m->value_dim;
         m->isa->norm(&op->k_norm, k, k, w.latent);
         step_rope(s, t, k + w.latent);
-        m->isa->half_row(to_k + place, k, op->head_dim, K_PAGE_TOKENS);
-        m->isa->half_row(to_v, k, op->head_dim, 1);
+        attend_keep(m, op, page, place, 0, k, k);
     }
 }
 

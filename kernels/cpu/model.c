@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 
 #include "engine/base/mem.h"
+#include "kernels/cpu/coded.h"
 #include "kernels/cpu/pack.h"
 
 /* ---- carving --------------------------------------------------------------------------------- */
@@ -143,9 +144,11 @@ static status pack_all(cpu_model *m, const k_model_options *opt, err *e) {
 
 /* ---- KV and work ----------------------------------------------------------------------------- */
 
-static void layout_kv(cpu_model *m, const k_plan *p) {
+static void layout_kv(cpu_model *m, const k_plan *p, k_kv_type type) {
     m->value_dim = (p->head_dim + 31) / 32 * 32;
-    m->head_halves = (size_t)K_PAGE_TOKENS * (size_t)(p->head_dim + m->value_dim);
+    m->coded = type == KV_Q8;
+    m->head_halves = m->coded ? coded_page_halves(p->head_dim, m->value_dim)
+                              : plain_page_halves(p->head_dim, m->value_dim);
     m->page_halves = m->head_halves * (size_t)p->n_head_kv * (size_t)p->n_kv_layers;
 }
 
@@ -170,6 +173,9 @@ static void carve_scratch(cpu_model *m, carver *c, int threads) {
         cpu_scratch s = {.acc = carve_floats(c, queries),
                          .total = carve_floats(c, queries),
                          .residual = carve_floats(c, widest_input(&m->plan))};
+        if (m->coded)
+            s.span = carve(c, CPU_SPAN_PAGES * sizeof *s.span *
+                                  plain_page_halves(m->plan.head_dim, m->value_dim));
         if (c->base) m->scratch[i] = s;
     }
 }
@@ -226,7 +232,7 @@ static size_t carve_work(cpu_model *m, const cpu_isa *isa, int threads, const k_
 
 k_memory cpu_model_plan(const cpu_isa *isa, int threads, const k_model_options *opt) {
     cpu_model m = {.plan = *opt->plan};
-    layout_kv(&m, opt->plan);
+    layout_kv(&m, opt->plan, opt->kv_type);
     return (k_memory){.weight_bytes = carve_weights(isa, opt->plan, NULL, NULL),
                       .kv_bytes = kv_bytes(&m, opt->kv_pages),
                       .work_bytes = carve_work(&m, isa, threads, opt, NULL)};
@@ -290,7 +296,7 @@ status cpu_model_new(k_model **out, k_backend *base, const k_model_options *opt,
     m->plan.ops = NULL;
     m->ops = xcalloc((size_t)p->n_ops, sizeof *m->ops);
     m->matrices = xcalloc((size_t)p->n_ops * 3, sizeof *m->matrices);
-    layout_kv(m, p);
+    layout_kv(m, p, opt->kv_type);
     find_ropes(m, p);
     status s = map_all(m, opt, e);
     if (s == OK) {

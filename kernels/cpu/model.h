@@ -29,6 +29,7 @@ typedef struct {
 typedef struct {
     float *acc, *total; /* [CPU_QUERIES_MAX][value_dim]: attention            */
     float *residual;    /* [widest input]: what the first plane left over */
+    k_half *span;       /* KV_Q8: the pages of one span as halves             */
 } cpu_scratch;
 
 typedef struct {
@@ -47,6 +48,7 @@ typedef struct {
     k_half *kv;
     int value_dim;                   /* head_dim rounded up to 32                           */
     size_t head_halves, page_halves; /* of a page: one head and layer, all          */
+    bool coded;                      /* KV_Q8: K and V lie as int8; see coded.h     */
     /* Rows of f32, `ld_` floats apart. */
     float *x, *h, *y, *q, *att, *k, *v, *u, *gate, *logits;
     size_t ld_x, ld_q, ld_kv, ld_u, ld_logits;

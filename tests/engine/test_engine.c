@@ -38,6 +38,8 @@ typedef struct {
     engine *g;
     answer at[KEPT];
     int count, loads, failures, unloads, progress;
+    int moves, moved_tokens; /* sequences saved and restored */
+    char move_error[sizeof((err *)NULL)->text];
     err load_error;
     engine_model_info info;
 } fixture;
@@ -87,6 +89,12 @@ static void on_event(void *ud, const engine_event *ev) {
         f->load_error = *ev->error;
         break;
     case EV_UNLOADED: f->unloads++; break;
+    case EV_SAVED:
+    case EV_RESTORED:
+        f->moves++;
+        f->moved_tokens = ev->tokens;
+        snprintf(f->move_error, sizeof f->move_error, "%s", ev->error ? ev->error->text : "");
+        break;
     case EV_TEXT: {
         answer *a = answer_of(f, ev->job);
         size_t n = strlen(a->streamed);
@@ -490,6 +498,78 @@ static void every_architecture_runs(void **state) {
     assert_null(engine_tokenizer(f->g, 2));
 }
 
+/* ---- sequences on disk ---------------------------------------------------------------------- */
+
+/* Its tokens, or -1; then move_error says why. */
+static int move(fixture *f, bool save, int slot, const char *path) {
+    int before = f->moves;
+    if (save)
+        engine_save(f->g, slot, path);
+    else
+        engine_restore(f->g, slot, path);
+    drain_until(f, &f->moves, before + 1);
+    return f->move_error[0] ? -1 : f->moved_tokens;
+}
+
+static void change_byte(const char *path, long at, int from_end) {
+    FILE *file = fopen(path, "r+b");
+    assert_non_null(file);
+    assert_int_equal(fseek(file, at, from_end ? SEEK_END : SEEK_SET), 0);
+    int c = fgetc(file);
+    assert_int_equal(fseek(file, at, from_end ? SEEK_END : SEEK_SET), 0);
+    fputc(c ^ 1, file);
+    fclose(file);
+}
+
+static void a_sequence_survives_the_engine(void **state) {
+    fixture *f = *state;
+    static const char text[] = "def intermediate(self):\n    return the int = self and more, more";
+    const tiny_options opt = {.context = 512, .seed = 8};
+    char path[64];
+    snprintf(path, sizeof path, "/tmp/inlined-kv-%ld", (long)getpid());
+    load(f, 3, &opt);
+    assert_int_equal(move(f, true, 3, path), -1);
+    assert_non_null(strstr(f->move_error, "no sequence to save"));
+    engine_job job = text_job(text, 20);
+    job.slot = 3;
+    answer *first = run(f, &job);
+    assert_int_equal(move(f, true, 3, path), first->n_prompt + 19); /* the last was not computed */
+    load(f, 3, &opt); /* a fresh model: nothing is cached */
+    assert_int_equal(move(f, false, 3, path), first->n_prompt + 19);
+    answer *again = run(f, &job);
+    assert_int_equal(again->reused, first->n_prompt - 1);
+    check_same(first, again);
+
+    /* What cannot be believed is one sentence, and the next prompt is computed. */
+    assert_int_equal(move(f, false, 3, "/nonexistent/kv"), -1);
+    assert_int_equal(move(f, true, 3, "/nonexistent/kv"), -1);
+    assert_int_equal(move(f, false, 4, path), -1);
+    assert_non_null(strstr(f->move_error, "slot 4"));
+    load(f, 3, &(tiny_options){.context = 512, .seed = 9});
+    assert_int_equal(move(f, false, 3, path), -1);
+    assert_non_null(strstr(f->move_error, "another model"));
+    load(f, 3, &(tiny_options){.context = 256, .seed = 8});
+    assert_int_equal(move(f, false, 3, path), -1); /* other metadata: another model */
+    load(f, 3, &opt);
+    static const struct {
+        long at;
+        int from_end;
+    } places[] = {{0, 0}, {110, 0}, {5000, 0}, {-1, 1}, {-70, 1}};
+    for (size_t i = 0; i < COUNTOF(places); i++) {
+        change_byte(path, places[i].at, places[i].from_end);
+        if (move(f, false, 3, path) != -1) fail_msg("byte %ld was not missed", places[i].at);
+        assert_non_null(strstr(f->move_error, path));
+        change_byte(path, places[i].at, places[i].from_end);
+    }
+    assert_int_equal(truncate(path, 3000), 0);
+    assert_int_equal(move(f, false, 3, path), -1);
+    assert_non_null(strstr(f->move_error, "no whole saved sequence"));
+    again = run(f, &job);
+    assert_int_equal(again->reused, 0);
+    check_same(first, again);
+    unlink(path);
+}
+
 static void unloading_ends_running_jobs(void **state) {
     fixture *f = *state;
     load(f, 3, &(tiny_options){.context = 512});
@@ -535,6 +615,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(bursts_are_all_answered, start, stop),
         cmocka_unit_test_setup_teardown(clients_take_turns, start, stop),
         cmocka_unit_test_setup_teardown(failed_loads_are_one_sentence, start, stop),
+        cmocka_unit_test_setup_teardown(a_sequence_survives_the_engine, start, stop),
         cmocka_unit_test_setup_teardown(every_architecture_runs, start, stop),
         cmocka_unit_test_setup_teardown(unloading_ends_running_jobs, start, stop),
         cmocka_unit_test(stopping_with_work_left_is_clean),

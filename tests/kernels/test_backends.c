@@ -23,6 +23,8 @@ typedef struct {
     int32_t pages[PAGES]; /* of the only sequence that most tests have */
 } engine;
 
+static k_kv_type kv_type = KV_F16; /* of the models that are opened */
+
 static bool engine_open(engine *en, const char *isa, int threads, const k_plan *plan) {
     err e = {{0}};
     bool ref = strcmp(isa, "ref") == 0;
@@ -31,7 +33,7 @@ static bool engine_open(engine *en, const char *isa, int threads, const k_plan *
         print_message("SKIP %s: %s\n", isa, e.text);
         return false;
     }
-    k_model_options opt = {.plan = plan, .kv_pages = PAGES, .kv_type = KV_F16, .rows_max = ROWS};
+    k_model_options opt = {.plan = plan, .kv_pages = PAGES, .kv_type = kv_type, .rows_max = ROWS};
     k_memory want = k_model_plan_memory(en->backend, &opt);
     if (k_model_new(&en->model, en->backend, &opt, &e) != OK) fail_msg("%s", e.text);
     k_memory got = k_model_memory(en->model);
@@ -202,6 +204,43 @@ static void long_sequences_agree(void **state) {
     compare(&s, 600, 3, 1e-6, "600 positions, three at a time");
 }
 
+/* Half the memory; what it costs in truth is bounded, and still no bit depends on batches. */
+static void coded_caches_agree(void **state) {
+    UNUSED(state);
+    shape s = small;
+    kv_type = KV_Q8;
+    compare(&s, 75, 7, 3e-4, "KV in int8");
+    s.window = 70;
+    s.attn_softcap = 5;
+    compare(&s, 600, 50, 3e-4, "KV in int8, 600 positions");
+    s.head_dim = 12;
+    s.heads = 3;
+    s.heads_kv = 1;
+    s.rope = ROPE_NONE;
+    compare(&s, 40, 3, 3e-4, "KV in int8, heads of 12");
+    s = small;
+    s.latent = 48;
+    s.n_rot = 6;
+    compare(&s, 75, 7, 3e-4, "latent vectors in int8");
+    arena a;
+    arena_init(&a);
+    rng r = {4};
+    s.latent = 0;
+    s.head_dim = s.n_rot = 64;
+    k_plan plan = plan_random(&a, &r, &s);
+    engine coded, plain;
+    assert_true(engine_open(&coded, "", 1, &plan));
+    kv_type = KV_F16;
+    assert_true(engine_open(&plain, "", 1, &plan));
+    double share = (double)k_model_memory(coded.model).kv_bytes /
+                   (double)k_model_memory(plain.model).kv_bytes;
+    assert_true(share < 0.54);
+    assert_int_equal(k_kv_page_bytes(coded.model) * PAGES, k_model_memory(coded.model).kv_bytes);
+    engine_close(&coded);
+    engine_close(&plain);
+    arena_deinit(&a);
+}
+
 static void every_type_agrees(void **state) {
     UNUSED(state);
     for (int i = 0; i < n_all_types; i++) {
@@ -288,8 +327,9 @@ static void two_sequences_share_a_batch(void **state) {
 
 static void pages_can_be_copied_and_moved(void **state) {
     UNUSED(state);
-    static const char *const names[] = {"", "ref"};
+    static const char *const names[] = {"", "ref", ""};
     for (size_t k = 0; k < COUNTOF(names); k++) {
+        kv_type = k == 2 ? KV_Q8 : KV_F16;
         arena a;
         arena_init(&a);
         rng r = {6};
@@ -317,6 +357,7 @@ static void pages_can_be_copied_and_moved(void **state) {
         xfree(got);
         arena_deinit(&a);
     }
+    kv_type = KV_F16;
 }
 
 /* ---- results and refusals -------------------------------------------------------------------- */
@@ -410,6 +451,7 @@ int main(void) {
         cmocka_unit_test(float_models_agree),
         cmocka_unit_test(mixtures_agree),
         cmocka_unit_test(long_sequences_agree),
+        cmocka_unit_test(coded_caches_agree),
         cmocka_unit_test(every_type_agrees),
         cmocka_unit_test(mixed_types_agree),
         cmocka_unit_test(two_sequences_share_a_batch),

@@ -12,6 +12,7 @@ import path from "node:path";
 
 // First of all: the package makes stdin a stream that does not block.
 const orders = JSON.parse(readFileSync(0, "utf8"));
+const PIECE = 32; // tokens at a time: each answers with a map of the whole vocabulary
 const modules = process.env.INLINED_PEERS || path.resolve("node_modules");
 const entry = path.join(modules, "node-llama-cpp", "dist", "index.js");
 const {getLlama, LlamaLogLevel} = await import(pathToFileURL(entry).href);
@@ -27,10 +28,15 @@ async function runPrompt(model, prompt) {
   });
   const sequence = context.getSequence();
   const want = {generateNext: {probabilities: true, options: {temperature: 0}}};
-  const rows = await sequence.controlledEvaluate(prompt.tokens.map((token) => [token, want]));
+  const found = [];
+  for (let from = 0; from < prompt.tokens.length; from += PIECE) {
+    const tokens = prompt.tokens.slice(from, from + PIECE);
+    const rows = await sequence.controlledEvaluate(tokens.map((token) => [token, want]));
+    rows.forEach((row, p) => found.push(prompt.ask[from + p].map(
+      (id) => Math.log(row.next.probabilities.get(id)))));
+  }
   await context.dispose();
-  return rows.map((row, p) => prompt.ask[p].map(
-    (id) => Math.log(row.next.probabilities.get(id))));
+  return found;
 }
 
 async function runOrder(order) {

@@ -1,18 +1,16 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Writes what Hugging Face `transformers` computes for the truth prompts (data/transformers.json).
+"""Writes what Hugging Face `transformers` computes for lists of token ids.
 
-    transformers_expected.py MODEL.gguf data/prompts.json OUT.json
+    transformers_expected.py MODEL.gguf OUT.json < [[id, ...], ...]
 
-Needs torch, transformers and gguf; the tests do not, they read the file.
+Needs torch, transformers and gguf.
 The GGUF's weights are dequantised to f32 by the `gguf` package and put into a LlamaForCausalLM on
 the CPU.  In a llama GGUF the rows of q and k are permuted for pairwise rotation (2i, 2i+1), while
 transformers rotates halves (i, i + n/2), so they are put back first.
-Per position the file holds the next token of the prompt, the best ids, ids spread over the
-vocabulary, their logits, the logarithm of the sum of exponentials, and the Euclidean norm of all
-logits.
+OUT gets per prompt and position the best ids, ids spread over the vocabulary, their logits, and the
+logarithm of the sum of exponentials.
 """
-import hashlib
 import json
 import sys
 
@@ -22,7 +20,7 @@ from gguf import GGUFReader
 from gguf.quants import dequantize
 from transformers import LlamaConfig, LlamaForCausalLM
 
-TOP, SPREAD, TOKENS = 20, 20, 64
+TOP, SPREAD = 20, 20
 NAMES = {
     "token_embd.weight": "model.embed_tokens.weight",
     "output_norm.weight": "model.norm.weight",
@@ -98,45 +96,27 @@ def load(path):
     return model
 
 
-def row_facts(logits, position, following):
+def row_facts(logits, position):
     top = np.argsort(-logits, kind="stable")[:TOP].tolist()
     spread = [(position * 7919 + i * 104729) % len(logits) for i in range(SPREAD)]
-    ids = [following] + top + spread
+    ids = list(dict.fromkeys(top + spread))
     wide = logits.astype(np.float64)
     highest = wide.max()
-    return {
-        "ids": ids, "logits": [round(float(wide[i]), 5) for i in ids],
-        "lse": round(float(highest + np.log(np.exp(wide - highest).sum())), 5),
-        "norm": round(float(np.sqrt((wide ** 2).sum())), 3)}
+    return {"ids": ids, "logits": [round(float(wide[i]), 5) for i in ids],
+            "lse": round(float(highest + np.log(np.exp(wide - highest).sum())), 5)}
 
 
 def main():
-    model_path, prompts_path, out_path = sys.argv[1:]
+    model_path, out_path = sys.argv[1:]
     torch.set_num_threads(2)
     model = load(model_path)
-    with open(prompts_path, encoding="utf-8") as f:
-        prompts = json.load(f)
-    with open(model_path, "rb") as f:
-        digest = hashlib.sha256(f.read()).hexdigest()
     results = []
-    for prompt in prompts:
-        ids = prompt["tokens"]
-        assert len(ids) == TOKENS, (prompt["name"], len(ids))
+    for ids in json.load(sys.stdin):
         with torch.no_grad():
             logits = model(torch.tensor([ids])).logits[0].numpy()
-        rows = [row_facts(row, p, ids[(p + 1) % TOKENS]) for p, row in enumerate(logits)]
-        score = [r["logits"][0] - r["lse"] for r in rows[:-1]]
-        print(f"{prompt['name']}: mean log p of the next token {np.mean(score):.3f}")
-        results.append({"name": prompt["name"], "tokens": ids, "rows": rows})
+        results.append([row_facts(row, p) for p, row in enumerate(logits)])
     with open(out_path, "w", encoding="utf-8") as f:
-        f.write('{"model_sha256": "%s",\n "made_with": "transformers, torch f32 on the CPU",\n'
-                ' "prompts": [\n' % digest)
-        f.write(",\n".join(
-            '{"name": %s, "tokens": %s, "rows": [\n%s]}' % (
-                json.dumps(r["name"]), json.dumps(r["tokens"], separators=(",", ":")),
-                ",\n".join(json.dumps(row, separators=(",", ":")) for row in r["rows"]))
-            for r in results))
-        f.write("]}\n")
+        json.dump(results, f)
 
 
 if __name__ == "__main__":

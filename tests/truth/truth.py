@@ -5,15 +5,20 @@ A Row is what is known of one position: {id: log p} for the ids that were asked.
 under $INLINED_CACHE/truth, keyed by the bytes of everything that they depend on (model, program,
 prompts), so that a second run takes a second.
 """
-import array
 import hashlib
-import heapq
 import json
 import math
 import os
+import struct
 import subprocess
 import sys
 import tempfile
+
+try:
+    import numpy as np
+except ImportError:
+    print("SKIP: this python has no numpy; ./bootstrap test installs it")
+    sys.exit(77)
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BUILD = os.environ.get("INLINED_BUILD") or os.path.join(HERE, "../../build")
@@ -97,12 +102,20 @@ def cached(parts, make):
 
 
 def row_facts(values, ask):
-    highest = max(values)
-    lse = highest + math.log(sum(map(math.exp, [v - highest for v in values])))
-    top = heapq.nlargest(TOP, range(len(values)), key=values.__getitem__)
-    ids = list(dict.fromkeys(top + ask))
-    return {"lse": lse, "highest": max(abs(min(values)), abs(highest)), "top": top,
-            "logits": {str(i): values[i] for i in ids}}
+    highest = float(values.max())
+    lse = highest + math.log(np.exp(values.astype(np.float64) - highest).sum())
+    near = np.argpartition(-values, TOP)[:TOP]
+    top = sorted(map(int, near), key=lambda i: (-values[i], i))
+    return {"lse": lse, "top": top, "logits": {str(i): float(values[i]) for i in [*top, *ask]}}
+
+
+def code_prompts(model, most=175):
+    """The pieces of data/code.json as token ids of this model, each cut to `most`."""
+    tool = program("tests/tokenize_tool")
+    texts = [piece["text"].encode() for piece in load_json("code.json")]
+    frames = b"".join(struct.pack("<I", len(t)) + t for t in texts)
+    done = subprocess.run([tool, model, "--frames"], input=frames, capture_output=True, check=True)
+    return [[int(i) for i in line.split()][:most] for line in done.stdout.decode().splitlines()]
 
 
 def our_rows(device, rows, prompts, asks, model):
@@ -123,9 +136,7 @@ def our_rows(device, rows, prompts, asks, model):
                 for prompt, ask in zip(prompts, asks):
                     facts = []
                     for wanted in ask:
-                        values = array.array("f")
-                        values.fromfile(f, vocab)
-                        facts.append(row_facts(values.tolist(), wanted))
+                        facts.append(row_facts(np.fromfile(f, "<f4", vocab), wanted))
                     found.append(facts)
             return found
     key = [digest(tool), digest(model), device, str(rows), json.dumps(prompts), json.dumps(asks)]
