@@ -88,6 +88,13 @@
 #define LIMIT_MODEL_LAYERS 512
 #define LIMIT_MODEL_VOCAB 1048576
 
+/* --- chat templates ------------------------------------------------------------------------- */
+#define LIMIT_CHAT_DEPTH 128       /* nesting of a template, of its values and of its macros    */
+#define LIMIT_CHAT_MEMORY (64u << 20) /* values made while one is rendered                       */
+#define LIMIT_CHAT_OUTPUT_BYTES (16u << 20)
+#define LIMIT_CHAT_STEPS 5000000   /* nodes visited; a long conversation takes some 100,000     */
+#define LIMIT_CHAT_TEMPLATE_BYTES (1u << 20) /* the largest published ones have about 20 kB      */
+
 /* --- engine -------------------------------------------------------------------------------- */
 #define LIMIT_ENGINE_JOBS 64       /* queued and running; a further one is refused              */
 #define LIMIT_ENGINE_MODELS 8      /* resident at once                                          */
