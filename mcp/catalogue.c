@@ -11,6 +11,7 @@
 #include "engine/base/limits.h"
 #include "mcp/canonical.h"
 #include "mcp/output.h"
+#include "mcp/param_headers.h"
 
 static const char *const METHODS[LIST_COUNT] = {
     [LIST_TOOLS] = "tools/list",
@@ -221,6 +222,17 @@ const mcp_tool *catalogue_tool(const catalogue_list *l, const char *name) {
     for (size_t i = 0; i < l->tools.count; i++)
         if (strcmp(l->tools.at[i].name, name) == 0) return &l->tools.at[i];
     return NULL;
+}
+
+void catalogue_drop_unsendable(catalogue_list *l, strbuf *notes) {
+    for (size_t i = l->tools.count; i-- > 0;) {
+        const mcp_tool *t = &l->tools.at[i];
+        err e;
+        const cJSON *schema = cJSON_GetObjectItemCaseSensitive(t->definition, "inputSchema");
+        if (param_headers_check(schema, &e) == OK) continue;
+        note_add(notes, "tool %.60s is left out: %.120s", t->name, e.text);
+        vec_remove(&l->tools, i);
+    }
 }
 
 size_t catalogue_compare(catalogue_list *l, const catalogue_list *old) {

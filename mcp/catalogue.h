@@ -28,6 +28,9 @@ status catalogue_add(catalogue_list *l, list_kind k, const cJSON *result, strbuf
                      err *e) MUST_USE;
 const mcp_tool *catalogue_tool(const catalogue_list *l, const char *name);
 
+/* Takes out the tools whose schema asks for headers that cannot be sent (modern, HTTP), and notes
+ * which. */
+void catalogue_drop_unsendable(catalogue_list *l, strbuf *notes);
 /* Marks tools whose pin is not that of the tool of the same name in `old`; returns how many. */
 size_t catalogue_compare(catalogue_list *l, const catalogue_list *old);
 

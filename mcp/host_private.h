@@ -3,6 +3,7 @@
 /* The parts of the host that its files share.  Thread: loop. */
 #include "mcp/approvals.h"
 #include "mcp/histogram.h"
+#include "mcp/http.h"
 #include "mcp/output.h"
 #include "mcp/process.h"
 #include "mcp/session.h"
@@ -28,6 +29,7 @@ typedef struct {
     cJSON *arguments;
     mcp_purpose purpose;
     bool approved;
+    bool sent_back; /* the server's session was gone: it had no effect and waits again, once */
     bool shared;    /* equal calls may join it */
     char key[65];   /* of verb, name and arguments */
     double queued_ms, idle_ms, total_ms;
@@ -49,7 +51,11 @@ struct server {
     mcp_state state;
     char why[384];
     session *session;
-    process *process;
+    process *process; /* or */
+    http_link *http;
+    bool quiet;       /* nothing is sent any more: the connection is going down */
+    bool old_http;    /* its url speaks the old HTTP+SSE */
+    bool http_refused; /* the handshake was refused by HTTP itself */
     bool broken;      /* the session failed: to be settled outside of its hooks */
     bool denied;      /* a person said no to its start */
     bool legacy_only; /* it ended when it was probed in the modern way */

@@ -91,6 +91,14 @@ const catalogue_list *host_server_list(const server *s, list_kind k) {
 
 static void on_send(void *ud, const session_message *m) {
     server *s = ud;
+    if (s->quiet) return;
+    if (s->http) {
+        const mcp_tool *t =
+            m->name ? catalogue_tool(session_list(s->session, LIST_TOOLS), m->name) : NULL;
+        http_send(s->http, m, session_is_modern(s->session), session_protocol(s->session),
+                  t ? cJSON_GetObjectItemCaseSensitive(t->definition, "inputSchema") : NULL);
+        return;
+    }
     if (!s->process || process_write(s->process, m->line)) return;
     if (m->id) vec_push(&s->lost, m->id); /* told outside of the hook */
     if (s->state == MCP_READY) host_server_set(s, MCP_DEGRADED, "it does not read what it is sent");
@@ -233,6 +241,7 @@ static void on_ended(void *ud, const char *why) {
 static void on_closed(void *ud) {
     server *s = ud;
     s->process = NULL;
+    s->http = NULL;
     s->stopping = false;
     if (s->then == THEN_FREE) {
         host_server_free(s);
@@ -244,18 +253,24 @@ static void on_closed(void *ud) {
     if (wanted && s->state == MCP_IDLE) host_server_start(s);
 }
 
+/* The process's last words stay readable. */
+static void keep_stderr(server *s) {
+    s->stderr_bytes += process_stderr_bytes(s->process);
+    strbuf tail;
+    strbuf_init(&tail, 1u << 16);
+    process_stderr_tail(s->process, &tail, 2048);
+    xfree(s->stderr_tail);
+    s->stderr_tail = tail.ptr ? strbuf_take(&tail) : NULL;
+    strbuf_deinit(&tail);
+}
+
 void host_server_stop(server *s, then_do then) {
-    if (s->process) {
+    if (s->process || s->http) {
         if (!s->stopping) {
             s->stopping = true;
-            s->stderr_bytes += process_stderr_bytes(s->process);
-            strbuf tail;
-            strbuf_init(&tail, 1u << 16);
-            process_stderr_tail(s->process, &tail, 2048);
-            xfree(s->stderr_tail);
-            s->stderr_tail = tail.ptr ? strbuf_take(&tail) : NULL;
-            strbuf_deinit(&tail);
-            process_stop(s->process);
+            if (s->process) keep_stderr(s);
+            if (s->process) process_stop(s->process);
+            if (s->http) http_close(s->http);
         }
         s->then = MAX(s->then, then);
         if (then == THEN_IDLE && s->state == MCP_IDLE) host_server_set(s, MCP_DRAINING, "");
@@ -291,6 +306,7 @@ void host_server_down(server *s, mcp_state next, mcp_outcome outcome, const char
     char text[sizeof s->why];
     snprintf(text, sizeof text, "%s", why);
     asks_forget(s->host, s, NULL);
+    s->quiet = true;
     if (s->session) {
         keep_facts(s);
         session *n = s->session;
@@ -320,6 +336,12 @@ void host_server_settle(server *s) {
     if (!s->broken) return;
     char why[sizeof s->why];
     snprintf(why, sizeof why, "%s", s->why);
+    if (s->http_refused && !s->old_http) { /* once in the way that came before */
+        s->old_http = true;
+        host_server_down(s, MCP_IDLE, MCP_SERVER_GONE, why);
+        host_server_stop(s, THEN_START);
+        return;
+    }
     host_server_down(s, MCP_FAILED, MCP_SERVER_GONE, why);
     host_server_stop(s, THEN_IDLE);
 }
@@ -395,12 +417,75 @@ static status spawn(server *s, err *e) {
     return st;
 }
 
+/* ---- the url --------------------------------------------------------------------------------- */
+
+static void on_refused(void *ud, int64_t id, const http_refusal *r) {
+    server *s = ud;
+    if (!s->session || !id) return;
+    bool client_error = r->status >= 400 && r->status < 500;
+    if (s->state == MCP_STARTING && (r->status == 401 || r->status == 403)) {
+        host_server_down(s, MCP_FAILED, MCP_NOT_STARTED,
+                         "it wants an authorization: set a header \"Authorization\" for it");
+        host_server_stop(s, THEN_IDLE);
+        return;
+    }
+    if (s->state == MCP_STARTING && !session_is_probing(s->session) && client_error)
+        s->http_refused = true;
+    session_refused(s->session, id, r->code, r->why, r->data);
+    host_server_settle(s);
+    calls_run(s);
+}
+
+static void on_broken(void *ud, int64_t id, bool unsent, const char *why) {
+    server *s = ud;
+    if (!s->session) return;
+    if (!id || (unsent && s->state == MCP_STARTING)) {
+        crashed(s, why);
+        return;
+    }
+    session_lost(s->session, id, unsent ? ERR_NOT_FOUND : ERR_IO, why);
+    host_server_settle(s);
+    calls_run(s);
+}
+
+/* Its session is over: it begins anew, and what was refused for that is asked again. */
+static void on_session_gone(void *ud, int64_t id) {
+    server *s = ud;
+    if (!s->session) return;
+    if (s->state == MCP_STARTING) {
+        crashed(s, "it forgets its session at once");
+        return;
+    }
+    call *c = call_by_handle(s, id);
+    s->quiet = true;
+    if (c && !c->sent_back) {
+        session_cancel(s->session, c->handle, "");
+        c->sent_back = true;
+        c->state = CALL_QUEUED;
+    }
+    host_server_down(s, MCP_IDLE, MCP_SERVER_GONE, "its session ended");
+    host_server_stop(s, THEN_START);
+}
+
+static bool on_is_open(void *ud, int64_t id) {
+    const server *s = ud;
+    return s->session && session_waits_for(s->session, id);
+}
+
+static status open_url(server *s) {
+    const http_hooks hooks = {s,          on_bytes,   on_refused, on_broken, on_session_gone,
+                              on_is_open, on_closed};
+    bool old = s->def->transport == MCP_SSE || s->old_http;
+    s->http = http_open(s->host->loop, s->def, old, &hooks);
+    return OK;
+}
+
 static void open_session(server *s) {
     const mcp_definition *d = s->def;
     uint32_t normal = may_download(d->command ? d->command : "") ? LIMIT_MCP_START_SLOW_MS
                                                                  : LIMIT_MCP_START_MS;
     const session_options o = {
-        .era = s->legacy_only ? MCP_ERA_LEGACY : d->era,
+        .era = s->legacy_only || s->old_http || d->transport == MCP_SSE ? MCP_ERA_LEGACY : d->era,
         .http = d->transport != MCP_STDIO,
         .forms = s->host->hooks.ask != NULL,
         .sampling = d->sampling && s->host->hooks.ask,
@@ -426,9 +511,8 @@ void host_server_start(server *s) {
     s->begun_ms = clock_ms();
     s->starts++;
     host_server_set(s, MCP_STARTING, "");
-    status st = s->def->transport == MCP_STDIO
-                    ? spawn(s, &e)
-                    : err_set(&e, ERR_UNSUPPORTED, "HTTP servers are not supported yet");
+    s->quiet = s->http_refused = false;
+    status st = s->def->transport == MCP_STDIO ? spawn(s, &e) : open_url(s);
     if (st != OK) {
         host_server_down(s, MCP_FAILED, MCP_NOT_STARTED, e.text);
         return;

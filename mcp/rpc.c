@@ -218,6 +218,10 @@ void rpc_expire(rpc *r, double now_ms) {
     }
 }
 
+bool rpc_is_pending(const rpc *r, int64_t id) {
+    return pending_find(r, id) < r->pending.count;
+}
+
 size_t rpc_pending(const rpc *r) {
     return r->pending.count;
 }

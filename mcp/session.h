@@ -89,6 +89,9 @@ int64_t session_request(session *s, const char *method, cJSON *params, rpc_done 
 void session_cancel(session *s, int64_t call, const char *reason);
 /* The transport lost the request or its answer: ends it with this status and sentence. */
 void session_lost(session *s, int64_t id, status code, const char *why);
+/* The server refused it before it was a message to it. */
+void session_refused(session *s, int64_t id, int code, const char *why, const cJSON *data);
+bool session_waits_for(const session *s, int64_t id); /* an answer to this request */
 void session_answer(session *s, uint64_t question, cJSON *result); /* takes `result` */
 void session_refuse(session *s, uint64_t question, int code, const char *why);
 void session_list_again(session *s, list_kind k, double now_ms);

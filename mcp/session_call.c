@@ -181,6 +181,15 @@ void session_lost(session *s, int64_t id, status code, const char *why) {
     rpc_end(s->rpc, id, &(rpc_answer){.status = code, .message = why});
 }
 
+void session_refused(session *s, int64_t id, int code, const char *why, const cJSON *data) {
+    rpc_end(s->rpc, id,
+            &(rpc_answer){.status = ERR_USAGE, .code = code, .message = why, .data = data});
+}
+
+bool session_waits_for(const session *s, int64_t id) {
+    return rpc_is_pending(s->rpc, id);
+}
+
 /* ---- questions ------------------------------------------------------------------------------- */
 
 void session_on_request(void *ud, const rpc_id *id, const char *method, const cJSON *params) {

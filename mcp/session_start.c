@@ -224,6 +224,8 @@ static void list_reset(session_listing *l) {
 static void list_done(session *s, list_kind k) {
     session_listing *l = &s->lists[k];
     catalogue_list old = l->now;
+    if (k == LIST_TOOLS && s->modern && s->options.http)
+        catalogue_drop_unsendable(&l->next, &s->oddities);
     if (k == LIST_TOOLS && catalogue_compare(&l->next, &old))
         note_add(&s->oddities, "the definition of a tool changed while the server ran");
     l->now = l->next;

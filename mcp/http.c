@@ -1,0 +1,559 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* HTTP through libcurl's multi interface on the libuv loop.
+ *
+ * libcurl says which sockets to watch (on_socket) and when to come back (on_timer_wanted); we tell
+ * it what happened and collect what has ended (collect).  An exchange is one request and its
+ * response.
+ *
+ * Invariants: an exchange is in `exchanges` from start to its end; libcurl is never called from
+ * inside its own callbacks except by functions that allow it; what a response brings is handed on
+ * in `collect` or from the write callback, and the owner may send from there (new exchanges are
+ * started by the timer).  Owns the multi handle, exchanges, polls and timer.  Thread: loop. */
+#include "mcp/http.h"
+
+#include <curl/curl.h>
+
+#include "engine/base/clock.h"
+#include "engine/base/limits.h"
+#include "engine/base/log.h"
+#include "engine/base/vec.h"
+#include "mcp/param_headers.h"
+#include "mcp/sse.h"
+
+#define CONNECT_MS 10000L
+#define GOODBYE_MS 1000L /* for a DELETE at the end */
+#define RETRY_MS 1000.0  /* until the server says otherwise */
+#define RESUMES_MAX 5    /* in a row without an event */
+
+typedef enum { EX_POST, EX_STREAM, EX_RESUME, EX_DELETE } exchange_kind;
+
+typedef struct {
+    http_link *link;
+    exchange_kind kind;
+    CURL *easy;
+    struct curl_slist *headers;
+    strbuf body, response;
+    int64_t id; /* of the request that it carries, or resumes; 0: none */
+    bool opens_stream; /* notifications/initialized: a stream of the server's own may follow */
+    bool started, is_events;
+    bool over, dropped; /* nothing more of it is heard; dropped: to be freed by the timer */
+    long status;
+    char type[64], session[256], error[CURL_ERROR_SIZE];
+    sse_reader events;
+    double due_ms; /* when it is to be started */
+    int resumes;
+} exchange;
+
+struct http_link {
+    uv_loop_t *loop;
+    http_hooks hooks;
+    CURLM *multi;
+    uv_timer_t timer;
+    double curl_due_ms; /* when libcurl wants to be called; < 0: not at all */
+    char *url, *post_url; /* post_url: of the old transport, once it is known */
+    bool old, modern, closing;
+    bool last; /* the next turn of the timer closes the handles */
+    char protocol[16], session[256];
+    struct curl_slist *own; /* headers of the definition */
+    VEC(exchange *) exchanges;
+    double retry_ms;
+    int open; /* handles that are not closed yet */
+};
+
+typedef struct {
+    uv_poll_t poll;
+    http_link *link;
+    curl_socket_t fd;
+} watch;
+
+static void collect(http_link *l);
+static void schedule(http_link *l);
+
+/* ---- handles --------------------------------------------------------------------------------- */
+
+static void one_closed(http_link *l) {
+    if (--l->open) return;
+    l->hooks.closed(l->hooks.ud);
+    curl_slist_free_all(l->own);
+    vec_free(&l->exchanges);
+    xfree(l->url);
+    xfree(l->post_url);
+    xfree(l);
+}
+
+static void on_watch_closed(uv_handle_t *h) {
+    watch *w = h->data;
+    http_link *l = w->link;
+    xfree(w);
+    one_closed(l);
+}
+
+static void on_timer_closed(uv_handle_t *h) {
+    one_closed(h->data);
+}
+
+static void on_ready(uv_poll_t *p, int bad, int events) {
+    watch *w = p->data;
+    http_link *l = w->link;
+    int what = bad < 0 ? CURL_CSELECT_ERR
+                       : (events & UV_READABLE ? CURL_CSELECT_IN : 0) |
+                             (events & UV_WRITABLE ? CURL_CSELECT_OUT : 0);
+    int running;
+    curl_multi_socket_action(l->multi, w->fd, what, &running);
+    collect(l);
+}
+
+static int on_socket(CURL *easy, curl_socket_t fd, int what, void *ud, void *socket_ud) {
+    http_link *l = ud;
+    watch *w = socket_ud;
+    UNUSED(easy);
+    if (what == CURL_POLL_REMOVE) {
+        if (w) {
+            curl_multi_assign(l->multi, fd, NULL);
+            uv_poll_stop(&w->poll);
+            uv_close((uv_handle_t *)&w->poll, on_watch_closed);
+        }
+        return 0;
+    }
+    if (!w) {
+        w = xcalloc(1, sizeof *w);
+        w->link = l;
+        w->fd = fd;
+        w->poll.data = w;
+        if (uv_poll_init_socket(l->loop, &w->poll, fd) < 0) {
+            xfree(w);
+            return -1;
+        }
+        l->open++;
+        curl_multi_assign(l->multi, fd, w);
+    }
+    int events =
+        (what != CURL_POLL_OUT ? UV_READABLE : 0) | (what != CURL_POLL_IN ? UV_WRITABLE : 0);
+    uv_poll_start(&w->poll, events, on_ready);
+    return 0;
+}
+
+static int on_timer_wanted(CURLM *multi, long ms, void *ud) {
+    http_link *l = ud;
+    UNUSED(multi);
+    l->curl_due_ms = ms < 0 ? -1 : clock_ms() + (double)ms;
+    schedule(l);
+    return 0;
+}
+
+/* ---- exchanges ------------------------------------------------------------------------------- */
+
+static void exchange_free(exchange *x) {
+    http_link *l = x->link;
+    for (size_t i = 0; i < l->exchanges.count; i++) {
+        if (l->exchanges.at[i] != x) continue;
+        vec_remove(&l->exchanges, i);
+        break;
+    }
+    if (x->started) curl_multi_remove_handle(l->multi, x->easy);
+    curl_easy_cleanup(x->easy);
+    curl_slist_free_all(x->headers);
+    strbuf_deinit(&x->body);
+    strbuf_deinit(&x->response);
+    sse_deinit(&x->events);
+    xfree(x);
+}
+
+/* Hands a message on as one line: line ends within it are only white space of JSON. */
+static void hand_on(http_link *l, str text) {
+    strbuf line;
+    strbuf_init(&line, (size_t)LIMIT_MCP_LINE_BYTES + 16);
+    strbuf_add_str(&line, text);
+    for (size_t i = 0; i < line.len; i++)
+        if (line.ptr[i] == '\n' || line.ptr[i] == '\r') line.ptr[i] = ' ';
+    strbuf_add_char(&line, '\n');
+    if (!l->closing) l->hooks.bytes(l->hooks.ud, strbuf_str(&line));
+    strbuf_deinit(&line);
+}
+
+/* The address that the old transport's stream names, on the same origin. */
+static void take_endpoint(http_link *l, str data) {
+    CURLU *u = curl_url(), *base = curl_url();
+    char *text = xstrndup(data.ptr, data.len), *full = NULL;
+    char *host[2] = {NULL, NULL}, *port[2] = {NULL, NULL}, *scheme[2] = {NULL, NULL};
+    bool good = curl_url_set(base, CURLUPART_URL, l->url, 0) == CURLUE_OK &&
+                curl_url_set(u, CURLUPART_URL, l->url, 0) == CURLUE_OK &&
+                curl_url_set(u, CURLUPART_URL, text, 0) == CURLUE_OK;
+    CURLU *both[2] = {base, u};
+    for (int i = 0; i < 2 && good; i++)
+        good = curl_url_get(both[i], CURLUPART_HOST, &host[i], 0) == CURLUE_OK &&
+               curl_url_get(both[i], CURLUPART_SCHEME, &scheme[i], 0) == CURLUE_OK &&
+               curl_url_get(both[i], CURLUPART_PORT, &port[i], CURLU_DEFAULT_PORT) == CURLUE_OK;
+    good = good && !strcmp(host[0], host[1]) && !strcmp(port[0], port[1]) &&
+           !strcmp(scheme[0], scheme[1]) &&
+           curl_url_get(u, CURLUPART_URL, &full, 0) == CURLUE_OK;
+    if (good && !l->post_url) l->post_url = xstrdup(full);
+    if (!good) log_warn("mcp", "an event stream names an address of another origin");
+    for (int i = 0; i < 2; i++) {
+        curl_free(host[i]);
+        curl_free(port[i]);
+        curl_free(scheme[i]);
+    }
+    curl_free(full);
+    xfree(text);
+    curl_url_cleanup(u);
+    curl_url_cleanup(base);
+    schedule(l);
+}
+
+static void on_event(void *ud, const sse_event *e) {
+    exchange *x = ud;
+    http_link *l = x->link;
+    x->resumes = 0;
+    if (l->old && strcmp(e->type, "endpoint") == 0)
+        take_endpoint(l, e->data);
+    else if (e->data.len && strcmp(e->type, "message") == 0)
+        hand_on(l, e->data);
+}
+
+static void on_retry(void *ud, int64_t ms) {
+    exchange *x = ud;
+    if (ms >= 0 && ms <= 600000) x->link->retry_ms = (double)ms;
+}
+
+static size_t on_body(char *bytes, size_t size, size_t n, void *ud) {
+    exchange *x = ud;
+    str piece = {bytes, size * n};
+    if (x->link->closing || x->over) return piece.len;
+    if (x->is_events) return sse_feed(&x->events, piece) ? piece.len : 0;
+    strbuf_add_str(&x->response, piece);
+    return x->response.overflow ? 0 : piece.len;
+}
+
+static void keep_header(str line, const char *name, char *to, size_t room) {
+    ptrdiff_t colon = str_find(line, STR(":"));
+    if (colon < 0 || !str_eq_ignore_case(str_sub(line, 0, (size_t)colon), str_of(name))) return;
+    str value = str_trim(str_sub(line, (size_t)colon + 1, line.len));
+    if (value.len < room) snprintf(to, room, "%.*s", STR_ARG(value));
+}
+
+static size_t on_header(char *bytes, size_t size, size_t n, void *ud) {
+    exchange *x = ud;
+    str line = {bytes, size * n};
+    keep_header(line, "Content-Type", x->type, sizeof x->type);
+    keep_header(line, "Mcp-Session-Id", x->session, sizeof x->session);
+    if (str_trim(line).len) return line.len;
+    curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &x->status);
+    x->is_events = x->status == 200 &&
+                   str_starts_with(str_of(x->type), STR("text/event-stream"));
+    return line.len;
+}
+
+static exchange *exchange_new(http_link *l, exchange_kind kind, int64_t id) {
+    exchange *x = xcalloc(1, sizeof *x);
+    *x = (exchange){.link = l, .kind = kind, .id = id, .easy = curl_easy_init()};
+    strbuf_init(&x->body, (size_t)LIMIT_MCP_LINE_BYTES + 16);
+    strbuf_init(&x->response, LIMIT_MCP_LINE_BYTES);
+    sse_init(&x->events, &(sse_hooks){x, on_event, on_retry}, LIMIT_MCP_LINE_BYTES);
+    vec_push(&l->exchanges, x);
+    return x;
+}
+
+static void add_header(exchange *x, const char *name, const char *value) {
+    strbuf line;
+    strbuf_init(&line, 1u << 21);
+    if (*value)
+        strbuf_addf(&line, "%s: %s", name, value);
+    else
+        strbuf_addf(&line, "%s;", name); /* libcurl's way to send an empty one */
+    x->headers = curl_slist_append(x->headers, line.ptr);
+    strbuf_deinit(&line);
+}
+
+static void add_param(void *ud, const char *name, const char *value) {
+    add_header(ud, name, value);
+}
+
+static void begin(exchange *x) {
+    http_link *l = x->link;
+    const char *url = x->kind == EX_POST && l->old ? l->post_url : l->url;
+    for (const struct curl_slist *h = l->own; h; h = h->next)
+        x->headers = curl_slist_append(x->headers, h->data);
+    if (*l->session && !l->modern) add_header(x, "Mcp-Session-Id", l->session);
+    if (*l->protocol && !l->old) add_header(x, "MCP-Protocol-Version", l->protocol);
+    if (x->kind == EX_POST) {
+        add_header(x, "Content-Type", "application/json");
+        add_header(x, "Accept", "application/json, text/event-stream");
+        curl_easy_setopt(x->easy, CURLOPT_POSTFIELDS, x->body.ptr);
+        curl_easy_setopt(x->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)x->body.len);
+    } else if (x->kind == EX_DELETE) {
+        curl_easy_setopt(x->easy, CURLOPT_CUSTOMREQUEST, "DELETE");
+        curl_easy_setopt(x->easy, CURLOPT_TIMEOUT_MS, GOODBYE_MS);
+    } else {
+        add_header(x, "Accept", "text/event-stream");
+        if (*x->events.id) add_header(x, "Last-Event-ID", x->events.id);
+    }
+    x->headers = curl_slist_append(x->headers, "Expect:");
+    curl_easy_setopt(x->easy, CURLOPT_URL, url);
+    curl_easy_setopt(x->easy, CURLOPT_HTTPHEADER, x->headers);
+    curl_easy_setopt(x->easy, CURLOPT_WRITEFUNCTION, on_body);
+    curl_easy_setopt(x->easy, CURLOPT_WRITEDATA, x);
+    curl_easy_setopt(x->easy, CURLOPT_HEADERFUNCTION, on_header);
+    curl_easy_setopt(x->easy, CURLOPT_HEADERDATA, x);
+    curl_easy_setopt(x->easy, CURLOPT_PRIVATE, x);
+    curl_easy_setopt(x->easy, CURLOPT_ERRORBUFFER, x->error);
+    curl_easy_setopt(x->easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(x->easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(x->easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS);
+    curl_easy_setopt(x->easy, CURLOPT_USERAGENT, "inlined/" INLINED_VERSION);
+    x->started = true;
+    curl_multi_add_handle(l->multi, x->easy);
+}
+
+/* ---- ends of exchanges ----------------------------------------------------------------------- */
+
+static void later(exchange *x, double due_ms) {
+    x->due_ms = due_ms;
+    schedule(x->link);
+}
+
+/* The stream of a request, or the server's own, is taken up where it ended. */
+static void resume(const exchange *from) {
+    http_link *l = from->link;
+    if (from->resumes >= RESUMES_MAX || l->closing) return;
+    exchange *x = exchange_new(l, from->id ? EX_RESUME : EX_STREAM, from->id);
+    memcpy(x->events.id, from->events.id, sizeof x->events.id);
+    x->resumes = from->resumes + 1;
+    later(x, clock_ms() + l->retry_ms);
+}
+
+static bool mentions_session(const exchange *x) {
+    str body = strbuf_str(&x->response);
+    return str_find(body, STR("session")) >= 0 || str_find(body, STR("Session")) >= 0;
+}
+
+/* An HTTP error: the body may say more, as a JSON-RPC error. */
+static void refused(exchange *x) {
+    http_link *l = x->link;
+    bool lost = *l->session && !l->modern && x->status >= 400 && x->status < 500 &&
+                (x->status == 404 || mentions_session(x));
+    if (lost) {
+        l->session[0] = 0;
+        l->hooks.session_gone(l->hooks.ud, x->id);
+        return;
+    }
+    err e;
+    cJSON *body = NULL;
+    char none[1] = {0};
+    status s = rpc_parse(x->response.ptr ? x->response.ptr : none, x->response.len, &body, &e);
+    const cJSON *error = s == OK ? cJSON_GetObjectItemCaseSensitive(body, "error") : NULL;
+    const cJSON *code = cJSON_GetObjectItemCaseSensitive(error, "code");
+    const cJSON *text = cJSON_GetObjectItemCaseSensitive(error, "message");
+    char why[300];
+    snprintf(why, sizeof why, "HTTP status %ld%s%.200s", x->status,
+             cJSON_IsString(text) ? ": " : "", cJSON_IsString(text) ? text->valuestring : "");
+    const http_refusal r = {.status = (int)x->status,
+                            .code = cJSON_IsNumber(code) ? code->valueint : RPC_INTERNAL_ERROR,
+                            .why = why,
+                            .data = cJSON_GetObjectItemCaseSensitive(error, "data")};
+    l->hooks.refused(l->hooks.ud, x->id, &r);
+    cJSON_Delete(body);
+}
+
+static void post_ended(exchange *x, CURLcode rc) {
+    http_link *l = x->link;
+    bool good = x->status >= 200 && x->status < 300;
+    if (*x->session && good && !l->modern) memcpy(l->session, x->session, sizeof l->session);
+    if (rc == CURLE_OK && !good) {
+        refused(x);
+    } else if (rc == CURLE_OK && !x->is_events && x->response.len) {
+        hand_on(l, strbuf_str(&x->response));
+    }
+    if (good && x->opens_stream && !l->modern && !l->old)
+        later(exchange_new(l, EX_STREAM, 0), clock_ms());
+    if (!x->id || !l->hooks.is_open(l->hooks.ud, x->id) || l->closing) return;
+    if (l->old && rc == CURLE_OK) return; /* the answer comes on the stream */
+    if (x->is_events && *x->events.id && !l->modern && x->resumes < RESUMES_MAX) {
+        resume(x);
+        return;
+    }
+    bool unsent = rc == CURLE_COULDNT_CONNECT || rc == CURLE_COULDNT_RESOLVE_HOST ||
+                  rc == CURLE_SSL_CONNECT_ERROR || rc == CURLE_PEER_FAILED_VERIFICATION;
+    l->hooks.broken(l->hooks.ud, x->id, unsent,
+                    rc == CURLE_OK ? "the response ended without an answer"
+                    : *x->error    ? x->error
+                                   : curl_easy_strerror(rc));
+}
+
+static void stream_ended(exchange *x, CURLcode rc) {
+    http_link *l = x->link;
+    bool offered = x->is_events || (rc != CURLE_OK && x->resumes);
+    if (x->kind == EX_RESUME && !l->hooks.is_open(l->hooks.ud, x->id)) return;
+    if (l->old && !l->closing) {
+        l->hooks.broken(l->hooks.ud, 0, true,
+                        x->is_events ? "the event stream ended"
+                        : *x->error  ? x->error
+                                     : "the url has no event stream");
+    } else if (offered && x->resumes < RESUMES_MAX) {
+        resume(x);
+    } else if (x->kind == EX_RESUME) {
+        l->hooks.broken(l->hooks.ud, x->id, false, "the stream of the answer broke off");
+    }
+}
+
+static void close_handles(http_link *l) {
+    while (l->exchanges.count)
+        exchange_free(l->exchanges.at[0]);
+    curl_multi_cleanup(l->multi); /* closes its sockets: on_socket takes the polls away */
+    uv_close((uv_handle_t *)&l->timer, on_timer_closed);
+}
+
+static void ended(exchange *x, CURLcode rc) {
+    http_link *l = x->link;
+    x->over = true;
+    if (x->kind == EX_POST)
+        post_ended(x, rc);
+    else if (x->kind != EX_DELETE)
+        stream_ended(x, rc);
+    bool last = x->kind == EX_DELETE;
+    exchange_free(x);
+    if (last) close_handles(l);
+}
+
+static void collect(http_link *l) {
+    CURLMsg *m;
+    int left;
+    while ((m = curl_multi_info_read(l->multi, &left))) {
+        if (m->msg != CURLMSG_DONE) continue;
+        char *x = NULL;
+        CURLcode rc = m->data.result;
+        curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &x);
+        bool last = ((exchange *)(void *)x)->kind == EX_DELETE;
+        ended((exchange *)(void *)x, rc);
+        if (last) return; /* the link is being taken apart */
+    }
+    schedule(l);
+}
+
+/* ---- time ------------------------------------------------------------------------------------ */
+
+static bool may_begin(const exchange *x) {
+    return !x->started && !(x->kind == EX_POST && x->link->old && !x->link->post_url);
+}
+
+static void on_timer(uv_timer_t *t) {
+    http_link *l = t->data;
+    double now = clock_ms();
+    if (l->last) {
+        close_handles(l);
+        return;
+    }
+    for (size_t i = l->exchanges.count; i-- > 0;)
+        if (l->exchanges.at[i]->dropped) exchange_free(l->exchanges.at[i]);
+    for (size_t i = 0; i < l->exchanges.count; i++) {
+        exchange *x = l->exchanges.at[i];
+        if (may_begin(x) && now >= x->due_ms) begin(x);
+    }
+    if (l->curl_due_ms >= 0 && now >= l->curl_due_ms) {
+        int running;
+        l->curl_due_ms = -1;
+        curl_multi_socket_action(l->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    }
+    collect(l);
+}
+
+static void schedule(http_link *l) {
+    if (uv_is_closing((uv_handle_t *)&l->timer)) return;
+    double due = l->last ? 0 : l->curl_due_ms;
+    for (size_t i = 0; i < l->exchanges.count; i++) {
+        const exchange *x = l->exchanges.at[i];
+        if (x->dropped) due = 0;
+        if (may_begin(x) && (due < 0 || x->due_ms < due)) due = x->due_ms;
+    }
+    if (due < 0) {
+        uv_timer_stop(&l->timer);
+        return;
+    }
+    double wait = due - clock_ms();
+    uv_update_time(l->loop);
+    uv_timer_start(&l->timer, on_timer, wait > 0 ? (uint64_t)(wait + 0.999) : 0, 0);
+}
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+http_link *http_open(uv_loop_t *loop, const mcp_definition *d, bool old, const http_hooks *hooks) {
+    http_link *l = xcalloc(1, sizeof *l);
+    curl_global_init(CURL_GLOBAL_DEFAULT);
+    *l = (http_link){.loop = loop,
+                     .hooks = *hooks,
+                     .multi = curl_multi_init(),
+                     .curl_due_ms = -1,
+                     .url = xstrdup(d->url),
+                     .old = old,
+                     .retry_ms = RETRY_MS,
+                     .open = 1};
+    for (size_t i = 0; i < d->headers.count; i++) {
+        strbuf line;
+        strbuf_init(&line, 1u << 21);
+        strbuf_addf(&line, "%s: %s", d->headers.at[i].name, d->headers.at[i].value);
+        bool clean = !strpbrk(line.ptr ? line.ptr : "", "\r\n");
+        if (clean) l->own = curl_slist_append(l->own, line.ptr);
+        strbuf_deinit(&line);
+    }
+    uv_timer_init(loop, &l->timer);
+    l->timer.data = l;
+    curl_multi_setopt(l->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+    curl_multi_setopt(l->multi, CURLMOPT_SOCKETDATA, l);
+    curl_multi_setopt(l->multi, CURLMOPT_TIMERFUNCTION, on_timer_wanted);
+    curl_multi_setopt(l->multi, CURLMOPT_TIMERDATA, l);
+    if (l->old) later(exchange_new(l, EX_STREAM, 0), clock_ms());
+    return l;
+}
+
+/* Closing the stream of a request is how a modern one is cancelled. */
+static void drop_exchange(http_link *l, int64_t id) {
+    for (size_t i = 0; i < l->exchanges.count; i++) {
+        exchange *x = l->exchanges.at[i];
+        if (x->id != id || x->over) continue;
+        x->id = 0;
+        x->over = x->dropped = true; /* not from here: it may just be being heard */
+        schedule(l);
+        return;
+    }
+}
+
+void http_send(http_link *l, const session_message *m, bool modern, const char *protocol,
+               const cJSON *schema) {
+    if (l->closing) return;
+    l->modern = modern;
+    snprintf(l->protocol, sizeof l->protocol, "%s", modern ? "2026-07-28" : protocol);
+    bool cancels = m->method && strcmp(m->method, "notifications/cancelled") == 0;
+    if (cancels) {
+        const cJSON *id = cJSON_GetObjectItemCaseSensitive(m->params, "requestId");
+        if (cJSON_IsNumber(id)) drop_exchange(l, (int64_t)id->valuedouble);
+        if (modern) return;
+    }
+    exchange *x = exchange_new(l, EX_POST, m->id);
+    strbuf_add_str(&x->body, str_trim(m->line));
+    x->opens_stream = m->method && strcmp(m->method, "notifications/initialized") == 0;
+    if (modern && m->method) {
+        strbuf name;
+        strbuf_init(&name, 1u << 20);
+        add_header(x, "Mcp-Method", m->method);
+        if (m->name) {
+            param_header_value(&name, str_of(m->name));
+            add_header(x, "Mcp-Name", name.ptr ? name.ptr : "");
+        }
+        strbuf_deinit(&name);
+        if (schema)
+            param_headers_each(schema, cJSON_GetObjectItemCaseSensitive(m->params, "arguments"),
+                               add_param, x);
+    }
+    later(x, clock_ms());
+}
+
+void http_close(http_link *l) {
+    if (l->closing) return;
+    l->closing = true;
+    if (*l->session && !l->modern && !l->old) {
+        later(exchange_new(l, EX_DELETE, 0), clock_ms());
+        return;
+    }
+    l->last = true; /* not from here: this may run inside a callback of libcurl */
+    schedule(l);
+}

