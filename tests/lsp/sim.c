@@ -72,14 +72,14 @@ static size_t random_offset(sim *s, const sim_document *d) {
 
 static void send_edit(sim *s, sim_document *d, size_t from, size_t to, str with) {
     lsp_position a = sim_position(s, d, from), b = sim_position(s, d, to);
-    char text[600];
+    char text[6 * 256 + 1]; /* as JSON text; a real model may write anything */
     size_t n = 0;
-    for (size_t i = 0; i < with.len && n < sizeof text - 8; i++) {
-        char c = with.ptr[i];
-        if (c == '\n' || c == '\r' || c == '\t')
-            n += (size_t)snprintf(text + n, 8, "\\%c", c == '\n' ? 'n' : c == '\r' ? 'r' : 't');
+    for (size_t i = 0; i < with.len && n + 7 < sizeof text; i++) {
+        unsigned char c = (unsigned char)with.ptr[i];
+        if (c < ' ' || c == '"' || c == '\\')
+            n += (size_t)snprintf(text + n, 7, "\\u%04x", c);
         else
-            text[n++] = c;
+            text[n++] = (char)c;
     }
     text[n] = '\0';
     memmove(d->text + from + with.len, d->text + to, d->len - to);

@@ -68,7 +68,8 @@ static void check_item(sim *s, const sim_request *q, const cJSON *item) {
     if (s->scripted && from.line == to.line && to.character == at.character)
         SIM_CHECK(s, q->has_selected || is_known(before, text));
     if (!q->menu && !q->has_selected)
-        snprintf(d->hint, sizeof d->hint, "%.*s", (int)MIN(text.len, 255), text.ptr);
+        snprintf(d->hint, sizeof d->hint, "%.*s",
+                 (int)utf8_complete_prefix(str_sub(text, 0, sizeof d->hint - 1)), text.ptr);
 }
 
 static void check_result(sim *s, const sim_request *q, const cJSON *result) {
