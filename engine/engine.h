@@ -128,6 +128,7 @@ typedef struct {
     const str *stop_strings; /* copied; the text ends before the first that appears */
     size_t n_stop_strings;
     bool ignore_eog;    /* benchmarks: go on past end-of-generation tokens */
+    bool no_guesses;    /* benchmarks: one token per step */
     int logprobs;       /* 0: only that of each chosen token; K: the best K per position */
     bool stream;        /* EV_TEXT while it runs */
 } engine_job;

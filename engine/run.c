@@ -110,7 +110,8 @@ static status choose(run *r, int row, choice *out, err *e) {
                        r->n_ids);
     bool owing = heal_is_owing(&r->heal);
     *out = (choice){top[0], top_logprob[0], top_logprob[0]};
-    if (owing || spec->ignore_eog || !sampler_is_greedy(&r->sampler)) {
+    bool unwanted = spec->ignore_eog && tokenizer_is_eog(r->model->tok, top[0]);
+    if (owing || unwanted || !sampler_is_greedy(&r->sampler)) {
         const float *logits = k_logits(r->model->kernels, row);
         int n = owing ? heal_candidates(&r->heal, r->model->tok, logits, r->model->vocab,
                                         r->model->work)
@@ -228,6 +229,7 @@ static status forward(run *r, int rows, int first_wanted, const atomic_bool *int
 /* Guesses behind the last id, written there; the step has `rows` rows already. */
 static int guess(run *r, int rows) {
     const engine_result *res = &r->job->result;
+    if (r->job->spec.no_guesses) return 0;
     int room = MIN(r->model->rows_max - rows, r->model->context - r->n_ids);
     room = MIN(room, r->model->guesses);
     room = MIN(room, r->job->spec.tokens_max - res->n_tokens - 1);

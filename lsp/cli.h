@@ -15,6 +15,7 @@ typedef enum {
     CMD_MODELS,
     CMD_DOCTOR,
     CMD_MCP,
+    CMD_BENCH,
     CMD_COUNT,
 } cli_command_id;
 
@@ -27,6 +28,8 @@ typedef struct {
     const char *model, *device;
     const char *listen, *config, *log_file, *log_level;
     const char *prompt, *prompt_file, *prompt_tokens, *decode, *source, *rows;
+    const char *plot;
+    int64_t depth;
     int64_t tokens, seed, logprobs, threads, client_pid;
     double temperature;
     const char *file; /* mcp: the only configuration that counts */
@@ -58,3 +61,4 @@ status cli_tokenize(const cli_args *a, err *e) MUST_USE;
 status cli_models(const cli_args *a, err *e) MUST_USE;
 status cli_doctor(const cli_args *a, err *e) MUST_USE;
 status cli_mcp(const cli_args *a, err *e) MUST_USE;
+status cli_bench(const cli_args *a, err *e) MUST_USE;

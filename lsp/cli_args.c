@@ -25,7 +25,8 @@ typedef struct {
 
 #define AT(c) (1u << (c))
 #define ALL (AT(CMD_COUNT) - 1)
-#define RUNNERS (AT(CMD_SERVE) | AT(CMD_COMPLETE) | AT(CMD_GENERATE) | AT(CMD_DOCTOR))
+#define RUNNERS (AT(CMD_SERVE) | AT(CMD_COMPLETE) | AT(CMD_GENERATE) | AT(CMD_DOCTOR) | \
+                 AT(CMD_BENCH))
 #define MODEL_USERS (RUNNERS | AT(CMD_TOKENIZE))
 #define FIELD(f) offsetof(cli_args, f)
 
@@ -70,6 +71,9 @@ static const option OPTIONS[] = {
      "auto, cpu, cuda or ref, the slow reference (auto)"},
     {"threads", 0, OPT_COUNT, RUNNERS, FIELD(threads), 0, LIMIT_THREADS, "N",
      "0 takes the physical cores that this process may use (0)"},
+    {"depth", 0, OPT_COUNT, AT(CMD_BENCH), FIELD(depth), 0, 4096, "N",
+     "measure with at most N tokens in the cache (4096)"},
+    {"plot", 0, OPT_TEXT, AT(CMD_BENCH), FIELD(plot), 0, 0, "FILE", "draw the speeds as SVG"},
     {"json", 'j', OPT_FLAG, ALL & ~AT(CMD_SERVE), FIELD(json), 0, 0, NULL,
      "write the result as one line of JSON"},
     {"config", 0, OPT_TEXT, ALL, FIELD(config), 0, 0, "FILE",
@@ -103,6 +107,10 @@ static const command COMMANDS[CMD_COUNT] = {
         "and what path and verify take without a name.  delta make turns a fine-tune of BASE into a\n"
         "small file; delta apply makes the model again, as Q8_0.\n",
         1, CLI_OPERANDS_MAX},
+    [CMD_BENCH] = {"bench", "", "how fast a model is on this machine",
+        "Medians of three runs through the engine, one token per step.  'first token' counts from\n"
+        "512 new tokens, 'after a key' from one; 'bandwidth' is the share of what this machine's\n"
+        "memory gives that reading every weight once per token takes.\n", 0, 0},
     [CMD_DOCTOR] = {"doctor", "", "check this machine and say what to mend", "", 0, 0},
     [CMD_MCP] = {"mcp", "list | doctor [SERVER] | test [SERVER] | call SERVER TOOL [ARGUMENTS] | "
         "approve [SERVER] | forget SERVER",
@@ -127,7 +135,7 @@ static status parse_word(parse *p);
 static status check(const parse *p);
 
 status cli_parse(int argc, char *const *argv, cli_args *out, err *e) {
-    *out = (cli_args){.tokens = 128};
+    *out = (cli_args){.tokens = 128, .depth = 4096};
     parse p = {.argc = argc, .at = 1, .argv = argv, .out = out, .e = e};
     status s = OK;
     while (s == OK && p.at < argc)

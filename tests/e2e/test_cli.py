@@ -15,6 +15,7 @@ import subprocess
 import tempfile
 import time
 import unittest
+import xml.etree.ElementTree
 
 BUILD = pathlib.Path(os.environ.get("INLINED_BUILD", "build"))
 BIN = str(BUILD / "inlined")
@@ -63,7 +64,7 @@ class Usage(Case):
     def test_version_and_help(self):
         self.assertRegex(run("--version").stdout, r"^inlined \d+\.\d+\.\d+\n$")
         self.assertIn("complete", run("--help").stdout)
-        for command in ("complete", "generate", "tokenize", "models", "doctor"):
+        for command in ("complete", "generate", "tokenize", "models", "doctor", "bench"):
             done = run(command, "--help")
             self.assertEqual((done.returncode, done.stderr), (0, ""))
             self.assertIn(f"Usage: inlined {command}", done.stdout)
@@ -76,7 +77,8 @@ class Usage(Case):
                 (["generate", "--prompt-tokens", "1,x"], "'x' is not a token id"),
                 (["tokenize", "--decode", "-1"], "not a token id"), (["models", "pull"], "name"),
                 (["--log-level", "loud", "doctor"], "--log-level must be"),
-                (["--stdio", "--device", "tpu"], "--device must be")):
+                (["--stdio", "--device", "tpu"], "--device must be"),
+                (["bench", "--depth", "5000"], "from 0 to 4096")):
             with self.subTest(words=words):
                 self.failed(run(*words), 2, says)
 
@@ -336,6 +338,32 @@ class Generate(WithModel):
         if child.returncode == 0:
             self.skipTest("the generation ended by itself before the interrupt")
         self.assertEqual((child.returncode, out, errors), (1, b"", b"inlined: cancelled\n"))
+
+
+class Bench(WithModel):
+    def test_figures_and_plot(self):
+        with tempfile.TemporaryDirectory() as folder:
+            plot = os.path.join(folder, "speed.svg")
+            answer = self.json("bench", "--depth", "0", "--plot", plot)
+            marks = xml.etree.ElementTree.parse(plot).iter("{http://www.w3.org/2000/svg}circle")
+            self.assertEqual(len(list(marks)), 2)  # one depth: prefill and decode
+        self.assertEqual(set(answer), {"model", "quant", "backend", "load_ms", "memory_bytes",
+                                       "bandwidth_bytes_per_s", "points"})
+        point, = answer["points"]
+        self.assertEqual(point["depth"], 0)
+        for key in ("prefill_tokens_per_s", "decode_tokens_per_s", "first_token_ms", "key_ms"):
+            self.assertGreater(point[key], 0, key)
+        # 512 new tokens are more work than one, and a token cannot come before its prompt is read
+        self.assertGreater(point["first_token_ms"], point["key_ms"])
+        self.assertAlmostEqual(point["prefill_tokens_per_s"] * point["first_token_ms"] / 1000, 512,
+                               delta=51)
+        self.assertGreater(answer["memory_bytes"]["weights"], 90e6)
+        self.assertGreater(answer["memory_bytes"]["peak"], answer["memory_bytes"]["weights"])
+
+    def test_where_the_plot_cannot_go(self):
+        done = ask("bench", "--depth", "0", "--plot", "/no/such/folder/speed.svg")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("/no/such/folder/speed.svg", done.stderr)
 
 
 class Complete(WithModel):
