@@ -23,6 +23,7 @@ typedef struct {
     size_t anchor;          /* byte offset where the items begin */
     size_t tail;            /* bytes of the document behind the anchor when they were shown */
     size_t typed;           /* bytes of items[at] that stand there by now */
+    size_t closers;         /* bytes behind them that the editor has closed by itself */
     size_t at; /* the item that the text follows; the first as long as it follows all */
     char before[SHOWN_EDGE_BYTES], after[SHOWN_EDGE_BYTES];
     size_t before_len, after_len;

@@ -130,23 +130,68 @@ void suggestion_cache_put(suggestion_cache *c, str key, str whole, const suggest
 
 /* Was the entry shown `typed` bytes before the cursor, and is what was typed its beginning? */
 static bool fits(const entry *e, str left, size_t typed) {
-    if (typed >= e->text.len || typed > left.len) return false;
+    if (e->before.len < LIMIT_SUGGESTION_WINDOW && left.len - typed != e->before.len) return false;
     str then = str_sub(left, 0, left.len - typed);
     return str_eq(str_sub(left, then.len, left.len), str_sub(e->text, 0, typed)) &&
-           (then.len == e->before.len || e->before.len == LIMIT_SUGGESTION_WINDOW) &&
            str_ends_with(then, e->before);
 }
 
-static bool entry_find(const entry *e, str left, str right, size_t *typed) {
-    if (!str_starts_with(right, e->after)) return false;
-    /* `after` reached the end of the document then; it must do so now */
-    if (e->after.len < LIMIT_SUGGESTION_WINDOW / 4 && right.len != e->after.len) return false;
-    for (size_t n = 0; n < e->text.len && n <= left.len; n++) {
-        if (!fits(e, left, n)) continue;
-        *typed = n;
-        return true;
+/* Does what follows the cursor begin as it did then, behind `closers` bytes? */
+static bool follows(const entry *e, str right, size_t closers) {
+    right = str_sub(right, closers, right.len);
+    /* `after` may have reached the end of the document; then it must do so now */
+    bool all = e->after.len == LIMIT_SUGGESTION_WINDOW / 4 || right.len == e->after.len;
+    return all && str_starts_with(right, e->after);
+}
+
+bool suggestion_is_closer(char c) {
+    return c && strchr(")]}>\"'`", c);
+}
+
+/* Typing an opening bracket or a quote makes many editors insert the closing one behind the cursor.
+ * They are part of the suggestion when what remains of it closes the same, in the same order. */
+static bool closes(str rest, str closers) {
+    size_t found = 0;
+    for (size_t i = 0; i < closers.len; i++) {
+        if (!suggestion_is_closer(closers.ptr[i])) return false;
+    }
+    for (size_t i = 0; i < rest.len && found < closers.len; i++)
+        found += rest.ptr[i] == closers.ptr[found];
+    return found == closers.len;
+}
+
+typedef struct {
+    size_t typed, closers;
+} match;
+
+static bool entry_find(const entry *e, str left, str right, match *m) {
+    for (size_t k = 0; k <= SUGGESTION_CLOSERS && k <= right.len; k++) {
+        if (!follows(e, right, k)) continue;
+        for (size_t n = 0; n < e->text.len && n <= left.len; n++) {
+            *m = (match){n, k};
+            bool own =
+                k == 0 || (n && closes(str_sub(e->text, n, e->text.len), str_sub(right, 0, k)));
+            if (own && fits(e, left, n)) return true;
+        }
     }
     return false;
+}
+
+/* What is left of the entry at `offset`: the closing brackets that stand there already stay when it
+ * ends with them, and are replaced when it goes on behind them. */
+static suggestion remaining(const entry *e, match m, str right, size_t offset, arena *a) {
+    str rest = str_sub(e->text, m.typed, e->text.len), closers = str_sub(right, 0, m.closers);
+    suggestion out = {offset, offset, offset + m.closers + e->swallows, {0}};
+    if (m.closers && !e->swallows && str_ends_with(rest, closers)) {
+        rest.len -= closers.len;
+        out.to = offset;
+    }
+    char *text = arena_alloc(a, rest.len + 1);
+    for (size_t k = 0; k < rest.len; k++) {
+        if (rest.ptr[k] != '\r') text[out.text.len++] = rest.ptr[k];
+    }
+    out.text.ptr = text;
+    return out;
 }
 
 size_t suggestion_cache_find(suggestion_cache *c, str key, str whole, size_t offset, arena *a,
@@ -155,16 +200,10 @@ size_t suggestion_cache_find(suggestion_cache *c, str key, str whole, size_t off
     str left = str_sub(whole, 0, offset), right = str_sub(whole, offset, whole.len);
     for (size_t i = c->entries.count; i-- > 0 && count < max;) {
         const entry *e = &c->entries.at[i];
-        size_t typed;
-        if (!str_eq(e->key, key) || !entry_find(e, left, right, &typed)) continue;
-        str rest = str_sub(e->text, typed, e->text.len);
-        char *text = arena_alloc(a, rest.len + 1);
-        size_t n = 0;
-        for (size_t k = 0; k < rest.len; k++) {
-            if (rest.ptr[k] != '\r') text[n++] = rest.ptr[k];
-        }
-        if (!n) continue;
-        out[count++] = (suggestion){offset, offset, offset + e->swallows, {text, n}};
+        match m;
+        if (!str_eq(e->key, key) || !entry_find(e, left, right, &m)) continue;
+        out[count] = remaining(e, m, right, offset, a);
+        count += out[count].text.len > 0;
     }
     return count;
 }

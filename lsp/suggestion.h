@@ -17,10 +17,16 @@ typedef struct {
     str text;
 } suggestion;
 
+/* How many brackets and quotes that an editor has put behind the cursor by itself are looked
+ * through, and what such a one is. */
+#define SUGGESTION_CLOSERS 3
+bool suggestion_is_closer(char c);
+
 /* Remembers what was shown at s->offset of `document` (of which it copies the surroundings). */
 void suggestion_cache_put(suggestion_cache *c, str key, str document, const suggestion *s);
 /* Up to `max` remembered suggestions that were shown where the cursor at `offset` is, or where
- * somebody gets to `offset` from by typing along them; newest first.  out[i] is what remains of
+ * somebody gets to `offset` from by typing along them (while the editor may close brackets behind
+ * the cursor by itself); newest first.  out[i] is what remains of
  * each, byte for byte, in `a`.  `key` tells documents apart (the URI).  Returns their number. */
 size_t suggestion_cache_find(suggestion_cache *c, str key, str document, size_t offset, arena *a,
                              suggestion *out, size_t max);

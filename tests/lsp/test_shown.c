@@ -51,6 +51,25 @@ static void test_typed_accepted(void **state) {
     shown_clear(&v);
 }
 
+static void test_closed_by_the_editor(void **state) {
+    UNUSED(state);
+    shown v = {0};
+    show(&v, "x = |\ny", "f(a[0])", NULL, 0);
+    assert_int_equal(shown_look(&v, STR("x = f\ny")), SHOWN_TYPED);
+    assert_int_equal(shown_look(&v, STR("x = f()\ny")), SHOWN_TYPED);
+    assert_false(show(&v, "x = f(|)\ny", "a[0]", NULL, 0)); /* the same one, less the bracket */
+    assert_int_equal(shown_look(&v, STR("x = f(a)\ny")), SHOWN_TYPED);
+    assert_int_equal(shown_look(&v, STR("x = f(a[])\ny")), SHOWN_TYPED);
+    assert_int_equal(shown_look(&v, STR("x = f(a[0])\ny")), SHOWN_TYPED_OUT);
+    show(&v, "x = |\ny", "f(a[0], b)", NULL, 0);
+    assert_int_equal(shown_look(&v, STR("x = f(a[])\ny")), SHOWN_PARTLY);
+    assert_int_equal(shown_look(&v, STR("x = f(a[0x])\ny")), SHOWN_LEFT);
+    show(&v, "x = |\ny", "f(a)", NULL, 0);
+    assert_int_equal(shown_look(&v, STR("x = f)\ny")), SHOWN_TYPED); /* odd, but it stands there */
+    assert_int_equal(shown_look(&v, STR("x = )\ny")), SHOWN_LEFT);
+    shown_clear(&v);
+}
+
 static void test_left(void **state) {
     static const char *const elsewhere[] = {
         "x = g\ny", "x =\ny", "", "x = \nz", "x = \n", "z = \ny", "x = foo2\ny", "x = fooo\ny"};
@@ -106,9 +125,9 @@ static void test_edits_elsewhere(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_typed_accepted),  cmocka_unit_test(test_left),
-        cmocka_unit_test(test_candidates),      cmocka_unit_test(test_swallows),
-        cmocka_unit_test(test_edits_elsewhere),
+        cmocka_unit_test(test_typed_accepted), cmocka_unit_test(test_closed_by_the_editor),
+        cmocka_unit_test(test_left),           cmocka_unit_test(test_candidates),
+        cmocka_unit_test(test_swallows),       cmocka_unit_test(test_edits_elsewhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -74,6 +74,24 @@ static void test_swallows(void **state) {
     assert_int_equal(swallow, 1);
 }
 
+static void test_closed_by_the_editor(void **state) {
+    fixture *f = *state;
+    size_t swallow = 9;
+    put(f, "x = |\ny\n", "foo(bar[0], \"a\")", 0);
+    assert_string_equal(find(f, "x = foo(|)\ny\n", &swallow), "bar[0], \"a\"");
+    assert_int_equal(swallow, 0);
+    assert_string_equal(find(f, "x = foo(bar[|])\ny\n", &swallow), "0], \"a\")");
+    assert_int_equal(swallow, 2);
+    assert_string_equal(find(f, "x = foo(bar[0], \"|\")\ny\n", &swallow), "a");
+    assert_int_equal(swallow, 0);
+    assert_null(find(f, "x = |)\ny\n", NULL));      /* nothing was typed that opens it */
+    assert_null(find(f, "x = foo(|}\ny\n", NULL));  /* not what closes it */
+    assert_null(find(f, "x = foo(|a)\ny\n", NULL)); /* somebody's text */
+    put(f, "if |\n", "(a) { b(); }", 0);
+    assert_string_equal(find(f, "if (|)\n", &swallow), "a) { b(); }");
+    assert_int_equal(swallow, 1);
+}
+
 static void test_lines(void **state) {
     fixture *f = *state;
     put(f, "if x:|\r\ny\r\n", "\n    a\n    b", 0);
@@ -142,6 +160,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_type_through, setup, teardown),
         cmocka_unit_test_setup_teardown(test_swallows, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_closed_by_the_editor, setup, teardown),
         cmocka_unit_test_setup_teardown(test_lines, setup, teardown),
         cmocka_unit_test_setup_teardown(test_elsewhere, setup, teardown),
         cmocka_unit_test_setup_teardown(test_several, setup, teardown),
