@@ -115,6 +115,8 @@ void context_assemble(context *c, document *d, const context_request *rq, arena 
                             .reason = reason_to_skip(d, rq, &at, kind),
                             .shape = SHAPE_LINE,
                             .indent = document_indent(at.before),
+                            .tab_size = rq->tab_size,
+                            .tabs = rq->tabs,
                             .scope = scope_name(kind),
                             .offset = offset,
                             .version = d->version};

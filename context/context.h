@@ -91,6 +91,8 @@ typedef struct {
     bool invoked;                           /* asked for by hand: milder rules */
     int prefix_bytes_max, suffix_bytes_max; /* 0: chosen */
     bool multiline_allowed;                 /* setting and model */
+    int tab_size; /* what the editor says of indentation, for a document that shows none; 0: */
+    bool tabs;    /* nothing is known */
 } context_request;
 
 typedef struct {
@@ -102,6 +104,8 @@ typedef struct {
     size_t n_chunks;
     completion_shape shape;
     int indent;        /* columns of the cursor's line's indentation */
+    int tab_size;      /* copied from the request, like tabs */
+    bool tabs;
     const char *scope; /* "code", "comment", "string", "import", ...; for explain */
     size_t offset;     /* copied from the request */
     int64_t version;   /* of the document */

@@ -4,7 +4,8 @@
  * The first line continues the cursor's line.  When that has only blanks before the cursor, blanks
  * at the start of the text would make an indentation that is no multiple of the document's unit:
  * they are dropped.  In the other lines leading tabs become units of spaces or the reverse.  A
- * document without any indented line tells nothing, and nothing is changed.
+ * document without any indented line tells nothing: then what the editor says holds, and without
+ * its word nothing is changed.
  */
 #include "context/filter.h"
 
@@ -66,6 +67,8 @@ static str without_stray_blanks(const candidate *c, indent_style style) {
 
 const char *filter_indent(candidate *c) {
     indent_style style = style_of(c->d);
+    if (!style.known)
+        style = (indent_style){c->prompt->tab_size > 0, c->prompt->tabs, c->prompt->tab_size};
     if (!style.known) return NULL;
     c->text = without_stray_blanks(c, style);
     if (!memchr(c->text.ptr, '\n', c->text.len)) return NULL;

@@ -63,6 +63,8 @@ static void assemble(completion *run, const completion_request *rq) {
     context_request question = {
         .offset = rq->offset,
         .invoked = rq->invoked,
+        .tab_size = rq->tab_size,
+        .tabs = rq->tabs,
         .prefix_bytes_max = rq->settings->context.prefix_bytes,
         .suffix_bytes_max = rq->settings->context.suffix_bytes,
         .multiline_allowed = rq->settings->completion.multiline == MULTILINE_AUTO &&

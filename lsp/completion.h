@@ -28,6 +28,8 @@ typedef struct {
     size_t offset;      /* the cursor in bytes, on a character boundary */
     bool invoked;       /* asked for by hand */
     int variant;        /* 0: what the model thinks best; n: the n-th other, always the same */
+    int tab_size; /* what the editor says of indentation; 0: nothing */
+    bool tabs;
     str forced;         /* text that must come first at the cursor (the rest of the item that is
                            selected in the editor's menu); copied; usually empty */
     int slot;           /* of the model, which must be loaded */

@@ -152,6 +152,8 @@ static void answer(inline_slot *slot, reply *r, inline_found *found) {
                                  .has_selected = slot->params.has_selected,
                                  .selected_range = slot->params.selected_range});
     suggestion in = suggestion_inserted(slot->document, &found->at[0], &found->arena);
+    s->inlines.ahead.tab_size = slot->params.tab_size;
+    s->inlines.ahead.tabs = slot->params.tabs;
     speculation_start(&s->inlines.ahead, slot->document, &in);
 }
 
@@ -346,6 +348,8 @@ static void start_try(inline_slot *slot, size_t index) {
         .offset = slot->offset,
         .invoked = slot->params.invoked && !slot->menu,
         .variant = (int)index,
+        .tab_size = slot->params.tab_size,
+        .tabs = slot->params.tabs,
         .forced = str_of(slot->forced),
         .slot = MODEL_SLOT,
         .client = s->options.client,

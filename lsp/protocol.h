@@ -67,6 +67,8 @@ typedef struct {
     int64_t version;
     lsp_position position;
     bool invoked;
+    int tab_size; /* formattingOptions, which Copilot's clients send; 0: none */
+    bool tabs;
     bool has_selected; /* an item of the completion menu is selected */
     lsp_range selected_range;
     str selected_text;

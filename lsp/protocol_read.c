@@ -153,6 +153,11 @@ status protocol_read_inline(const cJSON *params, lsp_inline_params *out, err *e)
     int64_t trigger = 0; /* anything but 1 (invoked) counts as automatic */
     out->invoked =
         integer_in(protocol_get(context, "triggerKind"), 0, 100, &trigger) && trigger == 1;
+    const cJSON *format = protocol_get(params, "formattingOptions");
+    int64_t tab_size = 0;
+    (void)integer_in(protocol_get(format, "tabSize"), 1, 16, &tab_size);
+    out->tab_size = (int)tab_size;
+    out->tabs = cJSON_IsFalse(protocol_get(format, "insertSpaces"));
     const cJSON *selected = protocol_get(context, "selectedCompletionInfo");
     if (!cJSON_IsObject(selected)) return OK;
     out->has_selected = true;

@@ -95,6 +95,8 @@ static void run(speculation *x, const document *d, const str pieces[3]) {
     completion_request rq = {.context = s->context,
                              .document = fork,
                              .offset = x->offset,
+                             .tab_size = x->tab_size,
+                             .tabs = x->tabs,
                              .slot = MODEL_SLOT,
                              .client = s->options.client,
                              .priority = PRIO_SPEC,

@@ -14,6 +14,8 @@ typedef struct {
     char *uri;       /* of the last place, or NULL; kept when the work is done */
     strbuf text;     /* its whole document */
     size_t offset;
+    int tab_size; /* what the editor that asked last says of indentation */
+    bool tabs;
 } speculation;
 
 void speculation_init(speculation *x, server *s);

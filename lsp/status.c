@@ -57,7 +57,11 @@ static void ready(const model *m, const status_reason *why, char *message, lsp_s
         snprintf(message, MESSAGE_BYTES, "%s: no suggestion, %s", m->name,
                  why->detail[0] ? why->detail : status_reason_words(why->reason));
     else
-        snprintf(message, MESSAGE_BYTES, "%s ready (%s)", m->name, m->info.backend);
+        snprintf(message, MESSAGE_BYTES, "%s ready (%s)%s", m->name, m->info.backend,
+                 m->info.fim == FIM_NONE
+                     ? "; it was not trained to fill in the middle and sees only what stands "
+                       "before the cursor"
+                     : "");
 }
 
 void status_describe(const model *m, const settings *s, const status_reason *why, char *message,

@@ -39,16 +39,12 @@ static void run_cases(const char *(*filter)(candidate *c), const filter_case *ca
 }
 
 /* What is left; what it is dropped for; with replaced bytes; in a block. */
-#define KEEP(p, t, r, w)                                                                           \
- { .path = p, .text = t, .raw = r, .want = w }
-#define DROP(p, t, r, why)                                                                         \
- { .path = p, .text = t, .raw = r, .reason = why }
-#define REPLACE(p, t, r, w, n)                                                                     \
- { .path = p, .text = t, .raw = r, .want = w, .replaced = n }
-#define BLOCK(p, t, r, w)                                                                          \
- { .path = p, .text = t, .raw = r, .want = w, .shape = SHAPE_BLOCK }
+#define KEEP(p, t, r, w) {.path = p, .text = t, .raw = r, .want = w}
+#define DROP(p, t, r, why) {.path = p, .text = t, .raw = r, .reason = why}
+#define REPLACE(p, t, r, w, n) {.path = p, .text = t, .raw = r, .want = w, .replaced = n}
+#define BLOCK(p, t, r, w) {.path = p, .text = t, .raw = r, .want = w, .shape = SHAPE_BLOCK}
 #define CUT_OFF(p, t, r, w)                                                                        \
- { .path = p, .text = t, .raw = r, .want = w, .shape = SHAPE_BLOCK, .cut_off = true }
+    {.path = p, .text = t, .raw = r, .want = w, .shape = SHAPE_BLOCK, .cut_off = true}
 #define RUN(filter, cases) run_cases(filter, cases, COUNTOF(cases))
 
 static void bytes(void **state) {
@@ -141,6 +137,29 @@ static void indent(void **state) {
     };
     UNUSED(state);
     RUN(filter_indent, cases);
+}
+
+static void indent_as_the_editor_says(void **state) {
+    static const struct {
+        bool tabs;
+        const char *raw, *want;
+    } cases[] = {
+        {true, "{\n    b\n        c", "{\n\tb\n\t\tc"},
+        {false, "{\n\tb\n\t\tc", "{\n    b\n        c"},
+    };
+    UNUSED(state);
+    for (size_t i = 0; i < COUNTOF(cases); i++) {
+        fixture f;
+        fixture_init(&f, "a.c", "f(@@");
+        context_prompt p = fixture_assemble(
+            &f, (context_request){.tab_size = 4, .tabs = cases[i].tabs, .invoked = true});
+        context_answer answer = {.raw = str_of(cases[i].raw)};
+        candidate c;
+        candidate_init(&c, f.d, &p, &answer, &f.a);
+        assert_null(filter_indent(&c));
+        assert_true(str_eq(c.text, str_of(cases[i].want)));
+        fixture_deinit(&f);
+    }
 }
 
 static void repeat(void **state) {
@@ -330,13 +349,21 @@ static void bracket_reader(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(bytes),          cmocka_unit_test(marker),
-        cmocka_unit_test(blank),          cmocka_unit_test(cut_line),
-        cmocka_unit_test(cut_block),      cmocka_unit_test(indent),
-        cmocka_unit_test(repeat),         cmocka_unit_test(duplicate),
-        cmocka_unit_test(suffix),         cmocka_unit_test(bracket),
-        cmocka_unit_test(syntax_gate),    cmocka_unit_test(confidence),
-        cmocka_unit_test(bracket_reader), cmocka_unit_test(the_brake_believes),
+        cmocka_unit_test(bytes),
+        cmocka_unit_test(marker),
+        cmocka_unit_test(blank),
+        cmocka_unit_test(cut_line),
+        cmocka_unit_test(cut_block),
+        cmocka_unit_test(indent),
+        cmocka_unit_test(indent_as_the_editor_says),
+        cmocka_unit_test(repeat),
+        cmocka_unit_test(duplicate),
+        cmocka_unit_test(suffix),
+        cmocka_unit_test(bracket),
+        cmocka_unit_test(syntax_gate),
+        cmocka_unit_test(confidence),
+        cmocka_unit_test(bracket_reader),
+        cmocka_unit_test(the_brake_believes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -327,6 +327,12 @@ static void test_replacement(void **state) {
     cJSON *a = lsp_peer_answer(&p, 1);
     assert_string_equal(lsp_peer_at(a, "result.state")->valuestring, "ready");
     assert_string_equal(lsp_peer_at(a, "result.model")->valuestring, "fake");
+    assert_non_null(strstr(lsp_peer_at(a, "result.message")->valuestring, "not trained"));
+    cJSON_Delete(a);
+    p.model.info.fim = FIM_SPM;
+    lsp_peer_send(&p, "{\"id\":9,\"method\":\"inlined/status\"}");
+    a = lsp_peer_answer(&p, 9);
+    assert_string_equal(lsp_peer_at(a, "result.message")->valuestring, "fake ready (fake)");
     cJSON_Delete(a);
     lsp_peer_ask(&p, 2, URI, 0, 6);
     lsp_peer_tick(&p);
