@@ -212,12 +212,41 @@ static void test_notebook(void **state) {
     lsp_peer_close(p);
 }
 
+static void expect_path(lsp_peer *p, const char *uri, const char *path) {
+    lsp_peer_open_document(p, uri, "x");
+    document *d = context_find(p->server->context, str_of(uri));
+    assert_non_null(d);
+    if (!str_eq(document_path(d), str_of(path)))
+        fail_msg("%s: %.*s", uri, STR_ARG(document_path(d)));
+}
+
+static void test_folders(void **state) {
+    UNUSED(state);
+    lsp_peer peer, *p = &peer;
+    lsp_peer_open(p);
+    lsp_peer_send(p, "{\"id\":0,\"method\":\"initialize\",\"params\":{\"capabilities\":{},"
+                     "\"rootUri\":\"file:///elsewhere\",\"workspaceFolders\":[{\"uri\":"
+                     "\"file:///w/one\",\"name\":\"one\"},{\"uri\":\"file:///w/tw%20o\",\"name\":"
+                     "\"two\"}]}}");
+    lsp_peer_send(p, "{\"method\":\"initialized\",\"params\":{}}");
+    expect_path(p, "file:///w/one/a/b.txt", "a/b.txt");
+    expect_path(p, "file:///w/tw%20o/c.txt", "c.txt");
+    expect_path(p, "file:///w/three/d.txt", "d.txt"); /* in no folder: the name alone */
+    expect_path(p, "untitled:Untitled-1", "Untitled-1");
+    expect_path(p, "vscode-notebook-cell:/w/one/n/x.ipynb#W0", "n/x.ipynb");
+    lsp_peer_send(p, "{\"method\":\"workspace/didChangeWorkspaceFolders\",\"params\":{\"event\":{"
+                     "\"added\":[{\"uri\":\"file:///w/three\",\"name\":\"3\"}],\"removed\":[{"
+                     "\"uri\":\"file:///w/one\",\"name\":\"one\"}]}}}");
+    expect_path(p, "file:///w/three/e/f.txt", "e/f.txt");
+    expect_path(p, "file:///w/one/a/g.txt", "g.txt");
+    lsp_peer_close(p);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_utf8),
-        cmocka_unit_test(test_utf16),
-        cmocka_unit_test(test_utf32),
-        cmocka_unit_test(test_notebook),
+        cmocka_unit_test(test_utf8),    cmocka_unit_test(test_utf16),
+        cmocka_unit_test(test_utf32),   cmocka_unit_test(test_notebook),
+        cmocka_unit_test(test_folders),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
