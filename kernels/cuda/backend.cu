@@ -173,6 +173,8 @@ static status choose_device(cuda_backend *b, cudaDeviceProp *prop, err *e) {
     CU_TRY(e, cudaGetDeviceProperties(prop, 0));
     b->sms = prop->multiProcessorCount;
     b->cc = prop->major * 10 + prop->minor;
+    b->smem_max = prop->sharedMemPerBlockOptin;
+    b->cooperative = prop->cooperativeLaunch != 0;
     if (b->cc < 80) {
         return err_set(e, ERR_DEVICE, "%s has compute capability %d.%d; 8.0 or newer is needed",
                        prop->name, prop->major, prop->minor);

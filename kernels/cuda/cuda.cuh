@@ -51,10 +51,20 @@ typedef enum {
     FMT_F32,
 } wfmt;
 
-/* A weight matrix on the device: planes per chunk of 32 columns, rows padded to whole chunks. */
+/* Which row of a matrix lies where in its strips (strips.cuh). */
+typedef enum { MAP_PLAIN, MAP_HEADS, MAP_UPPER, MAP_LOWER } row_map_kind;
 typedef struct {
-    const uint8_t *q, *h, *s, *d; /* planes; what is in them depends on fmt, see formats.cuh */
+    int kind;              /* row_map_kind */
+    int head_dim, turning; /* MAP_HEADS: d and d + turning are partners, for d < turning */
+} row_map;
+
+/* A weight matrix on the device, rows padded to whole chunks of 32 columns: in planes (formats.cuh)
+ * for the launch path, or in strips (strips.cuh) for the token kernel. */
+typedef struct {
+    const uint8_t *q, *h, *s, *d; /* planes; what is in them depends on fmt; strips: q only */
     int fmt, rows, cols, chunks;
+    int tiles; /* of a strip; 0: planes */
+    row_map map;
 } wmat;
 
 /* int8 activations of one row: lo[chunks][16], hi[chunks][16], meta[chunks] float4 {scale; sums of
@@ -185,6 +195,9 @@ void cuda_repack(cudaStream_t st, int type, const void *raw, size_t raw_row_byte
                  int row0, int n_rows);
 void cuda_to_f16(cudaStream_t st, const wmat *w, __half *dst, int dst_stride);
 wfmt cuda_format(k_type t);
+/* strips.cu: planes -> strips. */
+void cuda_put_strips(cudaStream_t st, const wmat *from, const wmat *to, int row0);
+size_t cuda_strip_bytes(int fmt, int rows, int chunks, int *tiles);
 size_t cuda_plane_bytes(wfmt f, int rows, int chunks, size_t plane[4]);
 
 /* decode.cu: 1..8 rows of activations against a weight matrix. */

@@ -4,7 +4,7 @@
  * their data. */
 #include <cfloat>
 
-#include "kernels/cuda/formats.cuh"
+#include "kernels/cuda/strips.cuh"
 
 template <typename... Params, typename... Args>
 static cudaError_t run(const launch_ctx *l, void (*kernel)(Params...), dim3 grid, int threads,
@@ -28,7 +28,7 @@ static __global__ void embed_kernel(wmat e, const int *token, float scale, float
     int row = blockIdx.y, c = blockIdx.x * blockDim.x + threadIdx.x;
     if (c >= e.chunks) return;
     float v[32];
-    wvalues_any(v, e, token[row], c);
+    weight_values(v, e, token[row], c);
     for (int i = 0; i < 32 && 32 * c + i < dim; i++)
         x[(size_t)row * dim + 32 * c + i] = v[i] * scale;
 }

@@ -72,8 +72,11 @@ static __device__ __forceinline__ int dp4a_us(int a, int b, int c) { /* unsigned
 
 /* True where the upper nibbles are multiplied in place, as 16 times their value: saves the shifts.
  *  */
+static __host__ __device__ constexpr bool fmt_high_by_16_of(int fmt) {
+    return fmt == FMT_Q4_0 || fmt == FMT_Q4_1 || fmt == FMT_Q4_K;
+}
 template <int FMT> static __device__ __forceinline__ constexpr bool fmt_high_by_16() {
-    return FMT == FMT_Q4_0 || FMT == FMT_Q4_1 || FMT == FMT_Q4_K;
+    return fmt_high_by_16_of(FMT);
 }
 
 /* The 8 packed ints (4 bytes each, columns 4k..4k+3) of a chunk. */

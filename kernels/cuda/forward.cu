@@ -108,9 +108,8 @@ static cudaError_t head_rows(cuda_model *m, const launch_ctx *l, const dev_op *o
     a.gather = step_of(m).want;
     cudaError_t code = cuda_decode_head(l, &a);
     if (code != cudaSuccess) return code;
-    int *ticket = m->w.tickets + DECODE_ROWS_MAX * m->s.tiles_row * m->s.n_head_kv;
-    return cuda_top_one(l, m->w.logits, n, m->s.vocab, m->s.vocab, m->w.top_cells, ticket,
-                        m->top_dev);
+    return cuda_top_one(l, m->w.logits, n, m->s.vocab, m->s.vocab, m->w.top_cells,
+                        m->w.top_tickets, m->top_dev);
 }
 
 static cudaError_t decode_op(cuda_model *m, const launch_ctx *l, const dev_op *op, int n) {
@@ -237,31 +236,13 @@ static int fill_tiles(cuda_model *m, const k_batch *b, int n, bool alone, int *t
     return count;
 }
 
-/* Copies the batch to the device; `n` rows of which those behind batch->n repeat the last. */
-static status upload_step(cuda_model *m, const k_batch *b, int n, bool alone, int *n_tiles,
-                          err *e) {
+/* Page tables as far as they changed. */
+static status upload_pages(cuda_model *m, const k_batch *b, err *e) {
     int *h = m->step_host;
-    m->n_want = 0;
-    for (int i = 0; i < n; i++) {
-        int from = MIN(i, b->n - 1);
-        h[m->at.token + (size_t)i] = b->token[from];
-        h[m->at.pos + (size_t)i] = b->pos[from];
-        h[m->at.seq + (size_t)i] = b->seq[from];
-        if (i < b->n && b->want[i]) m->want_rows[m->n_want++] = i;
-    }
-    k_batch padded = *b;
-    padded.seq = h + m->at.seq;
-    *n_tiles = fill_tiles(m, &padded, n, alone, h + m->at.tiles);
-    for (int i = 0; i < HEAD_ROWS; i++)
-        h[m->at.want + (size_t)i] = m->n_want ? m->want_rows[MIN(i, m->n_want - 1)] : 0;
-    int last[SEQUENCES] = {
-        0}; /* highest position per sequence: how much of its page table matters */
+    int last[SEQUENCES] = {0}; /* highest position of each: how much of its table matters */
     for (int i = 0; i < b->n; i++) {
         if (b->seq[i] < SEQUENCES) last[b->seq[i]] = MAX(last[b->seq[i]], b->pos[i]);
     }
-    size_t head = m->at.tiles + 3 * (size_t)*n_tiles;
-    CU_TRY(e,
-           cudaMemcpyAsync(m->w.step, h, head * sizeof(int), cudaMemcpyHostToDevice, m->b->stream));
     for (int q = 0; q < b->n_seqs; q++) {
         size_t at = m->at.pages + (size_t)q * (size_t)m->s.kv_pages;
         int used = last[q] / K_PAGE_TOKENS + 1;
@@ -272,6 +253,35 @@ static status upload_step(cuda_model *m, const k_batch *b, int n, bool alone, in
                                   cudaMemcpyHostToDevice, m->b->stream));
     }
     return OK;
+}
+
+static void list_wanted(cuda_model *m, const k_batch *b) {
+    m->n_want = 0;
+    for (int i = 0; i < b->n; i++) {
+        if (b->want[i]) m->want_rows[m->n_want++] = i;
+    }
+}
+
+/* Copies the batch to the device; `n` rows of which those behind batch->n repeat the last. */
+static status upload_step(cuda_model *m, const k_batch *b, int n, bool alone, int *n_tiles,
+                          err *e) {
+    int *h = m->step_host;
+    list_wanted(m, b);
+    for (int i = 0; i < n; i++) {
+        int from = MIN(i, b->n - 1);
+        h[m->at.token + (size_t)i] = b->token[from];
+        h[m->at.pos + (size_t)i] = b->pos[from];
+        h[m->at.seq + (size_t)i] = b->seq[from];
+    }
+    k_batch padded = *b;
+    padded.seq = h + m->at.seq;
+    *n_tiles = fill_tiles(m, &padded, n, alone, h + m->at.tiles);
+    for (int i = 0; i < HEAD_ROWS; i++)
+        h[m->at.want + (size_t)i] = m->n_want ? m->want_rows[MIN(i, m->n_want - 1)] : 0;
+    size_t head = m->at.tiles + 3 * (size_t)*n_tiles;
+    CU_TRY(e,
+           cudaMemcpyAsync(m->w.step, h, head * sizeof(int), cudaMemcpyHostToDevice, m->b->stream));
+    return upload_pages(m, b, e);
 }
 
 status cuda_model_forward(cuda_model *m, const k_batch *b, err *e) {
@@ -285,6 +295,15 @@ status cuda_model_forward(cuda_model *m, const k_batch *b, err *e) {
     m->head_group = -1;
     if (b->n_seqs > SEQUENCES)
         return err_set(e, ERR_LIMIT, "%d sequences in one step; at most %d", b->n_seqs, SEQUENCES);
+    if (decode && m->token) {
+        list_wanted(m, b);
+        status s = upload_pages(m, b, e);
+        if (s == OK) s = cuda_token_step(m, b, e);
+        if (s != OK) return s;
+        CU_TRY(e, cudaStreamSynchronize(m->b->stream));
+        if (m->n_want) m->head_group = 0;
+        return OK;
+    }
     status s = upload_step(m, b, n, decode, &n_tiles, e);
     if (s != OK) return s;
     if (decode) {
@@ -311,6 +330,13 @@ status cuda_model_head(cuda_model *m, int group, err *e) {
     int left = MIN(m->n_want - group * HEAD_ROWS, (int)HEAD_ROWS), n = 1;
     while (n < left)
         n *= 2;
+    if (m->token) {
+        status s = cuda_token_head(m, m->want_rows + group * HEAD_ROWS, left, e);
+        if (s != OK) return s;
+        CU_TRY(e, cudaStreamSynchronize(m->b->stream));
+        m->head_group = group;
+        return OK;
+    }
     int *h = m->step_host + m->at.want;
     for (int i = 0; i < HEAD_ROWS; i++)
         h[i] = m->want_rows[group * HEAD_ROWS + MIN(i, left - 1)];

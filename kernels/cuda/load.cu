@@ -8,8 +8,9 @@
  * is free, otherwise made per use in a scratch of the largest.
  */
 #include "kernels/cuda/model.cuh"
+#include "kernels/cuda/strips.cuh"
 
-enum { STAGE_BYTES = 32 << 20, HEADROOM = 512 << 20 };
+enum { STAGE_BYTES = 32 << 20, PLANES_BYTES = 48 << 20, HEADROOM = 512 << 20 };
 
 void *arena_take(arena_dev *a, size_t bytes) {
     size_t at = a->used;
@@ -23,7 +24,7 @@ static int pad32(int n) {
     return (n + CHUNK - 1) / CHUNK * CHUNK;
 }
 
-static status read_shape(const k_model_options *opt, dev_shape *s, err *e) {
+static status read_shape(const cuda_backend *b, const k_model_options *opt, dev_shape *s, err *e) {
     const k_plan *p = opt->plan;
     memset(s, 0, sizeof *s);
     s->dim = p->dim;
@@ -64,8 +65,12 @@ static status read_shape(const k_model_options *opt, dev_shape *s, err *e) {
     s->chunks_max = MAX(MAX(pad32(s->q_dim), pad32(s->ff)), s->dim_pad) / CHUNK;
     s->tiles_row = (s->group + 15) / 16;
     s->tiles_max = s->rows_max * s->group / 16 + (PREFILL_TILES + s->tiles_row) * s->rows_max;
+    s->n_ops = p->n_ops;
+    s->token = cuda_token_fits(b, opt);
+    s->token_chunks = s->chunks_max + 8; /* a tile has up to 8 chunks */
     /* Fixed for the model: results must not depend on how many rows a batch has. */
     s->splits = MAX(1, MIN(32, 264 / s->n_head_kv));
+    if (s->token) s->splits = cuda_token_parts(s->kv_pages);
     return OK;
 }
 
@@ -79,7 +84,7 @@ typedef struct {
     size_t mirror_bytes, mirror_largest; /* halves of the largest op */
     bool mirrors;                        /* resident */
     uint64_t file_bytes, file_done;
-    uint8_t *pinned[2], *stage[2];
+    uint8_t *pinned[2], *stage[2], *planes;
     cudaEvent_t free_again[2];
     int turn;
     err *e;
@@ -118,6 +123,16 @@ static status take_norm(walk *w, const k_norm *n, norm_dev *out) {
     return s;
 }
 
+static size_t place_planes(wmat *m, uint8_t *at) {
+    size_t plane[4], all = cuda_plane_bytes((wfmt)m->fmt, m->rows, m->chunks, plane);
+    m->q = at;
+    m->h = m->q + plane[0];
+    m->s = m->h + plane[1];
+    m->d = m->s + plane[2];
+    m->tiles = 0;
+    return all;
+}
+
 static status upload_matrix(walk *w, const k_tensor *t, const wmat *to) {
     size_t row_bytes = k_row_bytes(t->type, t->cols);
     int rows_a_piece = (int)MAX((size_t)1, STAGE_BYTES / row_bytes);
@@ -129,7 +144,15 @@ static status upload_matrix(walk *w, const k_tensor *t, const wmat *to) {
         memcpy(w->pinned[slot], (const uint8_t *)t->data + row_bytes * (size_t)row, bytes);
         CU_TRY(w->e,
                cudaMemcpyAsync(w->stage[slot], w->pinned[slot], bytes, cudaMemcpyHostToDevice, st));
-        cuda_repack(st, t->type, w->stage[slot], row_bytes, to, row, n);
+        if (to->tiles == 0) {
+            cuda_repack(st, t->type, w->stage[slot], row_bytes, to, row, n);
+        } else {
+            wmat planes = *to;
+            planes.rows = n;
+            place_planes(&planes, w->planes);
+            cuda_repack(st, t->type, w->stage[slot], row_bytes, &planes, 0, n);
+            cuda_put_strips(st, &planes, to, row);
+        }
         CU_TRY(w->e, cudaGetLastError());
         CU_TRY(w->e, cudaEventRecord(w->free_again[slot], st));
         w->file_done += bytes;
@@ -139,7 +162,30 @@ static status upload_matrix(walk *w, const k_tensor *t, const wmat *to) {
     return OK;
 }
 
-static status take_matrix(walk *w, const k_tensor *t, wmat *out) {
+/* Memory for a matrix: strips for the token kernel (gate and up share theirs), else planes. */
+static void place_matrix(walk *w, const k_op *op, const dev_op *dev, int i, wmat *out) {
+    if (!w->s->token) {
+        size_t all = place_planes(out, NULL);
+        place_planes(out, (uint8_t *)arena_take(&w->weights, all));
+        return;
+    }
+    out->map.kind = MAP_PLAIN;
+    if (op->kind == OP_QKV && i < 2) {
+        out->map.kind = MAP_HEADS;
+        out->map.head_dim = op->head_dim;
+        out->map.turning = op->rope.kind == ROPE_NEOX ? op->rope.n_rot / 2 : 0;
+    }
+    bool pair = op->kind == OP_GATE_UP;
+    size_t all = cuda_strip_bytes(out->fmt, out->rows * (pair ? 2 : 1), out->chunks, &out->tiles);
+    if (pair) out->map.kind = i == 0 ? MAP_UPPER : MAP_LOWER;
+    if (pair && i == 1)
+        out->q = dev->w[0].q;
+    else
+        out->q = (uint8_t *)arena_take(&w->weights, all);
+}
+
+static status take_matrix(walk *w, const k_op *op, const dev_op *dev, int i, wmat *out) {
+    const k_tensor *t = &op->w[i];
     memset(out, 0, sizeof *out);
     if (t->rows == 0) return OK;
     wfmt f = cuda_format(t->type);
@@ -152,13 +198,7 @@ static status take_matrix(walk *w, const k_tensor *t, wmat *out) {
     out->rows = (int)t->rows;
     out->cols = (int)t->cols;
     out->chunks = pad32(out->cols) / CHUNK;
-    size_t plane[4];
-    size_t all = cuda_plane_bytes(f, out->rows, out->chunks, plane);
-    uint8_t *at = (uint8_t *)arena_take(&w->weights, all);
-    out->q = at;
-    out->h = out->q + plane[0];
-    out->s = out->h + plane[1];
-    out->d = out->s + plane[2];
+    place_matrix(w, op, dev, i, out);
     if (!w->m) {
         w->file_bytes += k_row_bytes(t->type, t->cols) * (uint64_t)t->rows;
         return OK;
@@ -192,6 +232,24 @@ static bool same_tensor(const k_tensor *a, const k_tensor *b) {
     return a->data == b->data && a->type == b->type && a->rows == b->rows;
 }
 
+/* A bias of q or k in the order of its strips. */
+static status take_strip_bias(walk *w, const k_op *op, const wmat *m, int i, const float **out) {
+    const k_tensor *t = &op->bias[i];
+    *out = NULL;
+    if (t->rows == 0) return OK;
+    size_t n = (size_t)(t->rows * t->cols);
+    float *natural = (float *)xmalloc(2 * n * sizeof *natural), *turned = natural + n;
+    k_dequant(t->type, t->data, natural, (int64_t)n);
+    for (size_t r = 0; r < n; r++) {
+        strip_row at = strip_row_of(m->map, (int)r);
+        turned[at.strip * STRIP + at.at] = natural[r];
+    }
+    k_tensor as_strips = {K_F32, 1, (int64_t)n, turned, t->name};
+    status s = take_vector(w, &as_strips, out);
+    xfree(natural);
+    return s;
+}
+
 static status take_op(walk *w, const k_op *in, dev_op *op, const k_op *embed,
                       const dev_op *embed_dev) {
     op->kind = in->kind;
@@ -206,8 +264,10 @@ static status take_op(walk *w, const k_op *in, dev_op *op, const k_op *embed,
         if (in->kind == OP_HEAD && i == 0 && embed && same_tensor(&in->w[0], &embed->w[0]))
             op->w[0] = embed_dev->w[0];
         else
-            s = take_matrix(w, &in->w[i], &op->w[i]);
+            s = take_matrix(w, in, op, i, &op->w[i]);
         if (s == OK) s = take_vector(w, &in->bias[i], &op->bias[i]);
+        if (s == OK && in->kind == OP_QKV && i < 2 && w->s->token)
+            s = take_strip_bias(w, in, &op->w[i], i, &op->strip_bias[i]);
         bool body = in->kind != OP_EMBED && in->kind != OP_HEAD;
         if (w->m && body && in->w[i].rows && is_float_type(in->w[i].type)) w->m->gemm_only = true;
     }
@@ -279,12 +339,20 @@ static void take_work(arena_dev *a, const dev_shape *s, const step_layout *at, d
     w->u = (__half *)arena_take(a, r * pad32(s->ff) * sizeof(__half));
     w->scratch =
         s->scratch_halves ? (__half *)arena_take(a, s->scratch_halves * sizeof(__half)) : NULL;
+    if (s->token) {
+        w->token_ops = (uint8_t *)arena_take(a, (size_t)s->n_ops * cuda_token_op_bytes());
+        w->token_segs = (uint8_t *)arena_take(a, (size_t)s->n_ops * 3 * cuda_token_seg_bytes());
+        w->token_bars = (uint8_t *)arena_take(a, 256);
+        w->token_h = (uint8_t *)arena_take(a, (size_t)s->token_chunks * 8 * 48);
+        w->token_att = (uint8_t *)arena_take(a, (size_t)s->token_chunks * 8 * 48);
+    }
     w->act_stride = (act_bytes(s->chunks_max) + 15) / 16 * 16;
     w->act_q = (uint8_t *)arena_take(a, w->act_stride * DECODE_ROWS_MAX);
     w->logits = (float *)arena_take(a, (size_t)HEAD_ROWS * s->vocab * sizeof(float));
     size_t cells = (size_t)DECODE_ROWS_MAX * s->tiles_row * s->n_head_kv;
     w->part = (float *)arena_take(a, cells * s->splits * 16 * (s->hd + 2) * sizeof(float));
-    w->tickets = (int *)arena_take(a, (cells + HEAD_ROWS) * sizeof(int));
+    w->tickets = (int *)arena_take(a, cells * sizeof(int));
+    w->top_tickets = (int *)arena_take(a, HEAD_ROWS * sizeof(int));
     w->top_cells = (top_one *)arena_take(a, HEAD_ROWS * TOP_CELLS * sizeof(top_one));
     w->many_cells = (float2 *)arena_take(a, TOP_CELLS * 64 * sizeof(float2));
     w->many = (float2 *)arena_take(a, 64 * sizeof(float2));
@@ -297,9 +365,9 @@ static size_t kv_arena_bytes(const dev_shape *s) {
 }
 
 /* Fills the sizes of m (weights, kv, work) and decides about mirrors. */
-static status measure(cuda_model *m, const k_model_options *opt, size_t free_bytes, bool *mirrors,
-                      uint64_t *file_bytes, err *e) {
-    status s = read_shape(opt, &m->s, e);
+static status measure(cuda_model *m, const cuda_backend *b, const k_model_options *opt,
+                      size_t free_bytes, bool *mirrors, uint64_t *file_bytes, err *e) {
+    status s = read_shape(b, opt, &m->s, e);
     if (s != OK) return s;
     walk w;
     memset(&w, 0, sizeof w);
@@ -322,7 +390,6 @@ static status measure(cuda_model *m, const k_model_options *opt, size_t free_byt
 }
 
 k_memory cuda_model_measure(const cuda_backend *b, const k_model_options *opt) {
-    UNUSED(b);
     cuda_model m;
     memset(&m, 0, sizeof m);
     size_t free_bytes = 0, all = 0;
@@ -330,7 +397,7 @@ k_memory cuda_model_measure(const cuda_backend *b, const k_model_options *opt) {
     uint64_t file;
     k_memory out = {0, 0, 0};
     if (cudaMemGetInfo(&free_bytes, &all) != cudaSuccess) return out;
-    if (measure(&m, opt, free_bytes, &mirrors, &file, NULL) != OK) return out;
+    if (measure(&m, b, opt, free_bytes, &mirrors, &file, NULL) != OK) return out;
     out.weight_bytes = m.weight_bytes;
     out.kv_bytes = m.kv_bytes;
     out.work_bytes = m.work_bytes;
@@ -340,7 +407,8 @@ k_memory cuda_model_measure(const cuda_backend *b, const k_model_options *opt) {
 /* ---- open, close ---------------------------------------------------------------------------- */
 
 static status allocate(cuda_model *m, size_t free_bytes, err *e) {
-    size_t need = m->weight_bytes + m->kv_bytes + m->work_bytes + 2 * (size_t)STAGE_BYTES;
+    size_t need = m->weight_bytes + m->kv_bytes + m->work_bytes + 2 * (size_t)STAGE_BYTES +
+                  (m->s.token ? (size_t)PLANES_BYTES : 0);
     log_info("cuda", "memory plan weights_mb=%zu kv_mb=%zu work_mb=%zu free_mb=%zu",
              m->weight_bytes >> 20, m->kv_bytes >> 20, m->work_bytes >> 20, free_bytes >> 20);
     if (need + HEADROOM > free_bytes) {
@@ -354,6 +422,7 @@ static status allocate(cuda_model *m, size_t free_bytes, err *e) {
     CU_TRY(e, cudaMalloc(&m->weights, m->weight_bytes));
     CU_TRY(e, cudaMalloc(&m->kv, m->kv_bytes));
     CU_TRY(e, cudaMalloc(&m->work, m->work_bytes));
+    if (m->s.token) CU_TRY(e, cudaMemsetAsync(m->weights, 0, m->weight_bytes, m->b->stream));
     CU_TRY(e, cudaMemsetAsync(m->kv, 0, m->kv_bytes, m->b->stream)); /* padding of heads stays 0 */
     CU_TRY(e, cudaMemsetAsync(m->work, 0, m->work_bytes, m->b->stream));
     arena_dev work = {m->work, 0};
@@ -374,6 +443,7 @@ static status open_stages(walk *w) {
         CU_TRY(w->e, cudaEventCreateWithFlags(&w->free_again[i], cudaEventDisableTiming));
         CU_TRY(w->e, cudaEventRecord(w->free_again[i], w->m->b->stream));
     }
+    if (w->s->token) CU_TRY(w->e, cudaMalloc(&w->planes, PLANES_BYTES));
     return OK;
 }
 
@@ -383,6 +453,7 @@ static void close_stages(walk *w) {
         if (w->stage[i]) cudaFree(w->stage[i]);
         if (w->free_again[i]) cudaEventDestroy(w->free_again[i]);
     }
+    if (w->planes) cudaFree(w->planes);
 }
 
 status cuda_model_open(cuda_model **out, cuda_backend *b, const k_model_options *opt, err *e) {
@@ -396,7 +467,7 @@ status cuda_model_open(cuda_model **out, cuda_backend *b, const k_model_options 
     m->ops = (dev_op *)xcalloc((size_t)opt->plan->n_ops, sizeof *m->ops);
     m->n_ops = opt->plan->n_ops;
 
-    status s = measure(m, opt, free_bytes, &w.mirrors, &w.file_bytes, e);
+    status s = measure(m, b, opt, free_bytes, &w.mirrors, &w.file_bytes, e);
     if (s == OK) s = allocate(m, free_bytes, e);
     if (s == OK) {
         w.m = m;
@@ -406,6 +477,7 @@ status cuda_model_open(cuda_model **out, cuda_backend *b, const k_model_options 
         w.weights.base = m->weights;
         s = open_stages(&w);
         if (s == OK) s = walk_plan(&w);
+        if (s == OK && m->s.token) s = cuda_token_build(m, e);
         cudaStreamSynchronize(b->stream);
         close_stages(&w);
     }
@@ -423,6 +495,7 @@ status cuda_model_open(cuda_model **out, cuda_backend *b, const k_model_options 
 
 void cuda_model_close(cuda_model *m) {
     if (!m) return;
+    cuda_token_free(m);
     cudaStreamSynchronize(m->b->stream);
     for (int i = 0; i < GRAPHS; i++) {
         if (m->graph[i]) cudaGraphExecDestroy(m->graph[i]);

@@ -11,6 +11,8 @@ typedef struct {
     cudaStream_t stream;
     gemm *products;
     int sms, device, cc; /* cc: compute capability, 90 for 9.0 */
+    size_t smem_max;     /* of a CTA */
+    bool cooperative;
     bool dead;           /* a CUDA call failed: every later call says so */
 } cuda_backend;
 
@@ -26,6 +28,7 @@ typedef struct {
     float scale, softcap;
     wmat w[3];
     const float *bias[3];
+    const float *strip_bias[3]; /* token kernel: where the order of strips is another */
     rope_dev rope;
     kv_dev kv;
     int act, window;
@@ -40,6 +43,9 @@ typedef struct {
     int tiles_max, tiles_row; /* tiles of a whole prefill batch; of one row */
     int splits, kv_pages, n_kv_layers;
     size_t scratch_halves; /* largest mirror that is made per use; 0: all resident */
+    bool token;            /* decode by the token kernel */
+    int token_chunks;      /* widest input, with room for the padding of a tile */
+    int n_ops;
 } dev_shape;
 
 typedef struct {
@@ -47,7 +53,8 @@ typedef struct {
     __half *h, *q, *att, *gu, *u, *scratch;
     uint8_t *act_q;
     size_t act_stride;
-    int *tickets; /* attention cells, then one per row for top_one */
+    int *tickets, *top_tickets; /* attention cells; one per row for top_one */
+    uint8_t *token_ops, *token_segs, *token_bars, *token_h, *token_att;
     top_one *top_cells;
     float2 *many_cells, *many;
     int *step; /* device copy of the step block */
@@ -77,6 +84,7 @@ typedef struct {
     int *want_rows;                /* host: batch row of each wanted row */
     int n_want, head_group;        /* head_group: which 8 wanted rows w.logits holds; -1: none */
     bool gemm_only;                /* float weights: no int8 path */
+    struct token_state *token;     /* NULL: decode by the launch path */
     int last_n;
 } cuda_model;
 
@@ -86,6 +94,17 @@ void *arena_take(arena_dev *a, size_t bytes);
 status cuda_model_open(cuda_model **out, cuda_backend *b, const k_model_options *opt, err *e);
 void cuda_model_close(cuda_model *m);
 k_memory cuda_model_measure(const cuda_backend *b, const k_model_options *opt);
+
+/* token_plan.cu: decode by one kernel a step (token.cu). */
+typedef struct token_state token_state;
+bool cuda_token_fits(const cuda_backend *b, const k_model_options *opt);
+int cuda_token_parts(int kv_pages);
+status cuda_token_build(cuda_model *m, err *e);
+void cuda_token_free(cuda_model *m);
+status cuda_token_step(cuda_model *m, const k_batch *batch, err *e);
+status cuda_token_head(cuda_model *m, const int *rows, int n, err *e);
+size_t cuda_token_op_bytes(void);
+size_t cuda_token_seg_bytes(void);
 
 /* forward.cu */
 status cuda_model_forward(cuda_model *m, const k_batch *batch, err *e);

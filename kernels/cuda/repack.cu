@@ -4,7 +4,7 @@
  * One thread per chunk of 32 columns: this moves each weight once, at memory speed, and never
  * again. Block facts: kernels/blocks.h and the GGUF specification.
  */
-#include "kernels/cuda/formats.cuh"
+#include "kernels/cuda/strips.cuh"
 
 wfmt cuda_format(k_type t) {
     switch (t) {
@@ -284,7 +284,7 @@ static __global__ void to_f16_kernel(wmat w, __half *dst, int dst_stride) {
     if (i >= (size_t)w.rows * w.chunks) return;
     int row = (int)(i / w.chunks), c = (int)(i % w.chunks);
     float v[32];
-    wvalues_any(v, w, row, c);
+    weight_values(v, w, row, c);
     __half2 packed[16];
     for (int k = 0; k < 16; k++)
         packed[k] = __floats2half2_rn(v[2 * k], v[2 * k + 1]);

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* The token kernel: a whole step of 1 to 8 rows in one launch (token.cu says how and why).  Here is
+ * what its host side (token_plan.cu) and its device files share. */
+#include "kernels/cuda/model.cuh"
+
+enum {
+    TOKEN_WARPS_LOG = 4,
+    TOKEN_WARPS = 1 << TOKEN_WARPS_LOG,
+    TOKEN_THREADS = TOKEN_WARPS * 32,
+    TOKEN_ROWS = 8,
+    TOKEN_SLOTS_MAX = 8,
+    TOKEN_DIM_MAX = 8192,   /* a thread keeps at most 16 of the norm's weights */
+    TOKEN_SEGS_MAX = 640,   /* matrices of a model: their table lies in shared memory */
+    TOKEN_PAGES_MAX = 2048, /* pages of the KV cache */
+};
+
+/* A matrix as the weight stream sees it.  Its strips are dealt out in units of `abreast` strips,
+ * unit u to CTA (u + shift) mod CTAs; `split` warps share a strip, each a range of its tiles.  Both
+ * are powers of two, kept as exponents: divisions would stand in the chain of every phase. */
+typedef struct {
+    const uint8_t *base;
+    int units, strips;
+    uint16_t tiles, tile_bytes, shift;
+    uint8_t split_log, fmt;
+} token_seg;
+
+static __host__ __device__ inline int seg_abreast_log(const token_seg &s) {
+    return TOKEN_WARPS_LOG - s.split_log;
+}
+
+typedef struct {
+    k_op_kind kind;
+    int seg, segs; /* QKV: three, else one */
+    int in_chunks; /* width of the input in chunks */
+    int rows;      /* ATTN_OUT, FFN_DOWN, HEAD: rows of the matrix (the last strip may be padded) */
+    norm_dev norm;
+    float scale, softcap;
+    const float *bias[3]; /* in strip order; GATE_UP: [0] for both */
+    rope_dev rope;
+    kv_dev kv;
+    int act, window;
+} token_op;
+
+/* int8 activations of up to 8 rows in global memory: for each chunk the B fragments of
+ * mma.m16n8k32 (8 bytes a lane: row lane / 4, columns 4t and 16 + 4t) and a float4 a row {scale;
+ * sums of the first half, the second half and both, times the scale}. */
+typedef struct {
+    uint2 *frag;  /* [chunks][32] */
+    float4 *meta; /* [chunks][8] */
+} token_act;
+
+typedef struct {
+    const token_op *ops;
+    const token_seg *segs;
+    int n_segs; /* of the model */
+    int first, last; /* ops of this launch: [first, last) */
+    int seg0, seg1;  /* segments of this launch */
+    int n, n_want;
+    int token[TOKEN_ROWS], pos[TOKEN_ROWS], seq[TOKEN_ROWS], want[TOKEN_ROWS];
+    const int *pages;
+    int pages_stride;
+    wmat embed;
+    float embed_scale;
+    float *x;
+    int dim, vocab;
+    float one_by_dim;
+    token_act h, att; /* norm's output for several rows; attention's and gate's output */
+    __half *q;
+    float *logits, *part;
+    int part_cells; /* parts that `part` has room for, per row, KV head and tile */
+    int *ticket;
+    unsigned *bar, *bar_other; /* this launch's barrier counter, and the next one's */
+    int slot_bytes, slots;
+    int act_bytes, stage_chunks; /* activations in shared memory; chunks of 8 rows that fit */
+} token_args;
+
+/* Pages of one part of a row's attention: few while that keeps all CTAs busy. */
+static __host__ __device__ inline int token_part_pages(int pages) {
+    return pages <= 512 ? 4 : 8;
+}
+
+/* token.cu */
+cudaError_t cuda_token_launch(cudaStream_t st, const token_args *a, int ctas, size_t smem,
+                              unsigned formats);
+size_t cuda_token_static_smem(void);

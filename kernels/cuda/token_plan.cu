@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Host side of the token kernel: which models it takes, how their matrices are dealt out, and the
+ * launch of a step. */
+#include "kernels/cuda/strips.cuh"
+#include "kernels/cuda/token.cuh"
+
+struct token_state {
+    token_args args; /* what stays the same from step to step */
+    size_t smem;
+    unsigned formats; /* bit per wfmt */
+    unsigned turn; /* which of the two barrier counters comes next */
+    int ops_body, segs_body; /* without the head */
+};
+
+/* ---- which models ---------------------------------------------------------------------------- */
+
+static bool has_strips(const k_tensor *t) {
+    return t->rows == 0 || strip_tile_size(cuda_format(t->type)).chunks > 0;
+}
+
+static bool op_fits(const k_op *op, const k_plan *p) {
+    for (int i = 0; i < 3; i++) {
+        if (!has_strips(&op->w[i])) return false;
+    }
+    if (op->q_norm.weight.rows || op->k_norm.weight.rows) return false;
+    bool post = op->kind == OP_ATTN_OUT || op->kind == OP_FFN_DOWN;
+    if (post && op->norm.weight.rows) return false;
+    if (op->kind == OP_GATE_UP) {
+        bool gated = op->w[0].rows && op->w[0].type == op->w[1].type;
+        if (!gated || op->bias[0].rows || op->bias[1].rows) return false;
+    }
+    return op->kind != OP_HEAD || !op->bias[0].rows || p->vocab % STRIP == 0;
+}
+
+/* True where the token kernel runs this model; the launch path takes the others. */
+bool cuda_token_fits(const cuda_backend *b, const k_model_options *opt) {
+    const k_plan *p = opt->plan;
+    const char *wanted = getenv("INLINED_CUDA_TOKEN"); /* "0": for tests of the launch path */
+    if (b->cc < 90 || !b->cooperative || (wanted && strcmp(wanted, "0") == 0)) return false;
+    if (p->dim > TOKEN_DIM_MAX || opt->kv_pages > TOKEN_PAGES_MAX) return false;
+    if (cuda_head_dim_padded(p->head_dim) != p->head_dim) return false;
+    int segs = 0;
+    for (int i = 0; i < p->n_ops; i++) {
+        if (!op_fits(&p->ops[i], p)) return false;
+        segs += p->ops[i].kind == OP_QKV ? 3 : 1;
+    }
+    return segs <= TOKEN_SEGS_MAX;
+}
+
+/* Parts that a row's attention may be cut into. */
+int cuda_token_parts(int kv_pages) {
+    int all = (kv_pages + token_part_pages(kv_pages) - 1) / token_part_pages(kv_pages);
+    return MAX(all, MIN((kv_pages + 3) / 4, 128));
+}
+
+/* ---- sizes ---------------------------------------------------------------------------------- */
+
+static int padded_chunks(const wmat *w) {
+    return w->tiles * strip_tile_size(w->fmt).chunks;
+}
+
+static int attend_bytes(int hd, int kv_pages, int parts) {
+    int tokens = token_part_pages(kv_pages) * K_PAGE_TOKENS;
+    int scores = tokens * 4 + (tokens + 8) * 2, merge = parts * 4;
+    return STRIP * (2 * 4 + hd * 4 + MAX(scores, merge));
+}
+
+/* Shared memory: activations first, the rings take what is left.  False: too little. */
+static bool share_memory(cuda_model *m, token_state *t, int widest, int dim_chunks) {
+    token_args *a = &t->args;
+    int many = TOKEN_ROWS * 48;
+    a->act_bytes = MAX(widest * 48, attend_bytes(m->s.hd, m->s.kv_pages, m->s.splits));
+    a->act_bytes = MAX(a->act_bytes, dim_chunks * many);
+    a->act_bytes = (a->act_bytes + 127) / 128 * 128;
+    a->stage_chunks = a->act_bytes / many;
+    size_t segs = ((size_t)a->n_segs * sizeof(token_seg) + 127) / 128 * 128;
+    size_t fixed = cuda_token_static_smem() + segs + (size_t)a->act_bytes;
+    if (fixed >= m->b->smem_max) return false;
+    size_t left = m->b->smem_max - fixed;
+    a->slots = (int)MIN(left / TOKEN_WARPS / (size_t)a->slot_bytes, (size_t)TOKEN_SLOTS_MAX);
+    t->smem = (size_t)TOKEN_WARPS * (size_t)a->slots * (size_t)a->slot_bytes +
+              (size_t)a->act_bytes + segs;
+    return a->slots >= 2;
+}
+
+/* Warps that share a strip of the head: whatever leaves the fewest strips to the busiest CTA. */
+static int head_split(int strips, int ctas) {
+    int best = 2, least = INT32_MAX;
+    for (int split = 2; split <= 8; split *= 2) {
+        int abreast = TOKEN_WARPS / split, units = (strips + abreast - 1) / abreast;
+        int busiest = (units + ctas - 1) / ctas * abreast;
+        if (busiest < least) least = busiest, best = split;
+    }
+    return best;
+}
+
+static token_seg deal_out(const wmat *w, k_op_kind kind, int rows, int ctas, int *shift) {
+    token_seg s;
+    memset(&s, 0, sizeof s);
+    s.base = w->q;
+    s.strips = (rows + STRIP - 1) / STRIP;
+    s.tiles = (uint16_t)w->tiles;
+    s.tile_bytes = (uint16_t)strip_tile_size(w->fmt).bytes;
+    s.fmt = (uint8_t)w->fmt;
+    int split = kind == OP_GATE_UP ? 4 : kind == OP_HEAD ? head_split(s.strips, ctas) : TOKEN_WARPS;
+    while (1 << s.split_log < split)
+        s.split_log++;
+    s.units = (s.strips + TOKEN_WARPS / split - 1) / (TOKEN_WARPS / split);
+    s.shift = (uint16_t)*shift;
+    *shift = (*shift + s.units) % ctas; /* the next matrix starts where this one ends */
+    return s;
+}
+
+/* ---- building -------------------------------------------------------------------------------- */
+
+static void fill_op(token_op *t, const dev_op *op) {
+    memset(t, 0, sizeof *t);
+    t->kind = op->kind;
+    t->norm = op->norm;
+    t->scale = op->scale;
+    t->softcap = op->softcap;
+    for (int i = 0; i < 3; i++)
+        t->bias[i] = op->strip_bias[i] ? op->strip_bias[i] : op->bias[i];
+    t->rope = op->rope;
+    t->kv = op->kv;
+    t->act = op->act;
+    t->window = op->window;
+    t->rows = op->w[0].rows;
+}
+
+static void fill_args(cuda_model *m, token_args *a, int n_segs) {
+    const dev_work *w = &m->w;
+    memset(a, 0, sizeof *a);
+    a->ops = (const token_op *)w->token_ops;
+    a->segs = (const token_seg *)w->token_segs;
+    a->n_segs = n_segs;
+    a->pages = w->step + m->at.pages;
+    a->pages_stride = m->s.kv_pages;
+    a->embed = m->ops[0].w[0];
+    a->embed_scale = m->ops[0].scale;
+    a->x = w->x;
+    a->dim = m->s.dim;
+    a->one_by_dim = 1.0f / (float)m->s.dim;
+    a->vocab = m->s.vocab;
+    a->h.frag = (uint2 *)w->token_h;
+    a->h.meta = (float4 *)(w->token_h + (size_t)m->s.token_chunks * 256);
+    a->att.frag = (uint2 *)w->token_att;
+    a->att.meta = (float4 *)(w->token_att + (size_t)m->s.token_chunks * 256);
+    a->q = w->q;
+    a->logits = w->logits;
+    a->part = w->part;
+    a->part_cells = m->s.splits;
+    a->ticket = w->tickets;
+}
+
+/* Deals out every matrix of the model; the tables go to the device. */
+status cuda_token_build(cuda_model *m, err *e) {
+    token_state *t = (token_state *)xcalloc(1, sizeof *t);
+    token_op *ops = (token_op *)xcalloc((size_t)m->n_ops, sizeof *ops);
+    token_seg *segs = (token_seg *)xcalloc((size_t)m->n_ops * 3, sizeof *segs);
+    int n = 0, shift = 0, slot = 0, widest = 0, dim_chunks = 0;
+    m->token = t;
+    t->formats = 1u << m->ops[0].w[0].fmt;
+    for (int i = 0; i < m->n_ops; i++) {
+        const dev_op *op = &m->ops[i];
+        fill_op(&ops[i], op);
+        ops[i].seg = n;
+        if (op->kind == OP_EMBED || op->kind == OP_ATTEND) continue;
+        if (op->kind == OP_HEAD) t->segs_body = n;
+        int count = op->kind == OP_QKV ? 3 : 1;
+        ops[i].segs = count;
+        for (int k = 0; k < count; k++) {
+            int rows = op->kind == OP_GATE_UP ? 2 * op->w[0].rows : op->w[k].rows;
+            segs[n] = deal_out(&op->w[k], op->kind, rows, m->b->sms, &shift);
+            slot = MAX(slot, (int)segs[n].tile_bytes);
+            t->formats |= 1u << segs[n].fmt;
+            n++;
+            ops[i].in_chunks = MAX(ops[i].in_chunks, padded_chunks(&op->w[k]));
+        }
+        widest = MAX(widest, ops[i].in_chunks);
+        bool normed = op->kind == OP_QKV || op->kind == OP_GATE_UP;
+        if (normed) dim_chunks = MAX(dim_chunks, ops[i].in_chunks);
+    }
+    t->ops_body = m->n_ops - 1;
+    fill_args(m, &t->args, n);
+    t->args.slot_bytes = slot;
+    status s = OK;
+    if (!share_memory(m, t, widest, dim_chunks) && !share_memory(m, t, widest, 0))
+        s = err_set(e, ERR_LIMIT, "the device has too little shared memory for rows of %d columns",
+                    widest * CHUNK);
+    cudaError_t code = cudaMemcpy(m->w.token_ops, ops, (size_t)m->n_ops * sizeof *ops,
+                                  cudaMemcpyHostToDevice);
+    if (code == cudaSuccess)
+        code = cudaMemcpy(m->w.token_segs, segs, (size_t)n * sizeof *segs, cudaMemcpyHostToDevice);
+    if (s == OK && code != cudaSuccess) s = cuda_fail(e, code, "tables", __FILE__, __LINE__);
+    xfree(ops);
+    xfree(segs);
+    return s;
+}
+
+void cuda_token_free(cuda_model *m) {
+    xfree(m->token);
+    m->token = NULL;
+}
+
+size_t cuda_token_op_bytes(void) {
+    return sizeof(token_op);
+}
+
+size_t cuda_token_seg_bytes(void) {
+    return sizeof(token_seg);
+}
+
+/* ---- steps ----------------------------------------------------------------------------------- */
+
+static status launch(cuda_model *m, token_args *a, err *e) {
+    token_state *t = m->token;
+    unsigned *bars = (unsigned *)m->w.token_bars; /* 128 bytes apart */
+    a->bar = bars + 32 * (t->turn & 1);
+    a->bar_other = bars + 32 * (~t->turn & 1);
+    t->turn++;
+    CU_TRY(e, cuda_token_launch(m->b->stream, a, m->b->sms, t->smem, t->formats));
+    if (a->n_want == 0) return OK;
+    launch_ctx l = {m->b->stream, false};
+    CU_TRY(e, cuda_top_one(&l, m->w.logits, a->n_want, m->s.vocab, m->s.vocab, m->w.top_cells,
+                           m->w.top_tickets, m->top_dev));
+    return OK;
+}
+
+/* The rows of a batch of at most TOKEN_ROWS; page tables are on the device already. */
+status cuda_token_step(cuda_model *m, const k_batch *b, err *e) {
+    token_args a = m->token->args;
+    a.n = b->n;
+    a.n_want = m->n_want;
+    for (int i = 0; i < b->n; i++) {
+        a.token[i] = b->token[i];
+        a.pos[i] = b->pos[i];
+        a.seq[i] = b->seq[i];
+    }
+    for (int i = 0; i < m->n_want; i++)
+        a.want[i] = m->want_rows[i];
+    a.last = m->n_want ? m->n_ops : m->token->ops_body;
+    a.seg1 = m->n_want ? a.n_segs : m->token->segs_body;
+    return launch(m, &a, e);
+}
+
+/* Only the head, for n rows of x. */
+status cuda_token_head(cuda_model *m, const int *rows, int n, err *e) {
+    token_args a = m->token->args;
+    a.n = a.n_want = n;
+    for (int i = 0; i < n; i++)
+        a.want[i] = rows[i];
+    a.first = m->token->ops_body;
+    a.last = m->n_ops;
+    a.seg0 = m->token->segs_body;
+    a.seg1 = a.n_segs;
+    return launch(m, &a, e);
+}

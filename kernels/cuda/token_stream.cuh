@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* The weight stream of the token kernel and the products that consume it.
+ *
+ * Every warp has its own ring of tiles in shared memory, filled by bulk copies.  Which tiles a warp
+ * will need, over all layers, is known before the kernel starts: so its ring runs ahead of the
+ * arithmetic, through barriers and phases, and the memory never waits for them.
+ *
+ * Products go through mma.m16n8k32 (int8): 16 rows of a strip by 8 columns of activations.
+ *   several rows   column n is activation row n
+ *   one row        column 2j is chunk j of four chunks: four products into one accumulator leave
+ *                  the sums of chunk t in lane t of each quad, which then scales only that chunk
+ * The sum of a row is, in both, over four classes of chunks (number modulo 4), each in ascending
+ * order, then (0 + 1) + (2 + 3): a row has the same bits alone or among eight.
+ */
+#include "kernels/cuda/strips.cuh"
+#include "kernels/cuda/token.cuh"
+
+/* ---- mbarrier and bulk copy ------------------------------------------------------------------ */
+
+static __device__ __forceinline__ uint32_t smem_at(const void *p) {
+    return (uint32_t)__cvta_generic_to_shared(p);
+}
+
+/* policy: weights pass through, they must not push activations out of L2. */
+static __device__ __forceinline__ void bulk_load(uint8_t *to, const uint8_t *from, uint32_t bytes,
+                                                 uint64_t *full, uint64_t policy) {
+#if __CUDA_ARCH__ >= 900
+    asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(smem_at(full)),
+                 "r"(bytes)
+                 : "memory");
+    asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint "
+                 "[%0], [%1], %2, [%3], %4;" ::"r"(smem_at(to)),
+                 "l"(from), "r"(bytes), "r"(smem_at(full)), "l"(policy)
+                 : "memory");
+#endif
+}
+
+static __device__ __forceinline__ void wait_full(uint64_t *full, uint32_t parity) {
+#if __CUDA_ARCH__ >= 900
+    uint32_t done = 0;
+    while (!done) {
+        asm volatile("{ .reg .pred p; mbarrier.try_wait.parity.shared::cta.b64 p, [%1], %2; "
+                     "selp.u32 %0, 1, 0, p; }"
+                     : "=r"(done)
+                     : "r"(smem_at(full)), "r"(parity)
+                     : "memory");
+    }
+#endif
+}
+
+/* ---- who reads which tiles ------------------------------------------------------------------- */
+
+static __device__ __forceinline__ int first_unit(const token_seg &s) {
+    int u = (int)blockIdx.x - s.shift;
+    return u < 0 ? u + (int)gridDim.x : u;
+}
+
+typedef struct {
+    int strip, tile, count; /* count 0: this warp has nothing in this unit */
+} tile_range;
+
+static __device__ __forceinline__ tile_range range_of(const token_seg &s, int unit) {
+    int warp = threadIdx.x >> 5, part = warp & ((1 << s.split_log) - 1);
+    tile_range r;
+    r.strip = (unit << seg_abreast_log(s)) + (warp >> s.split_log);
+    r.tile = part * s.tiles >> s.split_log;
+    r.count = r.strip < s.strips ? ((part + 1) * s.tiles >> s.split_log) - r.tile : 0;
+    return r;
+}
+
+typedef struct {
+    uint8_t *ring;
+    uint64_t *full;
+    uint32_t slot, parity;
+    /* lane 0: what is fetched next */
+    const uint8_t *from;
+    uint64_t policy;
+    uint32_t bytes; /* of a tile */
+    int left, unit, seg, seg_end;
+} stream;
+
+/* Moves to the next tiles of this warp; left stays 0 at the end. */
+static __device__ __forceinline__ void stream_seek(stream &st, const token_seg *segs) {
+    while (st.left == 0 && st.seg < st.seg_end) {
+        st.unit = st.unit < 0 ? first_unit(segs[st.seg]) : st.unit + (int)gridDim.x;
+        if (st.unit >= segs[st.seg].units) {
+            st.seg++;
+            st.unit = -1;
+            continue;
+        }
+        const token_seg &s = segs[st.seg];
+        tile_range r = range_of(s, st.unit);
+        st.left = r.count;
+        st.bytes = s.tile_bytes;
+        st.from = s.base + (size_t)(r.strip * s.tiles + r.tile) * st.bytes;
+    }
+}
+
+/* Lane 0 only: fetches one tile into a slot. */
+static __device__ __forceinline__ void stream_fetch(stream &st, const token_seg *segs,
+                                                    const token_args &a, uint32_t slot) {
+    if (st.left == 0) stream_seek(st, segs);
+    if (st.left == 0) return;
+    bulk_load(st.ring + slot * (uint32_t)a.slot_bytes, st.from, st.bytes, st.full + slot,
+              st.policy);
+    st.from += st.bytes;
+    st.left--;
+}
+
+static __device__ __forceinline__ void stream_open(stream &st, const token_seg *segs,
+                                                   const token_args &a, uint8_t *ring,
+                                                   uint64_t *full) {
+    st.ring = ring;
+    st.full = full;
+    st.slot = st.parity = 0;
+    st.from = NULL;
+    st.left = 0;
+    st.unit = -1;
+    st.seg = a.seg0;
+    st.seg_end = a.seg1;
+    st.bytes = 0;
+#if __CUDA_ARCH__ >= 900
+    asm("createpolicy.fractional.L2::evict_first.b64 %0, 1.0;" : "=l"(st.policy));
+    if ((threadIdx.x & 31) == 0) {
+        for (int i = 0; i < a.slots; i++)
+            asm volatile("mbarrier.init.shared::cta.b64 [%0], 1;" ::"r"(smem_at(full + i)));
+        asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
+        asm volatile("fence.proxy.async;" ::: "memory");
+        for (int i = 0; i < a.slots; i++)
+            stream_fetch(st, segs, a, (uint32_t)i);
+    }
+#endif
+    __syncwarp();
+}
+
+static __device__ __forceinline__ const uint8_t *stream_tile(const stream &st,
+                                                             const token_args &a) {
+    wait_full(st.full + st.slot, st.parity);
+    return st.ring + st.slot * (uint32_t)a.slot_bytes;
+}
+
+static __device__ __forceinline__ void stream_next(stream &st, const token_seg *segs,
+                                                   const token_args &a) {
+    __syncwarp(); /* all lanes have read the tile */
+    if ((threadIdx.x & 31) == 0) stream_fetch(st, segs, a, st.slot);
+    if (++st.slot == (uint32_t)a.slots) {
+        st.slot = 0;
+        st.parity ^= 1;
+    }
+}
+
+/* ---- products -------------------------------------------------------------------------------- */
+
+template <bool UNSIGNED>
+static __device__ __forceinline__ void mma_k32(int c[4], const uint32_t a[4], uint32_t b0,
+                                               uint32_t b1) {
+    if (UNSIGNED) {
+        asm("mma.sync.aligned.m16n8k32.row.col.s32.u8.s8.s32 "
+            "{%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+            : "+r"(c[0]), "+r"(c[1]), "+r"(c[2]), "+r"(c[3])
+            : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+    } else {
+        asm("mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 "
+            "{%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+            : "+r"(c[0]), "+r"(c[1]), "+r"(c[2]), "+r"(c[3])
+            : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+    }
+}
+
+/* A registers of two neighbouring chunks (pair: which two of the tile). */
+template <int FMT>
+static __device__ __forceinline__ void two_chunks(uint32_t a[2][4], const uint8_t *tile, int pair) {
+    typedef tile_of<FMT> T;
+    int lane = threadIdx.x & 31;
+    if (T::bytes8) {
+#pragma unroll
+        for (int k = 0; k < 2; k++) {
+            uint4 q = *(const uint4 *)(tile + (2 * pair + k) * 512 + lane * 16);
+            a[k][0] = q.x, a[k][1] = q.y, a[k][2] = q.z, a[k][3] = q.w;
+        }
+        return;
+    }
+    uint4 q4 = *(const uint4 *)(tile + pair * 512 + lane * 16);
+    const uint32_t q[4] = {q4.x, q4.y, q4.z, q4.w};
+#pragma unroll
+    for (int r = 0; r < 4; r++) {
+        a[0][r] = q[r] & 0x0f0f0f0f;
+        a[1][r] = T::by_16 ? q[r] & 0xf0f0f0f0 : q[r] >> 4 & 0x0f0f0f0f;
+    }
+    if (T::five) {
+        uint32_t h = *(const uint32_t *)(tile + T::h_at + pair * T::h_pair + lane * 4);
+#pragma unroll
+        for (int r = 0; r < 4; r++) {
+            a[0][r] |= (h >> r & 0x01010101) << 4;
+            a[1][r] |= (h >> (4 + r) & 0x01010101) << 4;
+        }
+    }
+    if (T::halves) {
+        uint2 h = *(const uint2 *)(tile + T::h_at + pair * T::h_pair + lane * 8);
+#pragma unroll
+        for (int r = 0; r < 4; r++) {
+            a[0][r] |= (h.x >> (2 * r) & 0x03030303) << 4;
+            a[1][r] |= (h.y >> (2 * r) & 0x03030303) << 4;
+        }
+    }
+}
+
+/* value = a * q + b of chunk j, for rows g (index 0) and g + 8 (1); halves: a of the first and
+ * second 16 columns are a[row], a[2 + row], and b likewise. */
+typedef struct {
+    float a[4], b[4];
+} two_scales;
+
+/* The factors of a tile that all its chunks share. */
+template <int FMT>
+static __device__ __forceinline__ float4 tile_factors(const uint8_t *tile) {
+    typedef tile_of<FMT> T;
+    int g = (threadIdx.x & 31) >> 2;
+    if (!T::k_quant) return make_float4(0, 0, 0, 0);
+    uint32_t low = *(const uint32_t *)(tile + T::d_at + g * T::d_cell), high = low >> 16;
+    if (T::halves) return make_float4(half_bits(low & 0xffff), half_bits(high), 0, 0);
+    uint32_t next = *(const uint32_t *)(tile + T::d_at + g * T::d_cell + 4);
+    return make_float4(half_bits(low & 0xffff), half_bits(next & 0xffff), half_bits(high),
+                       half_bits(next >> 16));
+}
+
+template <int FMT>
+static __device__ __forceinline__ void chunk_scales(two_scales &s, const uint8_t *cell, int j,
+                                                    const float4 &d) {
+    typedef tile_of<FMT> T;
+    uint32_t v = *(const uint32_t *)cell;
+    if (T::halves) {
+        s.a[0] = __fmul_rn(d.x, (float)(int8_t)v);
+        s.a[2] = __fmul_rn(d.x, (float)(int8_t)(v >> 8));
+        s.a[1] = __fmul_rn(d.y, (float)(int8_t)(v >> 16));
+        s.a[3] = __fmul_rn(d.y, (float)(int8_t)(v >> 24));
+#pragma unroll
+        for (int i = 0; i < 4; i++)
+            s.b[i] = -32 * s.a[i];
+        return;
+    }
+    if (T::k_quant) {
+        s.a[0] = __fmul_rn(d.x, (float)(v & 0xff));
+        s.a[1] = __fmul_rn(d.y, (float)(v >> 8 & 0xff));
+        s.b[0] = __fmul_rn(-d.z, (float)(v >> 16 & 0xff));
+        s.b[1] = __fmul_rn(-d.w, (float)(v >> 24));
+    } else {
+        s.a[0] = half_bits(v & 0xffff), s.a[1] = half_bits(v >> 16);
+        s.b[0] = s.b[1] = 0;
+        if (FMT == FMT_Q4_0) s.b[0] = -8 * s.a[0], s.b[1] = -8 * s.a[1];
+        if (FMT == FMT_Q5_0) s.b[0] = -16 * s.a[0], s.b[1] = -16 * s.a[1];
+        if (T::minimum) {
+            uint32_t m = *(const uint32_t *)(cell + 4);
+            s.b[0] = half_bits(m & 0xffff), s.b[1] = half_bits(m >> 16);
+        }
+    }
+    if (T::by_16) { /* the second chunk of two is multiplied as 16 times its value */
+        float f = j & 1 ? 0.0625f : 1.0f;
+        s.a[0] *= f, s.a[1] *= f;
+    }
+}
+
+/* acc += (a dot) scale + b sum, in the one order that every path uses. */
+static __device__ __forceinline__ float add_chunk(float acc, float a, int dot, float scale, float b,
+                                                  float sum, bool offset) {
+    acc = __fmaf_rn((float)dot, __fmul_rn(a, scale), acc);
+    return offset ? __fmaf_rn(b, sum, acc) : acc;
+}
+
+/* Activations as the products read them, in shared or global memory. */
+typedef struct {
+    const uint2 *frag;
+    const float4 *meta;
+} act_view;
+
+/* Four chunks of one activation row: frag [chunks][4], meta [chunks]. */
+template <int FMT>
+static __device__ __forceinline__ void group_one(float acc[2], const uint8_t *tile, int group,
+                                                 const act_view &x, int chunk, const float4 &d) {
+    typedef tile_of<FMT> T;
+    int lane = threadIdx.x & 31, g = lane >> 2, t = lane & 3, own = g >> 1;
+    uint2 b = x.frag[(chunk + own) * 4 + t];
+    if (T::halves)
+        (g & 1 ? b.x : b.y) = 0;
+    else if (g & 1)
+        b.x = b.y = 0;
+    int c[4] = {0, 0, 0, 0};
+#pragma unroll
+    for (int pair = 0; pair < 2; pair++) {
+        uint32_t a[2][4];
+        two_chunks<FMT>(a, tile, 2 * group + pair);
+#pragma unroll
+        for (int k = 0; k < 2; k++) {
+            bool mine = own == 2 * pair + k;
+            mma_k32<!T::bytes8>(c, a[k], mine ? b.x : 0, mine ? b.y : 0);
+        }
+    }
+    float4 m = x.meta[chunk + t];
+    two_scales s;
+    chunk_scales<FMT>(s, tile + T::s_at + group * T::s_group + lane * T::s_cell, t, d);
+    constexpr bool offset = FMT != FMT_Q8_0;
+#pragma unroll
+    for (int r = 0; r < 2; r++) {
+        if (T::halves) {
+            acc[r] = add_chunk(acc[r], s.a[r], c[2 * r], m.x, s.b[r], m.y, true);
+            acc[r] = add_chunk(acc[r], s.a[2 + r], c[2 * r + 1], m.x, s.b[2 + r], m.z, true);
+        } else {
+            acc[r] = add_chunk(acc[r], s.a[r], c[2 * r], m.x, s.b[r], m.w, offset);
+        }
+    }
+}
+
+/* One half of 16 columns. */
+static __device__ __forceinline__ void mma_k16(int c[4], uint32_t a0, uint32_t a1, uint32_t b) {
+    asm("mma.sync.aligned.m16n8k16.row.col.s32.u8.s8.s32 "
+        "{%0,%1,%2,%3}, {%4,%5}, {%6}, {%0,%1,%2,%3};"
+        : "+r"(c[0]), "+r"(c[1]), "+r"(c[2]), "+r"(c[3])
+        : "r"(a0), "r"(a1), "r"(b));
+}
+
+/* Four chunks of eight activation rows: acc[class][4] are (row g, columns 2t, 2t + 1), then those
+ * of row g + 8. */
+template <int FMT>
+static __device__ __forceinline__ void group_many(float acc[4][4], const uint8_t *tile, int group,
+                                                  const act_view &x, int chunk, const float4 &d) {
+    typedef tile_of<FMT> T;
+    int lane = threadIdx.x & 31, g = lane >> 2, t = lane & 3;
+    constexpr bool offset = FMT != FMT_Q8_0;
+#pragma unroll
+    for (int pair = 0; pair < 2; pair++) {
+        uint32_t a[2][4];
+        two_chunks<FMT>(a, tile, 2 * group + pair);
+#pragma unroll
+        for (int k = 0; k < 2; k++) {
+            const int j = 2 * pair + k;
+            uint2 b = x.frag[(size_t)(chunk + j) * 32 + lane];
+            const float4 *meta = x.meta + (size_t)(chunk + j) * TOKEN_ROWS + 2 * t;
+            const float4 m[2] = {meta[0], meta[1]};
+            two_scales s;
+            chunk_scales<FMT>(s, tile + T::s_at + group * T::s_group + (g * 4 + j) * T::s_cell, j,
+                              d);
+            int c[4] = {0, 0, 0, 0}, e[4] = {0, 0, 0, 0};
+            if (T::halves) {
+                mma_k16(c, a[k][0], a[k][1], b.x);
+                mma_k16(e, a[k][2], a[k][3], b.y);
+            } else {
+                mma_k32<!T::bytes8>(c, a[k], b.x, b.y);
+            }
+#pragma unroll
+            for (int i = 0; i < 4; i++) {
+                int r = i >> 1, n = i & 1;
+                float v = acc[j][i];
+                if (T::halves) {
+                    v = add_chunk(v, s.a[r], c[i], m[n].x, s.b[r], m[n].y, true);
+                    v = add_chunk(v, s.a[2 + r], e[i], m[n].x, s.b[2 + r], m[n].z, true);
+                } else {
+                    v = add_chunk(v, s.a[r], c[i], m[n].x, s.b[r], m[n].w, offset);
+                }
+                acc[j][i] = v;
+            }
+        }
+    }
+}
+
+/* This warp's tiles of one unit; the sums of its rows go to sums[16] (one row) or sums[16][8]. */
+template <int FMT, bool ONE>
+static __device__ __forceinline__ void strip_products(stream &st, const token_seg *segs,
+                                                   const token_args &a, tile_range range,
+                                                   act_view x, float *sums) {
+    typedef tile_of<FMT> T;
+    int lane = threadIdx.x & 31, g = lane >> 2, t = lane & 3;
+    float acc[ONE ? 1 : 4][4] = {};
+#pragma unroll 1
+    for (int i = 0; i < range.count; i++) {
+        const uint8_t *tile = stream_tile(st, a);
+        float4 d = tile_factors<FMT>(tile);
+#pragma unroll
+        for (int group = 0; group < T::groups; group++) {
+            int chunk = (range.tile + i) * T::chunks + group * GROUP_CHUNKS;
+            if constexpr (ONE)
+                group_one<FMT>(acc[0], tile, group, x, chunk, d);
+            else
+                group_many<FMT>(acc, tile, group, x, chunk, d);
+        }
+        stream_next(st, segs, a);
+    }
+    if (ONE) {
+#pragma unroll
+        for (int r = 0; r < 2; r++) {
+            acc[0][r] += __shfl_xor_sync(0xffffffffu, acc[0][r], 1);
+            acc[0][r] += __shfl_xor_sync(0xffffffffu, acc[0][r], 2);
+            if (t == 0) sums[g + 8 * r] = acc[0][r];
+        }
+    } else {
+#pragma unroll
+        for (int i = 0; i < 4; i++) {
+            float v = (acc[0][i] + acc[1][i]) + (acc[2][i] + acc[3][i]);
+            sums[(g + 8 * (i >> 1)) * TOKEN_ROWS + 2 * t + (i & 1)] = v;
+        }
+    }
+}
