@@ -172,7 +172,7 @@ static __device__ __forceinline__ void pdl_trigger() {
 }
 
 static __device__ __forceinline__ float act_silu(float v) {
-    return v / (1.0f + __expf(-v));
+    return __fdividef(v, 1.0f + __expf(-v));
 }
 static __device__ __forceinline__ float act_gelu(float v) {
     float t = 0.7978845608028654f * (v + 0.044715f * v * v * v);

@@ -15,7 +15,9 @@
  */
 #include "kernels/cuda/token_attend.cuh"
 
-enum { NORM_STEPS = TOKEN_DIM_MAX / (TOKEN_THREADS * 4) };
+enum { NORM_STEPS = TOKEN_DIM_MAX / (TOKEN_THREADS * 4), ONE_ROW_BYTES = 48 /* a chunk */ };
+
+#define ALL_FORMATS (~0u)
 
 typedef struct {
     uint64_t full[TOKEN_WARPS][TOKEN_SLOTS_MAX];
@@ -66,19 +68,20 @@ static __device__ __forceinline__ void grid_wait(token_ctx &c) {
 
 /* ---- activations ----------------------------------------------------------------------------- */
 
-typedef struct {
-    float4 w[NORM_STEPS];
-} norm_weights;
+/* The norm's weights, fetched before a wait.  They pass it in shared memory, behind the
+ * activations: every thread keeps its own, and registers are short. */
+static __device__ __forceinline__ float4 *norm_place(const token_ctx &c, const token_op &op) {
+    return (float4 *)(c.act + (ONE_ROW_BYTES * op.in_chunks)) + threadIdx.x;
+}
 
-static __device__ __forceinline__ norm_weights fetch_norm(const norm_dev &norm, int dim) {
-    norm_weights n;
+static __device__ __forceinline__ void fetch_norm(const token_ctx &c, const token_op &op) {
+    float4 *to = norm_place(c, op);
 #pragma unroll
     for (int k = 0; k < NORM_STEPS; k++) {
         int i = ((int)threadIdx.x + k * TOKEN_THREADS) * 4;
-        n.w[k] = make_float4(1, 1, 1, 1);
-        if (norm.kind >= 0 && i < dim) n.w[k] = *(const float4 *)(norm.w + i);
+        if (op.norm.kind >= 0 && i < c.a.dim)
+            to[k * TOKEN_THREADS] = *(const float4 *)(op.norm.w + i);
     }
-    return n;
 }
 
 /* Mean and inverse deviation over the CTA. */
@@ -109,9 +112,8 @@ static __device__ __forceinline__ float2 norm_facts(token_shared &sh, const floa
 /* One row of x, normed, as int8: chunk c's fragment at frag + c * frag_step (4 uint2), its facts at
  * meta + c * meta_step; columns up to `chunks` are filled with zeros. */
 static __device__ __forceinline__ void norm_row(const token_ctx &c, const token_op &op,
-                                                const float *x, const norm_weights &w,
-                                                uint2 *frag, int frag_step, float4 *meta,
-                                                int meta_step) {
+                                                const float *x, uint2 *frag, int frag_step,
+                                                float4 *meta, int meta_step) {
     const norm_dev &norm = op.norm;
     int dim = c.a.dim, chunks = op.in_chunks;
     float4 v[NORM_STEPS];
@@ -121,18 +123,20 @@ static __device__ __forceinline__ void norm_row(const token_ctx &c, const token_
         v[k] = i < dim ? __ldcg((const float4 *)(x + i)) : make_float4(0, 0, 0, 0);
     }
     float2 f = norm_facts(c.sh, v, norm, c.a.one_by_dim);
+    const float4 *weights = norm_place(c, op);
 #pragma unroll
     for (int k = 0; k < NORM_STEPS; k++) {
         int i = ((int)threadIdx.x + k * TOKEN_THREADS) * 4, at = i / CHUNK;
         if (k * TOKEN_THREADS * 4 >= chunks * CHUNK) break; /* the same for all threads */
         float four[4] = {0, 0, 0, 0};
         if (i < dim) {
-            float4 b = make_float4(0, 0, 0, 0);
+            float4 b = make_float4(0, 0, 0, 0), w = make_float4(1, 1, 1, 1);
+            if (norm.kind >= 0) w = weights[k * TOKEN_THREADS];
             if (norm.kind >= 0 && norm.b) b = *(const float4 *)(norm.b + i);
-            four[0] = (v[k].x - f.x) * f.y * w.w[k].x + b.x;
-            four[1] = (v[k].y - f.x) * f.y * w.w[k].y + b.y;
-            four[2] = (v[k].z - f.x) * f.y * w.w[k].z + b.z;
-            four[3] = (v[k].w - f.x) * f.y * w.w[k].w + b.w;
+            four[0] = (v[k].x - f.x) * f.y * w.x + b.x;
+            four[1] = (v[k].y - f.x) * f.y * w.y + b.y;
+            four[2] = (v[k].z - f.x) * f.y * w.z + b.z;
+            four[3] = (v[k].w - f.x) * f.y * w.w + b.w;
         }
         put_chunk(frag + (size_t)at * frag_step, meta + (size_t)at * meta_step, four, at < chunks);
     }
@@ -148,14 +152,13 @@ static __device__ __forceinline__ int row_of_op(const token_args &a, const token
 }
 
 /* One row: into shared memory. */
-static __device__ __forceinline__ act_view fill_one(token_ctx &c, const token_op &op,
-                                                    const norm_weights &w) {
+static __device__ __forceinline__ act_view fill_one(token_ctx &c, const token_op &op) {
     const token_args &a = c.a;
     uint2 *frag = (uint2 *)c.act;
     float4 *meta = (float4 *)(frag + 4 * op.in_chunks);
     if (is_normed(op)) {
         const float *x = a.x + (size_t)row_of_op(a, op, 0) * a.dim;
-        norm_row(c, op, x, w, frag, 4, meta, 1);
+        norm_row(c, op, x, frag, 4, meta, 1);
     } else {
         for (int i = threadIdx.x; i < 2 * op.in_chunks; i += TOKEN_THREADS)
             ((uint4 *)frag)[i] = __ldcg((const uint4 *)a.att.frag + (i >> 1) * 16 + (i & 1));
@@ -180,11 +183,11 @@ static __device__ __forceinline__ act_view fill_many(token_ctx &c, const token_o
 
 /* The norm of several rows, a CTA each. */
 static __device__ __forceinline__ void norm_phase(token_ctx &c, const token_op &op, int n) {
-    norm_weights w = fetch_norm(op.norm, c.a.dim);
+    fetch_norm(c, op);
     grid_wait(c);
     for (int m = blockIdx.x; m < n; m += gridDim.x) {
         const float *x = c.a.x + (size_t)row_of_op(c.a, op, m) * c.a.dim;
-        norm_row(c, op, x, w, c.a.h.frag + 4 * m, 32, c.a.h.meta + m, TOKEN_ROWS);
+        norm_row(c, op, x, c.a.h.frag + 4 * m, 32, c.a.h.meta + m, TOKEN_ROWS);
         __syncthreads();
     }
     grid_arrive(c);
@@ -198,36 +201,43 @@ typedef struct {
     int m, strip, row; /* activation row; row: place of the first in the strip, 0..7 */
     int place;         /* of the strip in its unit */
     float b0, b1;      /* bias */
-    float x0, x1;      /* what is added to */
-    float sine, cosine;
-    int d0, d1, head;
-    size_t slab; /* of the KV page and head */
+    float c0, c1;      /* ATTN_OUT, FFN_DOWN: what is added to; QKV: cosine and sine */
+    __half *to0, *to1; /* QKV: where the two go */
     bool on;
 } pair_end;
 
 static __device__ __forceinline__ void prepare_head(pair_end &p, const token_args &a,
                                                     const token_op &op, int which) {
     const kv_dev &kv = op.kv;
-    int a_head = kv.head_dim / STRIP, pair = p.strip % a_head * 8 + p.row;
+    int strips_log = kv.hd == 64 ? 2 : kv.hd == 128 ? 3 : kv.hd == 256 ? 4 : 0;
+    int head = strips_log ? p.strip >> strips_log : p.strip / (kv.hd / STRIP);
+    int in_head = p.strip - head * (kv.hd / STRIP), pair = in_head * 8 + p.row;
     int half = op.rope.n_rot / 2, pos = a.pos[p.m];
-    bool apart = op.rope.kind == ROPE_NEOX && pair < half && which < 2;
-    p.head = p.strip / a_head;
-    p.d0 = apart ? pair : 2 * pair;
-    p.d1 = apart ? pair + half : 2 * pair + 1;
-    if (which == 2) { /* plain rows */
-        p.d0 = p.strip % a_head * STRIP + p.row;
-        p.d1 = p.d0 + 8;
-    }
-    p.sine = 0;
-    p.cosine = 1;
+    bool apart = op.rope.kind == ROPE_NEOX && pair < half;
+    int d0 = apart ? pair : 2 * pair, d1 = apart ? pair + half : 2 * pair + 1;
+    p.c0 = 1;
+    p.c1 = 0;
     if (which < 2 && op.rope.kind != ROPE_NONE && pair < half) {
-        sincosf((float)pos * op.rope.inv_freq[pair], &p.sine, &p.cosine);
-        p.sine *= op.rope.mscale;
-        p.cosine *= op.rope.mscale;
+        sincosf((float)pos * op.rope.inv_freq[pair], &p.c1, &p.c0);
+        p.c0 *= op.rope.mscale;
+        p.c1 *= op.rope.mscale;
     }
-    if (which == 0) return;
+    if (which == 0) {
+        __half *q = a.q + (p.m * kv.n_head + head) * kv.hd;
+        p.to0 = q + d0;
+        p.to1 = q + d1;
+        return;
+    }
     int page = a.pages[(size_t)a.seq[p.m] * a.pages_stride + pos / K_PAGE_TOKENS];
-    p.slab = ((size_t)page * kv.n_head_kv + p.head) * kv.hd * K_PAGE_TOKENS;
+    size_t slab = ((size_t)page * kv.n_head_kv + head) * kv.hd * K_PAGE_TOKENS;
+    int t = pos % K_PAGE_TOKENS;
+    if (which == 1) {
+        p.to0 = kv.k + slab + t * kv.hd + d0;
+        p.to1 = kv.k + slab + t * kv.hd + d1;
+    } else { /* plain rows */
+        p.to0 = kv.v + slab + (in_head * STRIP + p.row) * K_PAGE_TOKENS + t;
+        p.to1 = p.to0 + 8 * K_PAGE_TOKENS;
+    }
 }
 
 static __device__ __forceinline__ pair_end prepare_pair(const token_args &a, const token_op &op,
@@ -250,32 +260,10 @@ static __device__ __forceinline__ pair_end prepare_pair(const token_args &a, con
     if (op.kind == OP_QKV) prepare_head(p, a, op, which);
     if (op.kind == OP_ATTN_OUT || op.kind == OP_FFN_DOWN) {
         const float *x = a.x + (size_t)p.m * a.dim + p.strip * STRIP + p.row;
-        p.x0 = __ldcg(x);
-        p.x1 = __ldcg(x + 8);
+        p.c0 = __ldcg(x);
+        p.c1 = __ldcg(x + 8);
     }
     return p;
-}
-
-static __device__ __forceinline__ void end_qkv(const token_args &a, const token_op &op, int which,
-                                               const pair_end &p, float y0, float y1) {
-    const kv_dev &kv = op.kv;
-    float turned = y0 * p.cosine - y1 * p.sine;
-    y1 = y0 * p.sine + y1 * p.cosine;
-    y0 = turned;
-    if (which == 0) {
-        __half *q = a.q + ((size_t)p.m * kv.n_head + p.head) * kv.hd;
-        q[p.d0] = __float2half(y0);
-        q[p.d1] = __float2half(y1);
-        return;
-    }
-    int t = a.pos[p.m] % K_PAGE_TOKENS;
-    if (which == 1) {
-        kv.k[p.slab + (size_t)t * kv.hd + p.d0] = __float2half(y0);
-        kv.k[p.slab + (size_t)t * kv.hd + p.d1] = __float2half(y1);
-    } else {
-        kv.v[p.slab + (size_t)p.d0 * K_PAGE_TOKENS + t] = __float2half(y0);
-        kv.v[p.slab + (size_t)p.d1 * K_PAGE_TOKENS + t] = __float2half(y1);
-    }
 }
 
 static __device__ __forceinline__ void end_head(const token_args &a, const token_op &op,
@@ -286,13 +274,14 @@ static __device__ __forceinline__ void end_head(const token_args &a, const token
     a.logits[(size_t)p.m * a.vocab + row] = y;
 }
 
-static __device__ __forceinline__ void end_pair(token_ctx &c, const token_op &op, int which,
+static __device__ __forceinline__ void end_pair(token_ctx &c, const token_op &op,
                                                 const pair_end &p, float y0, float y1) {
     y0 += p.b0;
     y1 += p.b1;
     int row = p.strip * STRIP + p.row;
     if (op.kind == OP_QKV) {
-        end_qkv(c.a, op, which, p, y0, y1);
+        *p.to0 = __float2half(y0 * p.c0 - y1 * p.c1);
+        *p.to1 = __float2half(y0 * p.c1 + y1 * p.c0);
     } else if (op.kind == OP_GATE_UP) {
         c.sh.u[p.m][p.place * 8 + p.row] = apply_act(op.act, y0) * y1;
     } else if (op.kind == OP_HEAD) {
@@ -300,8 +289,8 @@ static __device__ __forceinline__ void end_pair(token_ctx &c, const token_op &op
         end_head(c.a, op, p, y1, row + 8);
     } else {
         float *x = c.a.x + (size_t)p.m * c.a.dim + row;
-        x[0] = p.x0 + op.scale * y0;
-        x[8] = p.x1 + op.scale * y1;
+        x[0] = p.c0 + op.scale * y0;
+        x[8] = p.c1 + op.scale * y1;
     }
 }
 
@@ -355,8 +344,7 @@ template <bool ONE, unsigned FORMATS>
 static __device__ __forceinline__ void matrix_phase(token_ctx &c, const token_op &op, stream &st) {
     const token_args &a = c.a;
     int n = op.kind == OP_HEAD ? a.n_want : a.n, warp = threadIdx.x >> 5;
-    norm_weights w;
-    if (ONE && is_normed(op)) w = fetch_norm(op.norm, a.dim);
+    if (ONE && is_normed(op)) fetch_norm(c, op);
     act_view x = {NULL, NULL};
     int turn = 0;
 #pragma unroll 1
@@ -367,7 +355,7 @@ static __device__ __forceinline__ void matrix_phase(token_ctx &c, const token_op
             pair_end p = prepare_pair(a, op, s, which, unit, n);
             if (!x.frag) {
                 grid_wait(c);
-                x = ONE ? fill_one(c, op, w) : fill_many(c, op);
+                x = ONE ? fill_one(c, op) : fill_many(c, op);
                 __syncthreads();
             }
             float *sums = c.sh.sums + (ONE ? turn * TOKEN_WARPS * STRIP : 0);
@@ -376,7 +364,7 @@ static __device__ __forceinline__ void matrix_phase(token_ctx &c, const token_op
             __syncthreads();
             if (p.on) {
                 float2 y = pair_sums<ONE>(sums, s, p);
-                end_pair(c, op, which, p, y.x, y.y);
+                end_pair(c, op, p, y.x, y.y);
             }
             if (op.kind == OP_GATE_UP) end_gate_up(c, unit, n);
             if (!ONE) __syncthreads(); /* one buffer of sums only */
@@ -387,7 +375,7 @@ static __device__ __forceinline__ void matrix_phase(token_ctx &c, const token_op
 }
 
 template <unsigned FORMATS>
-static __device__ __noinline__ void embed_phase(const token_args &a) {
+static __device__ __forceinline__ void embed_phase(const token_args &a) {
     int item = threadIdx.x * gridDim.x + blockIdx.x;
     if (item >= a.n * a.embed.chunks) return;
     int m = item / a.embed.chunks, chunk = item % a.embed.chunks;
@@ -406,14 +394,17 @@ static __device__ __noinline__ void embed_phase(const token_args &a) {
         a.x[(size_t)m * a.dim + CHUNK * chunk + i] = v[i] * a.embed_scale;
 }
 
+template <bool ALL>
 static __device__ __forceinline__ void attend_phase(token_ctx &c, const token_op &op) {
     grid_wait(c);
-    switch (op.kv.hd) {
-    case 64: attend_all<64>(c.a, op, c.act, &c.sh.last); break;
-    case 96: attend_all<96>(c.a, op, c.act, &c.sh.last); break;
-    case 128: attend_all<128>(c.a, op, c.act, &c.sh.last); break;
-    default: attend_all<256>(c.a, op, c.act, &c.sh.last); break;
-    }
+    if (op.kv.hd == 64)
+        attend_all<64>(c.a, op, c.act, &c.sh.last);
+    else if (op.kv.hd == 128)
+        attend_all<128>(c.a, op, c.act, &c.sh.last);
+    else if (ALL && op.kv.hd == 96)
+        attend_all<96>(c.a, op, c.act, &c.sh.last);
+    else if (ALL)
+        attend_all<256>(c.a, op, c.act, &c.sh.last);
 }
 
 template <bool ONE, unsigned FORMATS>
@@ -446,7 +437,7 @@ static __global__ void __launch_bounds__(TOKEN_THREADS, 1)
         if (op.kind == OP_EMBED)
             embed_phase<FORMATS>(a);
         else if (op.kind == OP_ATTEND)
-            attend_phase(c, op);
+            attend_phase<FORMATS == ALL_FORMATS>(c, op);
         else
             matrix_phase<ONE, FORMATS>(c, op, st);
         if (i + 1 == a.last) break;
@@ -464,10 +455,11 @@ size_t cuda_token_static_smem(void) {
 typedef void (*token_entry)(const token_args);
 
 /* The smallest kernel for these formats: unused code costs registers and instruction cache. */
-static token_entry choose_kernel(bool one, unsigned formats) {
+static token_entry choose_kernel(bool one, unsigned formats, int hd) {
     constexpr unsigned bytes = 1u << FMT_Q8_0;
     constexpr unsigned usual = 1u << FMT_Q4_K | 1u << FMT_Q6_K;
-    constexpr unsigned all = ~0u;
+    constexpr unsigned all = ALL_FORMATS;
+    if (hd != 64 && hd != 128) return one ? token_kernel<true, all> : token_kernel<false, all>;
     if ((formats & ~bytes) == 0)
         return one ? token_kernel<true, bytes> : token_kernel<false, bytes>;
     if ((formats & ~usual) == 0)
@@ -478,7 +470,7 @@ static token_entry choose_kernel(bool one, unsigned formats) {
 /* Cooperative: all CTAs must be there at the same time. */
 cudaError_t cuda_token_launch(cudaStream_t st, const token_args *a, int ctas, size_t smem,
                               unsigned formats) {
-    token_entry kernel = choose_kernel(a->n == 1, formats);
+    token_entry kernel = choose_kernel(a->n == 1, formats, a->hd);
     cudaError_t code = cudaFuncSetAttribute(
         kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)smem);
     if (code != cudaSuccess) return code;

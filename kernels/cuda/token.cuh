@@ -63,7 +63,7 @@ typedef struct {
     wmat embed;
     float embed_scale;
     float *x;
-    int dim, vocab;
+    int dim, vocab, hd;
     float one_by_dim;
     token_act h, att; /* norm's output for several rows; attention's and gate's output */
     __half *q;

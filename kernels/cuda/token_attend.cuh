@@ -271,7 +271,7 @@ static __device__ __forceinline__ void attend_one(const token_args &a, const tok
 }
 
 template <int HD>
-static __device__ __noinline__ void attend_all(const token_args &a, const token_op &op,
+static __device__ __forceinline__ void attend_all(const token_args &a, const token_op &op,
                                                   uint8_t *smem, int *last) {
     attend_part p;
 #pragma unroll 1

@@ -66,11 +66,13 @@ static int attend_bytes(int hd, int kv_pages, int parts) {
 }
 
 /* Shared memory: activations first, the rings take what is left.  False: too little. */
-static bool share_memory(cuda_model *m, token_state *t, int widest, int dim_chunks) {
+static bool share_memory(cuda_model *m, token_state *t, int widest, int norm_chunks,
+                         int dim_chunks) {
     token_args *a = &t->args;
     int many = TOKEN_ROWS * 48;
     a->act_bytes = MAX(widest * 48, attend_bytes(m->s.hd, m->s.kv_pages, m->s.splits));
     a->act_bytes = MAX(a->act_bytes, dim_chunks * many);
+    a->act_bytes = MAX(a->act_bytes, norm_chunks * (48 + CHUNK * 4)); /* and the norm's weights */
     a->act_bytes = (a->act_bytes + 127) / 128 * 128;
     a->stage_chunks = a->act_bytes / many;
     size_t segs = ((size_t)a->n_segs * sizeof(token_seg) + 127) / 128 * 128;
@@ -142,6 +144,7 @@ static void fill_args(cuda_model *m, token_args *a, int n_segs) {
     a->dim = m->s.dim;
     a->one_by_dim = 1.0f / (float)m->s.dim;
     a->vocab = m->s.vocab;
+    a->hd = m->s.hd;
     a->h.frag = (uint2 *)w->token_h;
     a->h.meta = (float4 *)(w->token_h + (size_t)m->s.token_chunks * 256);
     a->att.frag = (uint2 *)w->token_att;
@@ -185,7 +188,8 @@ status cuda_token_build(cuda_model *m, err *e) {
     fill_args(m, &t->args, n);
     t->args.slot_bytes = slot;
     status s = OK;
-    if (!share_memory(m, t, widest, dim_chunks) && !share_memory(m, t, widest, 0))
+    if (!share_memory(m, t, widest, dim_chunks, dim_chunks) &&
+        !share_memory(m, t, widest, dim_chunks, 0))
         s = err_set(e, ERR_LIMIT, "the device has too little shared memory for rows of %d columns",
                     widest * CHUNK);
     cudaError_t code = cudaMemcpy(m->w.token_ops, ops, (size_t)m->n_ops * sizeof *ops,
