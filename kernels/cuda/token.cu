@@ -15,6 +15,7 @@
  */
 #include "kernels/cuda/token_attend.cuh"
 
+enum { BATCH = 8 }; /* units of one row whose ends are made together */
 enum { NORM_STEPS = TOKEN_DIM_MAX / (TOKEN_THREADS * 4), ONE_ROW_BYTES = 48 /* a chunk */ };
 
 #define ALL_FORMATS (~0u)
@@ -22,8 +23,8 @@ enum { NORM_STEPS = TOKEN_DIM_MAX / (TOKEN_THREADS * 4), ONE_ROW_BYTES = 48 /* a
 typedef struct {
     uint64_t full[TOKEN_WARPS][TOKEN_SLOTS_MAX];
     token_op op[2];
-    float sums[TOKEN_WARPS * STRIP * TOKEN_ROWS]; /* one row: two buffers of [16][16] */
-    float u[TOKEN_ROWS][CHUNK];
+    float sums[TOKEN_WARPS * STRIP * TOKEN_ROWS]; /* one row: [units][16][16] */
+    float u[TOKEN_ROWS][CHUNK];                   /* of a row; one row: of a unit */
     float2 norm[TOKEN_WARPS];
     int last;
 } token_shared;
@@ -127,7 +128,7 @@ static __device__ __forceinline__ void norm_row(const token_ctx &c, const token_
 #pragma unroll
     for (int k = 0; k < NORM_STEPS; k++) {
         int i = ((int)threadIdx.x + k * TOKEN_THREADS) * 4, at = i / CHUNK;
-        if (k * TOKEN_THREADS * 4 >= chunks * CHUNK) break; /* the same for all threads */
+        if ((i & ~(32 * 4 - 1)) >= chunks * CHUNK) break; /* the same for a whole warp */
         float four[4] = {0, 0, 0, 0};
         if (i < dim) {
             float4 b = make_float4(0, 0, 0, 0), w = make_float4(1, 1, 1, 1);
@@ -199,7 +200,7 @@ static __device__ __forceinline__ void norm_phase(token_ctx &c, const token_op &
  * needs from memory is fetched before the products. */
 typedef struct {
     int m, strip, row; /* activation row; row: place of the first in the strip, 0..7 */
-    int place;         /* of the strip in its unit */
+    int place, unit;   /* of the strip in its unit; of the unit in its batch */
     float b0, b1;      /* bias */
     float c0, c1;      /* ATTN_OUT, FFN_DOWN: what is added to; QKV: cosine and sine */
     __half *to0, *to1; /* QKV: where the two go */
@@ -240,16 +241,18 @@ static __device__ __forceinline__ void prepare_head(pair_end &p, const token_arg
     }
 }
 
+template <bool ONE>
 static __device__ __forceinline__ pair_end prepare_pair(const token_args &a, const token_op &op,
                                                         const token_seg &s, int which, int unit,
                                                         int n) {
     pair_end p;
     int abreast_log = seg_abreast_log(s), at = (int)threadIdx.x >> 3;
     p.row = threadIdx.x & 7;
-    p.m = at >> abreast_log;
+    p.m = ONE ? 0 : at >> abreast_log;
+    p.unit = ONE ? at >> abreast_log : 0;
     p.place = at & ((1 << abreast_log) - 1);
-    p.strip = (unit << abreast_log) + p.place;
-    p.on = p.m < n && p.strip < s.strips;
+    p.strip = ((unit + p.unit * (int)gridDim.x) << abreast_log) + p.place;
+    p.on = p.m < n && p.unit < BATCH && p.strip < s.strips;
     if (!p.on) return p;
     const float *bias = which == 0 ? op.bias[0] : which == 1 ? op.bias[1] : op.bias[2];
     p.b0 = p.b1 = 0;
@@ -283,7 +286,7 @@ static __device__ __forceinline__ void end_pair(token_ctx &c, const token_op &op
         *p.to0 = __float2half(y0 * p.c0 - y1 * p.c1);
         *p.to1 = __float2half(y0 * p.c1 + y1 * p.c0);
     } else if (op.kind == OP_GATE_UP) {
-        c.sh.u[p.m][p.place * 8 + p.row] = apply_act(op.act, y0) * y1;
+        c.sh.u[p.m + p.unit][p.place * 8 + p.row] = apply_act(op.act, y0) * y1;
     } else if (op.kind == OP_HEAD) {
         end_head(c.a, op, p, y0, row);
         end_head(c.a, op, p, y1, row + 8);
@@ -295,14 +298,17 @@ static __device__ __forceinline__ void end_pair(token_ctx &c, const token_op &op
 }
 
 /* The 32 values of a gate-and-up unit are one chunk of the next input. */
-static __device__ __forceinline__ void end_gate_up(token_ctx &c, int unit, int n) {
+template <bool ONE>
+static __device__ __forceinline__ void end_gate_up(token_ctx &c, const token_seg &s, int unit,
+                                                   int n) {
     __syncthreads();
     if (threadIdx.x >= TOKEN_ROWS * 8) return;
-    int m = threadIdx.x >> 3;
-    const float *u = c.sh.u[m] + 4 * (threadIdx.x & 7);
+    int at = threadIdx.x >> 3, m = ONE ? 0 : at;
+    if (ONE) unit += at * (int)gridDim.x;
+    const float *u = c.sh.u[at] + 4 * (threadIdx.x & 7);
     const float four[4] = {u[0], u[1], u[2], u[3]};
     put_chunk(c.a.att.frag + (size_t)unit * 32 + 4 * m,
-              c.a.att.meta + (size_t)unit * TOKEN_ROWS + m, four, m < n);
+              c.a.att.meta + (size_t)unit * TOKEN_ROWS + m, four, m < n && unit < s.units);
 }
 
 /* ---- phases ---------------------------------------------------------------------------------- */
@@ -323,21 +329,32 @@ static __device__ __forceinline__ void unit_products(token_ctx &c, stream &st, c
     }
 }
 
-/* Adds up the warps that shared a strip, in order. */
+/* The sums of SPLIT warps for a pair, in order; unrolled, as one warp alone waits for it. */
+template <int SPLIT, bool ONE>
+static __device__ __forceinline__ float2 add_warps(const float *from) {
+    constexpr int width = ONE ? 1 : TOKEN_ROWS;
+    float y0 = 0, y1 = 0;
+#pragma unroll
+    for (int i = 0; i < SPLIT; i++) {
+        y0 += from[i * STRIP * width];
+        y1 += from[i * STRIP * width + 8 * width];
+    }
+    return make_float2(y0, y1);
+}
+
+/* Adds up the warps that shared a strip. */
 template <bool ONE>
 static __device__ __forceinline__ float2 pair_sums(const float *sums, const token_seg &s,
                                                    const pair_end &p) {
     constexpr int width = ONE ? 1 : TOKEN_ROWS, warp_floats = STRIP * width;
     const float *from = sums + (p.place << s.split_log) * warp_floats + p.row * width;
-    if (!ONE) from += p.m;
-    float y0 = 0, y1 = 0;
-#pragma unroll
-    for (int i = 0; i < TOKEN_WARPS; i++) {
-        if (i >> s.split_log) continue;
-        y0 += from[i * warp_floats];
-        y1 += from[i * warp_floats + 8 * width];
+    from += ONE ? p.unit * TOKEN_WARPS * warp_floats : p.m;
+    switch (s.split_log) {
+    case 1: return add_warps<2, ONE>(from);
+    case 2: return add_warps<4, ONE>(from);
+    case 3: return add_warps<8, ONE>(from);
+    default: return add_warps<TOKEN_WARPS, ONE>(from);
     }
-    return make_float2(y0, y1);
 }
 
 template <bool ONE, unsigned FORMATS>
@@ -346,29 +363,32 @@ static __device__ __forceinline__ void matrix_phase(token_ctx &c, const token_op
     int n = op.kind == OP_HEAD ? a.n_want : a.n, warp = threadIdx.x >> 5;
     if (ONE && is_normed(op)) fetch_norm(c, op);
     act_view x = {NULL, NULL};
-    int turn = 0;
+    constexpr int batch = ONE ? BATCH : 1, warp_floats = STRIP * (ONE ? 1 : TOKEN_ROWS);
+    const int step = gridDim.x;
 #pragma unroll 1
     for (int which = 0; which < op.segs; which++) {
         const token_seg &s = c.segs[op.seg + which];
 #pragma unroll 1
-        for (int unit = first_unit(s); unit < s.units; unit += gridDim.x) {
-            pair_end p = prepare_pair(a, op, s, which, unit, n);
+        for (int unit = first_unit(s); unit < s.units; unit += batch * step) {
+            pair_end p = prepare_pair<ONE>(a, op, s, which, unit, n);
             if (!x.frag) {
                 grid_wait(c);
                 x = ONE ? fill_one(c, op) : fill_many(c, op);
                 __syncthreads();
             }
-            float *sums = c.sh.sums + (ONE ? turn * TOKEN_WARPS * STRIP : 0);
-            float *mine = sums + warp * STRIP * (ONE ? 1 : TOKEN_ROWS);
-            unit_products<ONE, FORMATS>(c, st, s, unit, x, mine);
+            float *mine = c.sh.sums + warp * warp_floats;
+#pragma unroll 1
+            for (int u = unit; u < min(s.units, unit + batch * step); u += step) {
+                unit_products<ONE, FORMATS>(c, st, s, u, x, mine);
+                mine += TOKEN_WARPS * warp_floats;
+            }
             __syncthreads();
             if (p.on) {
-                float2 y = pair_sums<ONE>(sums, s, p);
+                float2 y = pair_sums<ONE>(c.sh.sums, s, p);
                 end_pair(c, op, p, y.x, y.y);
             }
-            if (op.kind == OP_GATE_UP) end_gate_up(c, unit, n);
-            if (!ONE) __syncthreads(); /* one buffer of sums only */
-            turn ^= 1;
+            if (op.kind == OP_GATE_UP) end_gate_up<ONE>(c, s, unit, n);
+            __syncthreads(); /* the sums are used again */
         }
     }
     if (!x.frag) grid_wait(c);
@@ -394,17 +414,34 @@ static __device__ __forceinline__ void embed_phase(const token_args &a) {
         a.x[(size_t)m * a.dim + CHUNK * chunk + i] = v[i] * a.embed_scale;
 }
 
+/* What part is first and where its first page lies is known before the wait. */
+template <int HD>
+static __device__ __forceinline__ void attend_all(token_ctx &c, const token_op &op) {
+    attend_part p;
+    int item = blockIdx.x;
+    bool more = attend_find(c.a, op, item, p);
+    int page = more ? attend_page(c.a, p) : 0;
+    grid_wait(c);
+#pragma unroll 1
+    while (more) {
+        attend_one<HD>(c.a, op, p, page, c.act, &c.sh.last);
+        __syncthreads(); /* shared memory is used again */
+        item += gridDim.x;
+        more = attend_find(c.a, op, item, p);
+        if (more) page = attend_page(c.a, p);
+    }
+}
+
 template <bool ALL>
 static __device__ __forceinline__ void attend_phase(token_ctx &c, const token_op &op) {
-    grid_wait(c);
     if (op.kv.hd == 64)
-        attend_all<64>(c.a, op, c.act, &c.sh.last);
+        attend_all<64>(c, op);
     else if (op.kv.hd == 128)
-        attend_all<128>(c.a, op, c.act, &c.sh.last);
+        attend_all<128>(c, op);
     else if (ALL && op.kv.hd == 96)
-        attend_all<96>(c.a, op, c.act, &c.sh.last);
+        attend_all<96>(c, op);
     else if (ALL)
-        attend_all<256>(c.a, op, c.act, &c.sh.last);
+        attend_all<256>(c, op);
 }
 
 template <bool ONE, unsigned FORMATS>

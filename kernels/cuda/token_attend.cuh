@@ -92,9 +92,17 @@ static __device__ __forceinline__ bool attend_find(const token_args &a, const to
     return false;
 }
 
+/* The page of this warp's first 8 tokens. */
+static __device__ __forceinline__ int attend_page(const token_args &a, const attend_part &p) {
+    int at = min((int)threadIdx.x >> 7, p.pages - 1);
+    return a.pages[(size_t)a.seq[p.m] * a.pages_stride + p.page0 + at];
+}
+
+/* page: of the first 8 tokens. */
 template <int HD>
 static __device__ __forceinline__ void attend_scores(const token_args &a, const token_op &op,
-                                                     const attend_part &p, const attend_smem &s) {
+                                                     const attend_part &p, const attend_smem &s,
+                                                     int page) {
     int warp = threadIdx.x >> 5, lane = threadIdx.x & 31, n = lane >> 2, c = lane & 3;
     const int *pages = a.pages + (size_t)a.seq[p.m] * a.pages_stride + p.page0;
     uint32_t q[HD / 32][2][4];
@@ -113,7 +121,8 @@ static __device__ __forceinline__ void attend_scores(const token_args &a, const 
 #pragma unroll 1
     for (int i = warp; i < 4 * p.pages; i += TOKEN_WARPS) {
         int j = i & 3; /* tokens 8j .. 8j + 7 of the page */
-        const __half *k = op.kv.k + ((size_t)pages[i >> 2] * op.kv.n_head_kv + p.kv_head) * HD *
+        if (i != warp) page = pages[i >> 2];
+        const __half *k = op.kv.k + ((size_t)page * op.kv.n_head_kv + p.kv_head) * HD *
                                         K_PAGE_TOKENS + (size_t)(8 * j + n) * HD + 8 * c;
         float sc[4] = {0, 0, 0, 0};
 #pragma unroll
@@ -241,13 +250,14 @@ static __device__ __forceinline__ void attend_emit(const token_args &a, const at
 
 template <int HD>
 static __device__ __forceinline__ void attend_one(const token_args &a, const token_op &op,
-                                                  const attend_part &p, uint8_t *smem, int *last) {
+                                                  const attend_part &p, int page, uint8_t *smem,
+                                                  int *last) {
     attend_smem s = attend_layout<HD>(smem, p.pages);
     int tiles = (op.kv.n_head / op.kv.n_head_kv + STRIP - 1) / STRIP;
     size_t cell = ((size_t)p.m * op.kv.n_head_kv + p.kv_head) * tiles + p.tile;
     float *parts = a.part + cell * a.part_cells * attend_part_floats<HD>();
     float *mine = parts + (size_t)p.part * attend_part_floats<HD>();
-    attend_scores<HD>(a, op, p, s);
+    attend_scores<HD>(a, op, p, s, page);
     __syncthreads();
     attend_weights(p, s);
     __syncthreads();
@@ -268,15 +278,4 @@ static __device__ __forceinline__ void attend_one(const token_args &a, const tok
     }
     __syncthreads();
     attend_emit<HD>(a, p, s);
-}
-
-template <int HD>
-static __device__ __forceinline__ void attend_all(const token_args &a, const token_op &op,
-                                                  uint8_t *smem, int *last) {
-    attend_part p;
-#pragma unroll 1
-    for (int item = blockIdx.x; attend_find(a, op, item, p); item += gridDim.x) {
-        attend_one<HD>(a, op, p, smem, last);
-        __syncthreads(); /* shared memory is used again */
-    }
 }
