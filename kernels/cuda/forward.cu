@@ -124,6 +124,10 @@ static cudaError_t decode_op(cuda_model *m, const launch_ctx *l, const dev_op *o
     case OP_FFN_DOWN: return decode_proj(m, l, op, n);
     case OP_GATE_UP: a = decode_base(m, op, n); return cuda_decode_gate_up(l, &a);
     case OP_HEAD: return head_rows(m, l, op, n);
+    case OP_LATENT:
+    case OP_VALUES:
+    case OP_ROUTE:
+    case OP_EXPERTS: break; /* refused at load */
     }
     return cudaErrorInvalidValue;
 }
@@ -209,6 +213,10 @@ static status prefill_op(cuda_model *m, const launch_ctx *l, const dev_op *op, i
         return OK;
     case OP_FFN_DOWN: return prefill_proj(m, l, op, m->w.u, n, e);
     case OP_HEAD: return OK; /* per group of wanted rows, later */
+    case OP_LATENT:
+    case OP_VALUES:
+    case OP_ROUTE:
+    case OP_EXPERTS: break; /* refused at load */
     }
     return err_set(e, ERR_DEVICE, "unknown operation in the plan");
 }
