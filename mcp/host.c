@@ -8,6 +8,7 @@
 #include "engine/base/limits.h"
 #include "engine/base/log.h"
 #include "mcp/host_private.h"
+#include "mcp/orphans.h"
 
 const char *mcp_state_name(mcp_state s) {
     static const char *const names[] = {
@@ -67,6 +68,16 @@ static char *copy(const char *text) {
     return text ? xstrdup(text) : NULL;
 }
 
+static void open_marks(mcp_host *h) {
+    if (!h->state_dir) return;
+    strbuf path;
+    strbuf_init(&path, 1u << 16);
+    strbuf_addf(&path, "%s/processes", h->state_dir);
+    h->marks = strbuf_take(&path);
+    mcp_folder_make(h->marks);
+    orphans_sweep(h->marks);
+}
+
 mcp_host *mcp_host_new(uv_loop_t *loop, const mcp_options *options, const mcp_hooks *hooks) {
     mcp_host *h = xcalloc(1, sizeof *h);
     h->loop = loop;
@@ -79,6 +90,8 @@ mcp_host *mcp_host_new(uv_loop_t *loop, const mcp_options *options, const mcp_ho
     if (h->cache_dir) mcp_folder_make(h->cache_dir);
     h->approvals = approvals_open(h->state_dir);
     h->spill = spill_new(h->cache_dir);
+    h->cache = cache_new();
+    open_marks(h);
     uv_timer_init(loop, &h->timer);
     h->timer.data = h;
     return h;
@@ -92,6 +105,8 @@ static void on_timer_closed(uv_handle_t *handle) {
         session_free(h->graves.at[i]);
     approvals_free(h->approvals);
     spill_free(h->spill);
+    cache_free(h->cache);
+    xfree(h->marks);
     vec_free(&h->graves);
     vec_free(&h->servers);
     vec_free(&h->ended);

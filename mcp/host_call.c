@@ -44,6 +44,7 @@ static void set_limits(call *c, const mcp_order *o) {
 
 static void call_free(call *c) {
     vec_free(&c->waiters);
+    cJSON_Delete(c->cached);
     cJSON_Delete(c->arguments);
     xfree(c->name);
     xfree(c);
@@ -99,22 +100,37 @@ void call_fail(call *c, mcp_outcome outcome, const char *fmt, ...) {
     host_wake_at(c->host, clock_ms());
 }
 
-void call_tell_ended(mcp_host *h) {
-    for (size_t n = h->ended.count; n > 0 && h->ended.count; n--) {
-        call *c = h->ended.at[0];
-        vec_remove(&h->ended, 0);
-        uint64_t now = clock_us();
-        tell_waiters(c, &(mcp_answer){
-                            .outcome = c->outcome,
-                            .message = c->why,
-                            .queue_us = (c->begun_us ? c->begun_us : now) - c->queued_us,
-                            .run_us = c->begun_us ? now - c->begun_us : 0,
-                        });
-        call_free(c);
+/* ---- answers --------------------------------------------------------------------------------- */
+
+/* How long the result of this tool may be kept; 0: not at all.  The configuration names it, or the
+ * server is trusted and says that the tool only reads what is its own. */
+static double keep_ms(const server *s, const call *c) {
+    const mcp_tool *t = c->verb == MCP_CALL_TOOL
+                            ? catalogue_tool(host_server_list(s, LIST_TOOLS), c->name)
+                            : NULL;
+    if (!t) return 0;
+    for (size_t i = 0; i < s->def->cache.count; i++) {
+        str value = str_of(s->def->cache.at[i].value);
+        int64_t seconds;
+        if (!mcp_pattern_matches(s->def->cache.at[i].name, c->name)) continue;
+        if (str_ends_with(value, STR("s"))) value.len--;
+        return str_to_i64(value, &seconds) && seconds > 0 ? (double)MIN(seconds, 86400) * 1000 : 0;
     }
+    bool own = s->def->trusted && t->annotated && t->read_only && !t->open_world;
+    return own ? LIMIT_MCP_CACHE_MS : 0;
 }
 
-/* ---- answers --------------------------------------------------------------------------------- */
+/* After an answer: keeps it, or forgets what it may have made untrue. */
+static void keep_result(const call *c, const rpc_answer *from, bool good) {
+    server *s = c->server;
+    if (!c->shared) {
+        s->epoch++;
+        cache_drop(c->host->cache, s);
+    } else if (good && c->cacheable && c->epoch == s->epoch) {
+        cache_put(c->host->cache, s, c->key, from->result, from->bytes,
+                  clock_ms() + keep_ms(s, c));
+    }
+}
 
 static bool is_failed(const cJSON *result) {
     return cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(result, "isError"));
@@ -122,13 +138,11 @@ static bool is_failed(const cJSON *result) {
 
 /* Fills the texts of an answer and tells it. */
 static void tell_result(call *c, mcp_answer *a) {
-    server *s = c->server;
     strbuf whole, cut;
     strbuf_init(&whole, SIZE_MAX / 2);
     strbuf_init(&cut, SIZE_MAX / 2);
     output_text(&whole, a->result);
-    size_t max = s->def->output_bytes ? s->def->output_bytes : LIMIT_MCP_OUTPUT_BYTES;
-    a->truncated = output_cut(&cut, strbuf_str(&whole), max);
+    a->truncated = output_cut(&cut, strbuf_str(&whole), c->output_max);
     if (a->truncated) a->spill = spill_write(c->host->spill, strbuf_str(&whole));
     a->text = cut.ptr ? strbuf_str(&cut) : STR("");
     char first[256];
@@ -138,9 +152,30 @@ static void tell_result(call *c, mcp_answer *a) {
         snprintf(first, sizeof first, "%.250s", e.text);
         a->message = first;
     }
-    call_finish(c, a);
+    tell_waiters(c, a);
     strbuf_deinit(&whole);
     strbuf_deinit(&cut);
+}
+
+void call_tell_ended(mcp_host *h) {
+    for (size_t n = h->ended.count; n > 0 && h->ended.count; n--) {
+        call *c = h->ended.at[0];
+        vec_remove(&h->ended, 0);
+        uint64_t now = clock_us();
+        mcp_answer a = {
+            .outcome = c->cached ? MCP_OK : c->outcome,
+            .message = c->cached ? NULL : c->why,
+            .result = c->cached,
+            .cached = c->cached != NULL,
+            .queue_us = (c->begun_us ? c->begun_us : now) - c->queued_us,
+            .run_us = c->begun_us ? now - c->begun_us : 0,
+        };
+        if (c->cached)
+            tell_result(c, &a);
+        else
+            tell_waiters(c, &a);
+        call_free(c);
+    }
 }
 
 static void recovered(server *s) {
@@ -180,14 +215,36 @@ static void on_answer(void *ud, const rpc_answer *from) {
     count(s, a.outcome);
     histogram_add(&s->times, a.run_us, clock_ms());
     if (from->status == OK || from->status == ERR_USAGE) recovered(s);
+    if (c->verb == MCP_CALL_TOOL) keep_result(c, from, a.outcome == MCP_OK);
     if (from->status == OK) {
+        leave(c);
+        c->state = CALL_ENDED;
         tell_result(c, &a);
+        call_free(c);
         return;
     }
     err e; /* the server's sentence: cleaned */
     err_set(&e, ERR_USAGE, "%.300s", from->message ? from->message : "the connection ended");
     a.message = e.text;
     call_finish(c, &a);
+}
+
+static void make_key(call *c) {
+    char arguments[65];
+    canonical_hash(c->arguments, arguments);
+    sha256 h;
+    sha256_init(&h);
+    sha256_add(&h, &(char){(char)('a' + (int)c->verb)}, 1);
+    sha256_add(&h, c->name, strlen(c->name) + 1);
+    sha256_add(&h, arguments, 64);
+    sha256_hex(&h, c->key);
+}
+
+/* Equal calls that surely have no effect need to be made only once at a time. */
+static bool is_look_up(const server *s, const call *c) {
+    if (c->verb != MCP_CALL_TOOL) return true;
+    const mcp_tool *t = catalogue_tool(host_server_list(s, LIST_TOOLS), c->name);
+    return t && t->annotated && t->read_only;
 }
 
 /* ---- sending --------------------------------------------------------------------------------- */
@@ -214,6 +271,7 @@ static void call_send(call *c) {
     c->state = CALL_RUNNING;
     c->begun_ms = c->life_ms = clock_ms();
     c->begun_us = clock_us();
+    c->epoch = c->server->epoch += !c->shared && c->verb == MCP_CALL_TOOL;
     c->handle = session_request(c->server->session, method, params, on_answer, c);
     host_wake_at(c->host, c->begun_ms + MIN(c->idle_ms, c->total_ms));
 }
@@ -242,6 +300,11 @@ static void call_begin(call *c) {
             call_fail(c, MCP_UNKNOWN, "server %s has no tool \"%.80s\"", s->def->name, c->name);
             return;
         }
+    }
+    if (!c->shared && is_look_up(s, c)) { /* what it is was not known before the server ran */
+        make_key(c);
+        c->shared = true;
+        c->cacheable = keep_ms(s, c) > 0;
     }
     const char *why = "";
     switch (policy_of(c, t, &why)) {
@@ -320,24 +383,6 @@ void calls_tick(server *s, double now_ms) {
 
 /* ---- orders ---------------------------------------------------------------------------------- */
 
-static void make_key(call *c) {
-    char arguments[65];
-    canonical_hash(c->arguments, arguments);
-    sha256 h;
-    sha256_init(&h);
-    sha256_add(&h, &(char){(char)('a' + (int)c->verb)}, 1);
-    sha256_add(&h, c->name, strlen(c->name) + 1);
-    sha256_add(&h, arguments, 64);
-    sha256_hex(&h, c->key);
-}
-
-/* Equal calls that surely have no effect need to be made only once at a time. */
-static bool is_look_up(const server *s, const call *c) {
-    if (c->verb != MCP_CALL_TOOL) return true;
-    const mcp_tool *t = catalogue_tool(host_server_list(s, LIST_TOOLS), c->name);
-    return t && t->annotated && t->read_only;
-}
-
 static call *find_equal(const server *s, const call *c) {
     for (size_t i = 0; i < s->calls.count; i++) {
         call *other = s->calls.at[i];
@@ -346,6 +391,24 @@ static call *find_equal(const server *s, const call *c) {
             return other;
     }
     return NULL;
+}
+
+/* Answers with a kept result, at the next turn of the loop. */
+static bool from_cache(call *c) {
+    server *s = c->server;
+    const mcp_tool *t = catalogue_tool(host_server_list(s, LIST_TOOLS), c->name);
+    const char *why;
+    c->cacheable = c->shared && keep_ms(s, c) > 0;
+    if (!c->cacheable || policy_of(c, t, &why) != POLICY_ALLOW) return false;
+    const cJSON *kept = cache_get(c->host->cache, s, c->key, clock_ms());
+    if (!kept) return false;
+    s->n_cached++;
+    c->cached = cJSON_Duplicate(kept, true);
+    c->state = CALL_ENDED;
+    c->server = NULL;
+    vec_push(&c->host->ended, c);
+    host_wake_at(c->host, clock_ms());
+    return true;
 }
 
 /* Why a call cannot even wait; false: it can. */
@@ -400,6 +463,8 @@ static call *call_new(mcp_host *h, const mcp_order *o) {
     c->queued_ms = clock_ms();
     c->queued_us = clock_us();
     set_limits(c, o);
+    size_t configured = c->server ? c->server->def->output_bytes : 0;
+    c->output_max = configured ? configured : LIMIT_MCP_OUTPUT_BYTES;
     return c;
 }
 
@@ -424,7 +489,7 @@ uint64_t mcp_call(mcp_host *h, const mcp_order *order, mcp_done done, void *ud) 
             return id;
         }
     }
-    if (refuse(c)) return id;
+    if (from_cache(c) || refuse(c)) return id;
     enqueue(c);
     host_wake_at(h, c->queued_ms + c->idle_ms);
     host_server_start(s);

@@ -2,6 +2,7 @@
 #pragma once
 /* The parts of the host that its files share.  Thread: loop. */
 #include "mcp/approvals.h"
+#include "mcp/cache.h"
 #include "mcp/histogram.h"
 #include "mcp/http.h"
 #include "mcp/output.h"
@@ -32,6 +33,10 @@ typedef struct {
     bool sent_back; /* the server's session was gone: it had no effect and waits again, once */
     bool shared;    /* equal calls may join it */
     char key[65];   /* of verb, name and arguments */
+    bool cacheable;   /* its result may be kept for a while */
+    cJSON *cached;    /* ENDED: the result that was kept */
+    size_t output_max;
+    uint64_t epoch;   /* RUNNING: the server's, when it was sent */
     double queued_ms, idle_ms, total_ms;
     double begun_ms, life_ms; /* RUNNING: when, and the last sign of life */
     uint64_t queued_us, begun_us;
@@ -68,6 +73,8 @@ struct server {
     double crashes[LIMIT_MCP_CRASHES];
     size_t n_crashes;
     int timeouts; /* in a row */
+    uint64_t epoch; /* calls that may have changed something */
+    int marked_pid; /* of the process; 0: none */
     VEC(call *) calls; /* queued, asking and running; those that wait in order of urgency */
     VEC(int64_t) lost; /* ids of requests that could not be written */
     catalogue_list kept[LIST_COUNT]; /* what it offered when it last ran */
@@ -95,7 +102,9 @@ struct mcp_host {
     double due_ms; /* when the timer fires; 0: it does not run */
     mcp_hooks hooks;
     char *workspace, *state_dir, *cache_dir, *search_path;
+    char *marks; /* folder of the marks of running servers, or NULL */
     approvals *approvals;
+    cache *cache;
     spill *spill;
     VEC(server *) servers;
     VEC(call *) ended; /* to be told at the next turn */

@@ -15,6 +15,7 @@
 #include "engine/base/limits.h"
 #include "engine/base/log.h"
 #include "mcp/host_private.h"
+#include "mcp/orphans.h"
 
 extern char **environ;
 
@@ -64,6 +65,7 @@ server *host_server_new(mcp_host *h, mcp_definition *def) {
 
 void host_server_free(server *s) {
     mcp_host *h = s->host;
+    cache_drop(h->cache, s);
     for (size_t i = 0; i < h->servers.count; i++) {
         if (h->servers.at[i] != s) continue;
         vec_remove(&h->servers, i);
@@ -140,6 +142,7 @@ static void on_state(void *ud, session_state now, const char *why) {
 
 static void on_changed(void *ud) {
     server *s = ud;
+    cache_drop(s->host->cache, s);
     check_pins(s);
     if (s->host->hooks.changed) s->host->hooks.changed(s->host->hooks.ud, s->def->name);
 }
@@ -242,14 +245,19 @@ static void on_closed(void *ud) {
     server *s = ud;
     s->process = NULL;
     s->http = NULL;
+    if (s->marked_pid) orphans_unmark(s->host->marks, s->marked_pid);
+    s->marked_pid = 0;
     s->stopping = false;
     if (s->then == THEN_FREE) {
         host_server_free(s);
         return;
     }
-    if (s->state == MCP_DRAINING) host_server_set(s, MCP_IDLE, "");
     bool wanted = s->then == THEN_START || s->calls.count;
     s->then = THEN_IDLE;
+    if (s->state == MCP_DRAINING && wanted)
+        s->state = MCP_IDLE; /* only to start again, right now */
+    else if (s->state == MCP_DRAINING)
+        host_server_set(s, MCP_IDLE, "");
     if (wanted && s->state == MCP_IDLE) host_server_start(s);
 }
 
@@ -329,7 +337,8 @@ void host_server_down(server *s, mcp_state next, mcp_outcome outcome, const char
     for (size_t i = s->calls.count; i-- > 0 && !restart;)
         call_fail(s->calls.at[i], outcome == MCP_CANCELLED ? outcome : MCP_NOT_STARTED, "%s", text);
     if (s->state == MCP_DISABLED || s->state == MCP_UNTRUSTED) return;
-    host_server_set(s, next, next == MCP_IDLE ? "" : text);
+    if (restart) next = MCP_DRAINING; /* nobody should think that it rests */
+    host_server_set(s, next, next == MCP_IDLE || restart ? "" : text);
 }
 
 void host_server_settle(server *s) {
@@ -412,6 +421,7 @@ static status spawn(server *s, err *e) {
     };
     const process_hooks hooks = {s, on_bytes, on_ended, on_closed};
     status st = process_start(&s->process, s->host->loop, &o, &hooks, e);
+    if (st == OK) orphans_mark(s->host->marks, s->marked_pid = process_pid(s->process));
     vec_free(&env);
     arena_deinit(&memory);
     return st;

@@ -46,6 +46,10 @@
 /* --- MCP servers ----------------------------------------------------------------------------- */
 #define LIMIT_MCP_ASK_MS 120000     /* for a person to answer; then it counts as dismissed      */
 #define LIMIT_MCP_BACKOFF_MS 30000  /* the longest pause before a server starts again           */
+#define LIMIT_MCP_CACHE_BYTES (32u << 20) /* results of look-ups                                 */
+#define LIMIT_MCP_CACHE_ENTRY (1u << 20)  /* a larger result is not kept                         */
+#define LIMIT_MCP_CACHE_MS 30000    /* for how long, unless configured                          */
+#define LIMIT_MCP_CACHE_RESULTS 1024
 #define LIMIT_MCP_CALLS 16          /* running at once, over all servers                        */
 #define LIMIT_MCP_CALLS_SERVER 4    /* running at once on one server, unless configured         */
 #define LIMIT_MCP_CONFIG_BYTES (8u << 20) /* a file; Claude's own holds whole histories          */

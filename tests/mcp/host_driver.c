@@ -18,11 +18,10 @@ static int open_fds(void) {
     return n;
 }
 
-/* Processes, zombies too, that run the hostile server for this test: it passes on our pid. */
-static int children_left(void) {
+int driver_children(long owner) {
     int n = 0;
     char marker[40];
-    snprintf(marker, sizeof marker, "owner=%ld", (long)getpid());
+    snprintf(marker, sizeof marker, "owner=%ld", owner);
     DIR *dir = opendir("/proc");
     const struct dirent *entry;
     while ((entry = readdir(dir))) {
@@ -65,6 +64,10 @@ static void on_guard(uv_timer_t *t) {
 }
 
 void driver_open(driver *d, bool ask) {
+    driver_open_at(d, ask, NULL);
+}
+
+void driver_open_at(driver *d, bool ask, const char *state_dir) {
     static bool warm; /* libuv opens a few descriptors for good at the first child */
     *d = (driver){.decide = MCP_DENY, .fds = open_fds(), .checked = warm};
     warm = true;
@@ -73,7 +76,9 @@ void driver_open(driver *d, bool ask) {
     d->guard.data = d;
     mcp_hooks hooks = {.ud = d, .changed = on_changed, .progress = on_progress};
     if (ask) hooks.ask = on_ask;
-    const mcp_options options = {.workspace = "/tmp", .cache_dir = "/tmp/inlined-host-test"};
+    const mcp_options options = {.workspace = "/tmp",
+                                 .cache_dir = "/tmp/inlined-host-test",
+                                 .state_dir = state_dir};
     d->host = mcp_host_new(&d->loop, &options, &hooks);
 }
 
@@ -97,9 +102,9 @@ void driver_close(driver *d) {
     while (!d->closed && !d->late)
         uv_run(&d->loop, UV_RUN_ONCE);
     assert_true(d->closed);
-    for (int i = 0; i < 100 && children_left(); i++) /* killed, but not gone this instant */
+    for (int i = 0; i < 100 && driver_children(getpid()); i++)
         usleep(10000);
-    assert_int_equal(children_left(), 0);
+    assert_int_equal(driver_children(getpid()), 0);
     uv_close((uv_handle_t *)&d->guard, NULL);
     uv_run(&d->loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&d->loop), 0);

@@ -35,6 +35,7 @@ typedef struct {
 
 /* No state folder: nothing is remembered.  `ask`: questions are answered with `decide`. */
 void driver_open(driver *d, bool ask);
+void driver_open_at(driver *d, bool ask, const char *state_dir);
 /* Closes; fails when a child, or a descriptor, is left. */
 void driver_close(driver *d);
 /* A server of the hostile kind, not yet configured. */
@@ -47,4 +48,6 @@ uint64_t driver_order(driver *d, const mcp_order *o, got *out);
 void driver_wait(driver *d, const got *first, size_t n, int ms);
 void driver_wait_state(driver *d, const char *server, mcp_state s, int ms);
 void driver_run(driver *d, int ms);
+/* Processes that run a hostile server for the test program with this pid. */
+int driver_children(long owner);
 mcp_server_info driver_info(driver *d, const char *server);

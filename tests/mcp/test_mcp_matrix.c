@@ -2,6 +2,7 @@
 /* The host against a server that errs in every way that was seen in the field (hostile_server.c).
  * Each test closes its host and fails when a process or a descriptor is left. */
 #include <signal.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -473,6 +474,78 @@ static void test_no_program(void **state) {
     driver_close(&d);
 }
 
+/* ---- what is kept ---------------------------------------------------------------------------- */
+
+static void test_cached(void **state) {
+    UNUSED(state);
+    driver d;
+    driver_open(&d, false);
+    mcp_definition *both[] = {hostile(""), hostile("never")};
+    both[0]->trusted = both[1]->trusted = true;
+    vec_push(&both[0]->allow, "look");
+    driver_configure(&d, both, 2);
+    const mcp_order look = {.server = "good", .name = "look", .approved = true};
+    got g, hangs;
+    driver_call(&d, "never", "echo", &hangs);
+    driver_order(&d, &look, &g);
+    driver_wait(&d, &g, 1, SOON);
+    assert_false(g.cached);
+    mcp_order hover = look;
+    hover.purpose = MCP_FOR_HOVER;
+    driver_order(&d, &hover, &g); /* another purpose, the same look-up */
+    driver_wait(&d, &g, 1, SOON);
+    assert_true(g.cached && g.outcome == MCP_OK);
+    assert_string_equal(g.text, "echo");
+    expect_echo(&d, "good"); /* may have changed something */
+    driver_order(&d, &look, &g);
+    driver_wait(&d, &g, 1, SOON);
+    assert_false(g.cached);
+    assert_int_equal(driver_info(&d, "good").numbers.cache_hits, 1);
+    assert_int_equal(hangs.ended, 0);
+    driver_close(&d);
+    assert_int_equal(hangs.ended, 1);
+}
+
+/* A daemon that is killed leaves a stubborn server; the next one ends it, and no other. */
+static void test_orphans(void **state) {
+    UNUSED(state);
+    char folder[] = "/tmp/inlined-orphans-XXXXXX";
+    assert_non_null(mkdtemp(folder));
+    int ready[2];
+    assert_int_equal(pipe(ready), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        alarm(20); /* the end, if it does not come so far */
+        driver c;
+        driver_open_at(&c, false, folder);
+        mcp_definition *s = hostile("ignore-eof");
+        driver_configure(&c, &s, 1);
+        mcp_server_start(c.host, "ignore-eof");
+        driver_wait_state(&c, "ignore-eof", MCP_READY, SOON);
+        _exit(write(ready[1], "r", 1) == 1 && pause());
+    }
+    char byte;
+    close(ready[1]);
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    driver d; /* its owner lives: it stays */
+    driver_open_at(&d, false, folder);
+    driver_close(&d);
+    assert_int_equal(driver_children(child), 1);
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+    usleep(50000);
+    assert_int_equal(driver_children(child), 1);
+    driver_open_at(&d, false, folder);
+    driver_close(&d);
+    for (int i = 0; i < 100 && driver_children(child); i++)
+        usleep(10000);
+    assert_int_equal(driver_children(child), 0);
+    close(ready[0]);
+    char command[100];
+    snprintf(command, sizeof command, "rm -r %s", folder);
+    assert_int_equal(system(command), 0);
+}
+
 int main(void) {
     signal(SIGPIPE, SIG_IGN);
     log_set_level(LOG_ERROR);
@@ -486,6 +559,7 @@ int main(void) {
         cmocka_unit_test(test_exit_while_idle), cmocka_unit_test(test_crash_budget),
         cmocka_unit_test(test_stopped_process), cmocka_unit_test(test_stubborn),
         cmocka_unit_test(test_many_ends),     cmocka_unit_test(test_questions),
+        cmocka_unit_test(test_cached),        cmocka_unit_test(test_orphans),
         cmocka_unit_test(test_full_queue),    cmocka_unit_test(test_no_program),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
