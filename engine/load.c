@@ -44,9 +44,19 @@ static bool on_kernel_progress(void *ud, uint64_t done, uint64_t all) {
     return report(ud, 0.1f + 0.85f * part, "repacking");
 }
 
-static int pages_for(int context) {
+int load_pages(int context) {
     int tokens = context + MIN(context / 2, SPARE_TOKENS);
     return (tokens + K_PAGE_TOKENS - 1) / K_PAGE_TOKENS + LIMIT_ENGINE_SEQUENCES;
+}
+
+int load_context(const arch *a, int asked) {
+    int wanted = asked > 0 ? asked : MIN(a->context_trained, CONTEXT_DEFAULT);
+    return MIN(MAX(wanted, CONTEXT_MIN), CONTEXT_MAX);
+}
+
+int load_rows(const gguf *g, const k_backend *b) {
+    bool small = gguf_file_bytes(g) <= SMALL_BYTES;
+    return k_backend_is_device(b) ? ROWS_CUDA : small ? ROWS_CPU_SMALL : ROWS_CPU;
 }
 
 static uint64_t total(k_memory m) {
@@ -57,12 +67,11 @@ static uint64_t total(k_memory m) {
 static status plan_memory(model *m, k_backend *backend, const load_order *order,
                           k_model_options *opt, err *e) {
     bool chosen = order->context_tokens <= 0;
-    int wanted = chosen ? MIN(m->arch.context_trained, CONTEXT_DEFAULT) : order->context_tokens;
-    m->context = MIN(MAX(wanted, CONTEXT_MIN), CONTEXT_MAX);
+    m->context = load_context(&m->arch, order->context_tokens);
     /* A device has its own memory, which k_model_new asks for itself. */
     uint64_t available = k_backend_is_device(backend) ? UINT64_MAX : memory_available();
     for (;;) {
-        opt->kv_pages = pages_for(m->context);
+        opt->kv_pages = load_pages(m->context);
         k_memory need = k_model_plan_memory(backend, opt);
         if (total(need) <= available) return OK;
         if (chosen && m->context / 2 >= CONTEXT_MIN * 2) {
@@ -103,9 +112,8 @@ static status open_file(model *m, const load_order *order, err *e) {
 }
 
 static status make_kernels(model *m, k_backend *backend, const load_order *order, err *e) {
-    bool small = gguf_file_bytes(m->file) <= SMALL_BYTES;
     m->guesses = k_backend_is_device(backend) ? GUESSES_CUDA : GUESSES_CPU;
-    m->rows_max = k_backend_is_device(backend) ? ROWS_CUDA : small ? ROWS_CPU_SMALL : ROWS_CPU;
+    m->rows_max = load_rows(m->file, backend);
     plan p = {0};
     int context = order->context_tokens > 0 ? order->context_tokens : CONTEXT_DEFAULT;
     status s = plan_build(&p, &m->arch, m->file, context, e);

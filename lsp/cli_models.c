@@ -1,21 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `inlined models`: list, pull, path, verify.  A thin face of engine/registry.h: the table for
- * people, the JSON for scripts, the progress of a pull.  Thread: main; pull blocks until it is done
- * and looks for Ctrl-C on the way. */
+/* `inlined models`: list, pull, path, verify, delta (add and rm: cli_models_own.c).  A thin face of
+ * engine/registry.h: the table for people, the JSON for scripts, the progress of a pull.  Thread:
+ * main; pull blocks until it is done and looks for Ctrl-C on the way. */
+#include "lsp/cli_models.h"
+
 #include <sys/stat.h>
 
 #include "engine/base/mem.h"
 #include "engine/delta.h"
-#include "engine/registry.h"
-#include "lsp/cli.h"
-#include "lsp/cli_term.h"
-
-typedef struct {
-    const model_entry *m;
-    meter line;
-    pull_stage stage;
-    char label[160]; /* what the line shows; a new stage is a new address */
-} pull_view;
 
 static status list(const registry *r, const cli_args *a, err *e);
 static status with_model(const registry *r, const cli_args *a, err *e);
@@ -62,7 +54,12 @@ status cli_models(const cli_args *a, err *e) {
     registry *r = NULL;
     status s = registry_open(&r, e);
     if (s != OK) return s;
-    s = strcmp(a->operands[0], "list") == 0 ? list(r, a, e) : with_model(r, a, e);
+    if (strcmp(a->operands[0], "list") == 0)
+        s = list(r, a, e);
+    else if (strcmp(a->operands[0], "add") == 0)
+        s = cli_models_add(r, a, e);
+    else
+        s = with_model(r, a, e);
     registry_close(r);
     return s;
 }
@@ -70,6 +67,10 @@ status cli_models(const cli_args *a, err *e) {
 static status with_model(const registry *r, const cli_args *a, err *e) {
     const char *verb = a->operands[0], *name = a->operands[1];
     const model_entry *m = registry_find(r, name);
+    bool is_path = strchr(name, '/') || str_ends_with(str_of(name), STR(".gguf"));
+    if (!m && is_path && strcmp(verb, "rm") == 0)
+        return err_set(e, ERR_USAGE,
+                       "models rm takes names of the list: the file %s is yours to remove", name);
     if (!m) {
         const char *near = registry_nearest(r, name);
         if (near) {
@@ -79,6 +80,7 @@ static status with_model(const registry *r, const cli_args *a, err *e) {
                        name);
     }
     if (strcmp(verb, "pull") == 0) return pull(m, a, e);
+    if (strcmp(verb, "rm") == 0) return cli_models_rm(m, a, e);
     if (strcmp(verb, "path") == 0) return path(m, a, e);
     return verify(m, a, e);
 }
@@ -106,6 +108,27 @@ static void add_facts(cJSON *o, const model_entry *m) {
         cJSON_AddNullToObject(o, "sha256");
 }
 
+cJSON *cli_models_entry(const model_entry *m) {
+    cJSON *o = cJSON_CreateObject();
+    cJSON_AddStringToObject(o, "name", m->name);
+    cJSON_AddStringToObject(o, "architecture", m->arch);
+    cJSON_AddStringToObject(o, "tier", m->tier);
+    cJSON_AddStringToObject(o, "parameters", m->parameters);
+    cJSON_AddStringToObject(o, "quantisation", m->quant);
+    add_facts(o, m);
+    cJSON_AddStringToObject(o, "licence", m->licence);
+    cJSON_AddStringToObject(o, "fim", m->fim);
+    cJSON_AddNumberToObject(o, "context_tokens", m->context_tokens);
+    cJSON_AddNumberToObject(o, "memory_bytes", (double)m->memory_bytes);
+    cJSON_AddStringToObject(o, "note", m->note);
+    cJSON_AddStringToObject(o, "file", m->file);
+    cJSON_AddStringToObject(o, "state", presence_word(m));
+    cJSON_AddNumberToObject(o, "part_bytes", (double)registry_part_bytes(m));
+    cJSON_AddBoolToObject(o, "present", registry_presence(m, NULL) == MODEL_PRESENT);
+    cJSON_AddBoolToObject(o, "added", m->added);
+    return o;
+}
+
 static status list_json(const registry *r, err *e) {
     char *folder = NULL;
     status s = registry_folder(&folder, e);
@@ -114,26 +137,8 @@ static status list_json(const registry *r, err *e) {
     cJSON_AddStringToObject(root, "folder", folder);
     cJSON_AddStringToObject(root, "default", registry_default(r)->name);
     cJSON *models = cJSON_AddArrayToObject(root, "models");
-    for (size_t i = 0; i < registry_count(r); i++) {
-        const model_entry *m = registry_at(r, i);
-        cJSON *o = cJSON_CreateObject();
-        cJSON_AddStringToObject(o, "name", m->name);
-        cJSON_AddStringToObject(o, "architecture", m->arch);
-        cJSON_AddStringToObject(o, "tier", m->tier);
-        cJSON_AddStringToObject(o, "parameters", m->parameters);
-        cJSON_AddStringToObject(o, "quantisation", m->quant);
-        add_facts(o, m);
-        cJSON_AddStringToObject(o, "licence", m->licence);
-        cJSON_AddStringToObject(o, "fim", m->fim);
-        cJSON_AddNumberToObject(o, "context_tokens", m->context_tokens);
-        cJSON_AddNumberToObject(o, "memory_bytes", (double)m->memory_bytes);
-        cJSON_AddStringToObject(o, "note", m->note);
-        cJSON_AddStringToObject(o, "file", m->file);
-        cJSON_AddStringToObject(o, "state", presence_word(m));
-        cJSON_AddNumberToObject(o, "part_bytes", (double)registry_part_bytes(m));
-        cJSON_AddBoolToObject(o, "present", registry_presence(m, NULL) == MODEL_PRESENT);
-        cJSON_AddItemToArray(models, o);
-    }
+    for (size_t i = 0; i < registry_count(r); i++)
+        cJSON_AddItemToArray(models, cli_models_entry(registry_at(r, i)));
     xfree(folder);
     return term_write_json(root, e);
 }
@@ -206,7 +211,7 @@ static void on_progress(void *ud, pull_stage stage, uint64_t done, uint64_t all)
     if (!same) {
         v->stage = stage;
         v->line.label = NULL;
-        snprintf(v->label, sizeof v->label, "%s %s", verbs[stage], v->m->name);
+        snprintf(v->label, sizeof v->label, "%s %.100s", verbs[stage], v->name);
     }
     /* Checking what is there already is over before anybody could read a line about it. */
     if (stage == PULL_CHECKING && !v->line.terminal) return;
@@ -216,6 +221,12 @@ static void on_progress(void *ud, pull_stage stage, uint64_t done, uint64_t all)
 static bool on_cancelled(void *ud) {
     UNUSED(ud);
     return interrupt_take();
+}
+
+pull_hooks cli_models_hooks(pull_view *v) {
+    meter_init(&v->line);
+    interrupt_hold();
+    return (pull_hooks){on_progress, on_cancelled, v};
 }
 
 static status report(const model_entry *m, bool fetched, const cli_args *a, err *e) {
@@ -243,10 +254,8 @@ static status report(const model_entry *m, bool fetched, const cli_args *a, err 
 }
 
 static status pull(const model_entry *m, const cli_args *a, err *e) {
-    pull_view v = {.m = m};
-    meter_init(&v.line);
-    const pull_hooks hooks = {on_progress, on_cancelled, &v};
-    interrupt_hold();
+    pull_view v = {.name = m->name};
+    const pull_hooks hooks = cli_models_hooks(&v);
     bool fetched = false;
     status s = registry_pull(m, &hooks, &fetched, e);
     meter_end(&v.line);
@@ -257,10 +266,8 @@ static status pull(const model_entry *m, const cli_args *a, err *e) {
 }
 
 static status verify(const model_entry *m, const cli_args *a, err *e) {
-    pull_view v = {.m = m};
-    meter_init(&v.line);
-    const pull_hooks hooks = {on_progress, on_cancelled, &v};
-    interrupt_hold();
+    pull_view v = {.name = m->name};
+    const pull_hooks hooks = cli_models_hooks(&v);
     status s = registry_verify(m, &hooks, e);
     meter_end(&v.line);
     return s == OK ? report(m, false, a, e) : s;

@@ -10,8 +10,10 @@
 #include "engine/base/limits.h"
 #include "engine/base/nearest.h"
 #include "engine/registry/folder.h"
+#include "engine/registry/own.h"
 
 static status add_list(registry *r, str json, const char *origin, err *e);
+static status add_own_list(registry *r, err *e);
 static status add_user_list(registry *r, err *e);
 static status check_default(const registry *r, const char *origin, err *e);
 
@@ -20,6 +22,7 @@ status registry_open(registry **out, err *e) {
     arena_init(&r->strings);
     str embedded = {(const char *)models_json, models_json_bytes};
     status s = add_list(r, embedded, "models.json", e);
+    if (s == OK) s = add_own_list(r, e);
     if (s == OK) s = add_user_list(r, e);
     if (s == OK) s = check_default(r, "models.json", e);
     for (size_t i = 0; s == OK && i < r->models.count; i++)
@@ -110,6 +113,7 @@ static status add_models(registry *r, const cJSON *models, const char *origin, e
         model_entry m;
         status s = entry_read(item, &r->strings, &m, e);
         if (s != OK) return err_prefix(e, s, "%s: models[%zu]", origin, index);
+        m.added = r->reads_added;
         put(r, &m);
         if (r->models.count > LIMIT_REGISTRY_MODELS) {
             return err_set(e, ERR_LIMIT, "%s: more than %d models", origin, LIMIT_REGISTRY_MODELS);
@@ -145,6 +149,21 @@ static status add_list(registry *r, str json, const char *origin, err *e) {
     s = add_models(r, cJSON_GetObjectItemCaseSensitive(root, "models"), origin, e);
 done:
     cJSON_Delete(root);
+    return s;
+}
+
+/* The files that were added. */
+static status add_own_list(registry *r, err *e) {
+    char *path = NULL;
+    strbuf text;
+    strbuf_init(&text, LIMIT_REGISTRY_BYTES);
+    status s = own_read(&text, &path, e);
+    r->reads_added = true;
+    if (s == OK) s = add_list(r, strbuf_str(&text), path, e);
+    r->reads_added = false;
+    if (s == ERR_NOT_FOUND) s = OK;
+    strbuf_deinit(&text);
+    xfree(path);
     return s;
 }
 

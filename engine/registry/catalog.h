@@ -11,6 +11,7 @@ struct registry {
     arena strings; /* every text that an entry points to */
     VEC(model_entry) models;
     const char *default_name;
+    bool reads_added;     /* what is read now was added by `inlined models add` */
     const char *endpoint; /* of the hub, by the user's list; NULL: not said */
 };
 

@@ -131,6 +131,24 @@ uint64_t folder_free_bytes(const char *path) {
     return (uint64_t)v.f_bavail * (uint64_t)v.f_frsize;
 }
 
+status folder_write(const char *folder, const char *file, str text, err *e) {
+    size_t n = strlen(file) + 40;
+    char *path = folder_join(folder, file), *name = xmalloc(n);
+    snprintf(name, n, ".%s.part-%ld", file, (long)getpid());
+    char *part = folder_join(folder, name);
+    FILE *f = fopen(part, "we");
+    bool good = f && fwrite(text.ptr, 1, text.len, f) == text.len && fflush(f) == 0;
+    if (good && fsync(fileno(f)) != 0) good = false;
+    if (f && fclose(f) != 0) good = false;
+    if (good && rename(part, path) != 0) good = false;
+    status s = good ? OK : err_set(e, ERR_IO, "cannot write %s: %s", path, strerror(errno));
+    if (!good) unlink(part);
+    xfree(name);
+    xfree(part);
+    xfree(path);
+    return s;
+}
+
 void folder_sync(const char *path) {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) return;

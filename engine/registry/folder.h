@@ -2,6 +2,7 @@
 #pragma once
 /* Folders of the user: where they are, making, measuring and removing them. */
 #include "engine/base/status.h"
+#include "engine/base/str.h"
 
 /* $VARIABLE/tail when the variable is an absolute path, else $HOME/fallback/tail; NULL without a
  * home.  Caller frees with xfree. */
@@ -24,5 +25,7 @@ uint64_t folder_free_bytes(const char *path);
  * (PREFIX/share/inlined) or
  * in the source tree that it was built in.  Caller frees with xfree.  ERR_NOT_FOUND. */
 status folder_shipped(const char *name, char **out, err *e) MUST_USE;
+/* Writes a small file whole: it is the old one or the new one, whatever happens. */
+status folder_write(const char *folder, const char *file, str text, err *e) MUST_USE;
 /* Makes what was renamed inside survive a power cut. */
 void folder_sync(const char *path);

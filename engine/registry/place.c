@@ -136,8 +136,8 @@ static bool is_cancelled(const pull_hooks *h) {
     return h && h->cancelled && h->cancelled(h->ud);
 }
 
-static status hash_file(int fd, const model_entry *m, uint64_t all, const pull_hooks *hooks,
-                        char hex[static 65], err *e) {
+static status hash_open_file(int fd, const char *path, uint64_t all, const pull_hooks *hooks,
+                             char hex[static 65], err *e) {
     uint8_t *buffer = xmalloc(READ_BYTES);
     sha256 h;
     sha256_init(&h);
@@ -145,7 +145,7 @@ static status hash_file(int fd, const model_entry *m, uint64_t all, const pull_h
     for (uint64_t done = 0; s == OK;) {
         ssize_t n = read(fd, buffer, READ_BYTES);
         if (n < 0 && errno == EINTR) continue;
-        if (n < 0) s = err_set(e, ERR_IO, "cannot read %s: %s", m->file, strerror(errno));
+        if (n < 0) s = err_set(e, ERR_IO, "cannot read %s: %s", path, strerror(errno));
         if (n <= 0) break;
         sha256_add(&h, buffer, (size_t)n);
         done += (uint64_t)n;
@@ -157,21 +157,27 @@ static status hash_file(int fd, const model_entry *m, uint64_t all, const pull_h
     return s;
 }
 
+status registry_hash_file(const char *path, uint64_t all, const pull_hooks *hooks,
+                          char hex[static 65], err *e) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return err_set(e, ERR_IO, "cannot open %s: %s", path, strerror(errno));
+    status s = hash_open_file(fd, path, all, hooks, hex, e);
+    close(fd);
+    return s;
+}
+
 status registry_check_file(const char *path, const model_entry *m, const pull_hooks *hooks,
                            err *e) {
     model_facts want;
     char hex[65];
     if (!registry_facts(m, &want)) return say_damaged(m, 0, e);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return err_set(e, ERR_IO, "cannot open %s: %s", path, strerror(errno));
-    status s = hash_file(fd, m, want.bytes, hooks, hex, e);
+    status s = registry_hash_file(path, want.bytes, hooks, hex, e);
     if (s == OK && strcmp(hex, want.sha256) != 0) {
         s = err_set(e, ERR_FORMAT,
                     "the file of the model %s is damaged (wrong SHA-256); run: inlined models pull "
                     "%s",
                     m->name, m->name);
     }
-    close(fd);
     return s;
 }
 

