@@ -17,7 +17,7 @@ static void drop_roots(context *c);
 context *context_new(void) {
     context *c = xcalloc(1, sizeof *c);
     c->queries = xcalloc(grammars_count, sizeof *c->queries);
-    c->logprob_mean_min = -1e30f;
+    c->logprob_mean_min = c->logprob_token_min = -1e30f;
     c->privacy = privacy_new();
     return c;
 }
@@ -37,8 +37,9 @@ void context_free(context *c) {
     xfree(c);
 }
 
-void context_set_confidence(context *c, float logprob_mean_min) {
-    c->logprob_mean_min = logprob_mean_min;
+void context_set_confidence(context *c, float mean_min, float token_min) {
+    c->logprob_mean_min = mean_min;
+    c->logprob_token_min = token_min;
 }
 
 void context_set_filters_off(context *c, uint32_t bits) {

@@ -20,8 +20,9 @@ void context_free(context *c); /* accepts NULL */
 /* Filters that are not run, as a sum of context_filter_bit(); 0: all run. */
 void context_set_filters_off(context *c, uint32_t bits);
 uint32_t context_filter_bit(const char *name); /* 0: there is none that can be switched off */
-/* Answers with a lower mean log-probability per token are not shown ("confidence"). */
-void context_set_confidence(context *c, float logprob_mean_min);
+/* A text ends before its first token below `token_min`, and is not shown ("confidence") when the
+ * mean of what is left is below `mean_min`; both are log-probabilities. */
+void context_set_confidence(context *c, float mean_min, float token_min);
 
 /* ---- workspace ------------------------------------------------------------------------------ */
 
@@ -124,9 +125,16 @@ void context_assemble(context *c, document *d, const context_request *rq, arena 
 /* ---- generated text becomes a suggestion ---------------------------------------------------- */
 
 typedef struct {
+    size_t start; /* of its bytes in the raw text */
+    float logprob;
+} context_token;
+
+typedef struct {
     str raw;       /* the model's text, after the cursor */
     bool complete; /* it ended by itself (not by length or time) */
     float logprob_mean, logprob_min;
+    const context_token *tokens; /* in order; none: not known */
+    size_t n_tokens;
 } context_answer;
 
 typedef struct {

@@ -13,7 +13,7 @@ typedef struct {
 struct context {
     VEC(document *) documents;
     scope_query *queries;   /* one per grammar of the build */
-    float logprob_mean_min; /* answers below are not shown */
+    float logprob_mean_min, logprob_token_min; /* context_set_confidence */
     privacy *privacy;
     symbols *symbols; /* borrowed; NULL: none */
     uint64_t client;

@@ -15,7 +15,8 @@ typedef struct {
     const context_prompt *prompt;
     const context_answer *answer;
     arena *a;
-    float logprob_mean_min;
+    float logprob_mean_min, logprob_token_min;
+    float logprob_mean; /* of what is left of the answer */
     /* The document around the cursor: */
     str before, after; /* on the cursor's line */
     str next;          /* next line with text below the cursor's, "" when none is near */
@@ -32,6 +33,7 @@ void candidate_init(candidate *c, const document *d, const context_prompt *p,
 
 const char *filter_bytes(candidate *c);      /* UTF-8, \n line ends, no control characters */
 const char *filter_marker(candidate *c);     /* special-token texts that leaked */
+const char *filter_doubt(candidate *c);      /* ends before the first improbable token */
 const char *filter_confidence(candidate *c); /* mean log-probability */
 const char *filter_cut(candidate *c);        /* one line, or one block by indentation */
 const char *filter_indent(candidate *c);     /* tabs or spaces as the document has them */

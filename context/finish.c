@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Generated text becomes a suggestion: the filters, in this order.
  *
+ *   doubt       end before the first token that the model doubts
  *   bytes       valid UTF-8, \n line ends                              "empty"
  *   marker      cut at a special-token text that leaked                "empty"
  *   confidence  drop what the model itself does not believe            "confidence"
@@ -15,7 +16,8 @@
  *   syntax      shorten until it parses, else drop                     "syntax"
  *   blank       what is left may be nothing                            "empty"
  *
- * First what the text is (bytes, marker), then how much of it counts (cut), then how it fits what
+ * First what the model means (doubt, while its tokens and the text still fit each other), then what
+ * the text is (bytes, marker), then how much of it counts (cut), then how it fits what
  * is there (repeat to bracket), and the parser last, because it is the dearest and because it
  * should judge what would really be inserted.  A stale answer gets "stale".  Thread: loop.
  */
@@ -30,6 +32,7 @@ static const struct {
     const char *(*run)(candidate *c);
     bool fixed;
 } filters[] = {
+    {"doubt", filter_doubt, false},
     {"bytes", filter_bytes, true},
     {"marker", filter_marker, false},
     {"confidence", filter_confidence, false},
@@ -64,7 +67,9 @@ void candidate_init(candidate *c, const document *d, const context_prompt *p,
     size_t line = document_line_of(d, p->offset);
     size_t start = document_line_start(d, line);
     str text = document_line(d, line);
-    *c = (candidate){.d = d, .prompt = p, .answer = answer, .a = a, .logprob_mean_min = -1e30f};
+    *c = (candidate){.d = d, .prompt = p, .answer = answer, .a = a};
+    c->logprob_mean_min = c->logprob_token_min = -1e30f;
+    c->logprob_mean = answer->logprob_mean;
     c->before = str_sub(text, 0, p->offset - start);
     c->after = str_sub(text, p->offset - start, text.len);
     c->next = line_or_empty(d, document_line_after(d, line));
@@ -86,6 +91,7 @@ void context_finish(context *c, document *d, const context_prompt *p, const cont
     candidate work;
     candidate_init(&work, d, p, answer, a);
     work.logprob_mean_min = c->logprob_mean_min;
+    work.logprob_token_min = c->logprob_token_min;
     for (size_t i = 0; i < COUNTOF(filters); i++) {
         if (c->filters_off >> i & 1) continue;
         const char *reason = filters[i].run(&work);

@@ -9,16 +9,16 @@
 /* First match wins. */
 static const struct {
     const char *name; /* part of general.name */
-    int percent;
+    model_confidence least;
 } measured[] = {
-    {"inlined-fim-135m", 0},
-    {"smollm2 135m", 0},
+    {"inlined-fim-135m", {.show = 80, .cut = 50}},
+    {"smollm2 135m", {.show = 0, .cut = 0}},
 };
 
-int confidence_find(const gguf *g) {
+model_confidence confidence_find(const gguf *g) {
     str name = {0};
-    if (!gguf_find_str(g, "general.name", &name)) return 0;
+    if (!gguf_find_str(g, "general.name", &name)) return (model_confidence){0};
     for (size_t i = 0; i < COUNTOF(measured); i++)
-        if (str_contains_ignore_case(name, str_of(measured[i].name))) return measured[i].percent;
-    return 0;
+        if (str_contains_ignore_case(name, str_of(measured[i].name))) return measured[i].least;
+    return (model_confidence){0};
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /* How sure a model must be before its suggestion is worth showing.  Thread: any. */
+#include "engine/engine.h"
 #include "engine/gguf.h"
 
-/* Geometric mean of the tokens' probabilities, in percent; 0: nobody measured this model. */
-int confidence_find(const gguf *g);
+model_confidence confidence_find(const gguf *g);

@@ -51,6 +51,12 @@ void engine_restore(engine *g, int slot, const char *path);
 
 typedef enum { FIM_NONE, FIM_PSM, FIM_SPM } fim_format; /* FIM_SPM: PRE SUF suffix MID prefix */
 
+/* What is worth showing, in percent of probability, as it was measured; 0: nobody measured it. */
+typedef struct {
+    int show; /* least geometric mean of the tokens */
+    int cut;  /* least of one token: the text ends before the first below */
+} model_confidence;
+
 typedef struct {
     char name[64];
     char arch[32];
@@ -61,7 +67,7 @@ typedef struct {
     int context_tokens, layers, dim, vocab;
     fim_format fim;          /* what prompts for this model use */
     bool single_line;        /* it was trained on single lines: do not ask it for blocks */
-    int confidence_percent;  /* weaker suggestions are not worth showing; 0: not measured */
+    model_confidence confidence;
     double load_ms;
 } engine_model_info;
 
@@ -179,6 +185,8 @@ typedef struct {
     /* Over the tokens that belong to `text`; 0 when it is empty.  While healed bytes are owed, a
      * token's probability is its share among the tokens that were allowed. */
     float logprob_mean, logprob_min;
+    const int32_t *token_start;   /* where each token begins in `text`; INT32_MAX: it has none */
+    const float *token_logprob;   /* as in logprob_mean */
 } engine_result;
 
 typedef struct {

@@ -203,7 +203,7 @@ static void fill_info(model *m, k_backend *backend, const load_order *order, dou
     i->vocab = m->vocab;
     i->fim = m->style.format;
     i->single_line = m->style.single_line;
-    i->confidence_percent = confidence_find(m->file);
+    i->confidence = confidence_find(m->file);
     i->load_ms = clock_ms() - start;
     log_info("engine",
              "model loaded name=%s arch=%s quant=%s backend=\"%s\" context=%d fim=%s ms=%.0f "

@@ -290,6 +290,8 @@ void run_give_up_pages(run *r) {
 
 static void fill_confidence(run *r) {
     engine_result *res = &r->job->result;
+    res->token_start = r->piece_start;
+    res->token_logprob = r->shown_logprob;
     double sum = 0;
     int n = 0;
     float least = 0;

@@ -25,7 +25,7 @@ struct completion {
     arena arena;
     str forced;
     context_prompt prompt;
-    float logprob_mean_min;
+    float logprob_mean_min, logprob_token_min;
     uint32_t filters_off;
     job_id job;
     completion_done done;
@@ -84,10 +84,17 @@ static sampling sampling_of(int variant) {
     return s;
 }
 
+static float logprob_of(int percent) {
+    return percent > 0 ? logf((float)percent / 100.0f) : -1e30f;
+}
+
 static void remember_rules(completion *run, const completion_request *rq) {
-    int percent = rq->settings->completion.confidence;
-    if (percent < 0) percent = rq->model ? rq->model->confidence_percent : 0;
-    run->logprob_mean_min = percent > 0 ? logf((float)percent / 100.0f) : -1e30f;
+    model_confidence least = {0}; /* who asks by hand gets what there is */
+    if (rq->model && !rq->invoked) least = rq->model->confidence;
+    if (rq->settings->completion.confidence >= 0) least.show = rq->settings->completion.confidence;
+    if (rq->settings->completion.cut_below >= 0) least.cut = rq->settings->completion.cut_below;
+    run->logprob_mean_min = logprob_of(least.show);
+    run->logprob_token_min = logprob_of(least.cut);
     const settings_list *off = &rq->settings->completion.filters_off;
     for (int i = 0; i < off->count; i++)
         run->filters_off |= context_filter_bit(off->at[i]);
@@ -124,6 +131,18 @@ static engine_job job_of(completion *run, const completion_request *rq) {
 
 /* ---- the answer ------------------------------------------------------------------------------ */
 
+/* The tokens that have text, with their places in the raw text, where forced bytes come first. */
+static void add_tokens(completion *run, const engine_result *result, context_answer *answer) {
+    context_token *tokens =
+        arena_alloc(&run->arena, (size_t)MAX(result->n_tokens, 1) * sizeof *tokens);
+    for (int i = 0; i < result->n_tokens; i++) {
+        if ((size_t)result->token_start[i] >= result->text.len) continue;
+        tokens[answer->n_tokens++] = (context_token){
+            run->forced.len + (size_t)result->token_start[i], result->token_logprob[i]};
+    }
+    answer->tokens = tokens;
+}
+
 static void judge(completion *run, const engine_result *result, completion_result *r) {
     context_answer answer = {
         .raw = result->text,
@@ -135,8 +154,9 @@ static void judge(completion *run, const engine_result *result, completion_resul
     if (run->forced.len)
         answer.raw = str_of(
             arena_printf(&run->arena, "%.*s%.*s", STR_ARG(run->forced), STR_ARG(result->text)));
+    add_tokens(run, result, &answer);
     context_suggestion s = {0};
-    context_set_confidence(run->context, run->logprob_mean_min);
+    context_set_confidence(run->context, run->logprob_mean_min, run->logprob_token_min);
     context_set_filters_off(run->context, run->filters_off);
     context_finish(run->context, run->document, &run->prompt, &answer, &run->arena, &s);
     r->raw = answer.raw;

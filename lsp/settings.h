@@ -33,7 +33,7 @@ typedef struct {
         int cache_entries;
         int candidates; /* for a completion that is invoked by hand */
         bool menu, speculate;
-        int confidence; /* percent; -1: the model's own */
+        int confidence, cut_below; /* percent; -1: the model's own */
         bool healing;
         settings_list filters_off;
         settings_list disabled_languages;

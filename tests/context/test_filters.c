@@ -288,8 +288,7 @@ static void confidence(void **state) {
     } cases[] = {{-1, -0.5f, true}, {-1, -1.5f, false}, {-1, 0, true}, {-1e30f, -99, true}};
     UNUSED(state);
     for (size_t i = 0; i < COUNTOF(cases); i++) {
-        context_answer answer = {.logprob_mean = cases[i].mean};
-        candidate c = {.answer = &answer, .logprob_mean_min = cases[i].min};
+        candidate c = {.logprob_mean = cases[i].mean, .logprob_mean_min = cases[i].min};
         assert_int_equal(filter_confidence(&c) == NULL, cases[i].shown);
     }
 }

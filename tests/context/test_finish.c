@@ -81,10 +81,45 @@ static void confidence_is_a_setting(void **state) {
     context_suggestion s;
     context_finish(f.c, f.d, &p, &answer, &f.a, &s);
     assert_true(s.shown);
-    context_set_confidence(f.c, -1.0f);
+    context_set_confidence(f.c, -1.0f, -1e30f);
     context_finish(f.c, f.d, &p, &answer, &f.a, &s);
     assert_string_equal(s.reason, "confidence");
     fixture_deinit(&f);
+}
+
+/* Cut before the doubted token, and before the word that it is in. */
+static void doubt_ends_a_text(void **state) {
+    UNUSED(state);
+    static const struct {
+        float least;
+        const char *want;
+    } cases[] = {
+        {-9.0f, "load(name, encoding)"},
+        {-3.0f, "load(name,"},
+        {-1.5f, NULL}, /* "load(" is not worth reading */
+        {-0.5f, NULL},
+    };
+    const context_token tokens[] = {{0, -1.0f}, {4, -0.1f},  {5, -0.2f},
+                                    {7, -2.0f}, {9, -0.1f},  {11, -0.1f},
+                                    {14, -4.0f}, {19, -0.1f}};
+    for (size_t i = 0; i < COUNTOF(cases); i++) {
+        fixture f;
+        fixture_init(&f, "a.py", "x = @@\n");
+        context_prompt p = fixture_assemble(&f, (context_request){0});
+        context_answer answer = {.raw = STR("load(name, encoding)"),
+                                 .complete = true,
+                                 .tokens = tokens,
+                                 .n_tokens = COUNTOF(tokens)};
+        context_suggestion s;
+        context_set_confidence(f.c, -1e30f, cases[i].least);
+        context_finish(f.c, f.d, &p, &answer, &f.a, &s);
+        assert_int_equal(s.shown, cases[i].want != NULL);
+        if (cases[i].want)
+            assert_true(str_eq(s.text, str_of(cases[i].want)));
+        else
+            assert_string_equal(s.reason, "confidence");
+        fixture_deinit(&f);
+    }
 }
 
 static void a_filter_is_switched_off_by_its_name(void **state) {
@@ -128,6 +163,7 @@ int main(void) {
         cmocka_unit_test(answers),
         cmocka_unit_test(a_changed_document_is_stale),
         cmocka_unit_test(confidence_is_a_setting),
+        cmocka_unit_test(doubt_ends_a_text),
         cmocka_unit_test(a_filter_is_switched_off_by_its_name),
         cmocka_unit_test(long_answers_are_cut),
     };

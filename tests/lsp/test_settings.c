@@ -50,7 +50,7 @@ static void test_values(void **state) {
     settings_default(&s);
     apply(&s,
           "{\"enable\":false,\"model\":\"m\",\"completion\":{\"auto\":false,\"cacheEntries\":1,"
-          "\"confidence\":9,\"filtersOff\":[\"syntax\",\"repeat\"],"
+          "\"confidence\":9,\"cutBelow\":7,\"filtersOff\":[\"syntax\",\"repeat\"],"
           "\"healing\":false,"
           "\"debounceMs\":2,\"disabledLanguages\":[\"a\",\"b\"],\"maxTokens\":3,"
           "\"multiline\":\"always\",\"timeBudgetMs\":4},"
@@ -66,6 +66,7 @@ static void test_values(void **state) {
     assert_int_equal(s.completion.time_budget_ms, 4);
     assert_int_equal(s.completion.multiline, MULTILINE_ALWAYS);
     assert_int_equal(s.completion.confidence, 9);
+    assert_int_equal(s.completion.cut_below, 7);
     assert_int_equal(s.completion.filters_off.count, 2);
     assert_string_equal(s.completion.filters_off.at[1], "repeat");
     assert_false(s.completion.healing);

@@ -21,8 +21,8 @@
 #include "lsp/cli_engine.h"
 #include "lsp/completion.h"
 
-static const char *const switchable[] = {"marker", "confidence", "indent",  "repeat",
-                                         "duplicate", "suffix",  "bracket", "syntax"};
+static const char *const switchable[] = {"doubt",     "marker", "confidence", "indent", "repeat",
+                                         "duplicate", "suffix", "bracket",    "syntax"};
 
 typedef struct {
     cli_engine *engine;
@@ -63,6 +63,12 @@ static void add_variants(asker *q, const completion_result *r) {
     uint32_t all = 0;
     arena a;
     arena_init(&a);
+    context_token *tokens = arena_alloc(&a, (size_t)MAX(g->n_tokens, 1) * sizeof *tokens);
+    for (int i = 0; i < g->n_tokens; i++)
+        if ((size_t)g->token_start[i] < g->text.len)
+            tokens[answer.n_tokens++] =
+                (context_token){(size_t)g->token_start[i], g->token_logprob[i]};
+    answer.tokens = tokens;
     for (size_t i = 0; i <= COUNTOF(switchable); i++) {
         const char *name = i < COUNTOF(switchable) ? switchable[i] : "raw";
         uint32_t bit = i < COUNTOF(switchable) ? context_filter_bit(name) : all;
@@ -76,6 +82,16 @@ static void add_variants(asker *q, const completion_result *r) {
     context_suggestion shown = {r->shown, r->reason, r->text, r->from, r->to};
     add_suggestion(with, "all", &shown, r->offset);
     arena_deinit(&a);
+}
+
+/* [first byte in "raw", log-probability] of each token that has text. */
+static void add_tokens(asker *q, const engine_result *g) {
+    cJSON *tokens = cJSON_AddArrayToObject(q->answer, "tokens");
+    for (int i = 0; i < g->n_tokens; i++) {
+        if ((size_t)g->token_start[i] >= g->text.len) continue;
+        const double pair[] = {(double)g->token_start[i], (double)g->token_logprob[i]};
+        cJSON_AddItemToArray(tokens, cJSON_CreateDoubleArray(pair, 2));
+    }
 }
 
 static void on_done(void *ud, const completion_result *r) {
@@ -95,6 +111,7 @@ static void on_done(void *ud, const completion_result *r) {
     cJSON_AddNumberToObject(o, "reused", g->reused);
     cJSON_AddNumberToObject(o, "generated", g->n_tokens);
     cJSON_AddNumberToObject(o, "ms", r->ms.total);
+    add_tokens(q, g);
     add_variants(q, r);
 }
 

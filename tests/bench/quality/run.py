@@ -23,12 +23,15 @@ import replay  # noqa: E402
 
 TOP = os.path.join(HERE, "..", "..", "..")
 FIM, BASE = "inlined-fim-135m", "smollm2-135m-instruct"
-ALL = {"confidence": 0, "maxTokens": 96, "timeBudgetMs": 0}  # show all: judged in report.py
+# Everything is shown, and judged in report.py.
+ALL = {"confidence": 0, "cutBelow": 0, "maxTokens": 96, "timeBudgetMs": 0}
 # name: (model, settings); "peer": llama-server with llama.vim's rules.
 CONFIGS = {
     "fim": (FIM, {"completion": ALL}),
     "base": (BASE, {"completion": ALL}),
     "peer": (FIM, None),
+    "fim-shipped": (FIM, {"completion": {"timeBudgetMs": 0}}),
+    "base-shipped": (BASE, {"completion": {"timeBudgetMs": 0}}),
     "fim-psm": (FIM, {"completion": ALL, "context": {"order": "psm"}}),
     "fim-unhealed": (FIM, {"completion": {**ALL, "healing": False}}),
     "base-unhealed": (BASE, {"completion": {**ALL, "healing": False}}),
