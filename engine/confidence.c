@@ -11,8 +11,8 @@ static const struct {
     const char *name; /* part of general.name */
     model_confidence least;
 } measured[] = {
-    {"inlined-fim-135m", {.show = 80, .cut = 50}},
-    {"smollm2 135m", {.show = 0, .cut = 0}},
+    {"inlined-fim-135m", {.show = 85, .cut = 60}},
+    {"smollm2 135m", {.show = 60, .cut = 60}},
 };
 
 model_confidence confidence_find(const gguf *g) {

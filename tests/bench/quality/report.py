@@ -212,16 +212,18 @@ def parse_rate(rows):
 def write_csv(path, found):
     with open(path, "w", newline="", encoding="utf-8") as f:
         sheet = csv.writer(f)
-        sheet.writerow(["configuration", "line", "package", "version", "path", "at", "target",
-                        "shown", "text", "reason", "logprob_mean", "logprob_min", "taken"])
+        sheet.writerow(["configuration", "line", "package", "version", "path", "at", "rest_chars",
+                        "shown_chars", "right_chars", "reason", "logprob_mean", "logprob_min",
+                        "taken"])  # lengths only: the packages' text stays out
         for name, rows in found.items():
             for line, row in rows.items():
                 for a in row["answers"]:
                     s, rest = a.get("with", {}).get("all", {}), row["text"][a["at"]:]
                     text = s.get("text", "") if s.get("shown") else ""
                     sheet.writerow([
-                        name, line, row["package"], row["version"], row["path"], a["at"], rest,
-                        int(bool(text)), text, s.get("reason", a.get("reason", "")),
+                        name, line, row["package"], row["version"], row["path"], a["at"],
+                        len(rest), len(text), len(os.path.commonprefix([rest, text])),
+                        s.get("reason", a.get("reason", "")),
                         round(a.get("logprob_mean", 0), 4), round(a.get("logprob_min", 0), 4),
                         int(replay.is_accepted(text, rest))])
 
