@@ -128,6 +128,7 @@ typedef struct {
     sampling sampling;
     int tokens_max;     /* generated, 1..LIMIT_GENERATE_TOKENS */
     int time_budget_ms; /* decode stops (keeping its text) after this long; 0: none */
+    float token_logprob_min; /* ends with the first token of text below; 0: none */
     stop_rule stop;
     int indent;         /* STOP_BLOCK: columns of the line where the cursor is */
     int lines_max;      /* STOP_BLOCK: 0 = 64 */
@@ -157,6 +158,7 @@ typedef enum {
 typedef enum {
     FINISH_EOG, FINISH_LINE, FINISH_BLOCK, FINISH_STRING, FINISH_TOKENS, FINISH_TIME,
     FINISH_CONTEXT, /* the sequence is full */
+    FINISH_DOUBT,   /* token_logprob_min; the doubted token is the last of the text */
     FINISH_FAILED,  /* status is not OK     */
 } finish_reason;
 const char *finish_reason_name(finish_reason r); /* "eog", "line", "string", "length", ... */

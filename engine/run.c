@@ -187,6 +187,8 @@ static bool accept(run *r, const choice *c) {
         j->text_len = cut;
         return finish(r, why);
     }
+    bool doubted = c->allowed < j->spec.token_logprob_min && r->piece_start[index] != INT32_MAX;
+    if (j->spec.token_logprob_min < 0 && doubted) return finish(r, FINISH_DOUBT);
     if (res->n_tokens >= j->spec.tokens_max) return finish(r, FINISH_TOKENS);
     if (r->n_ids > r->model->context) return finish(r, FINISH_CONTEXT);
     double spent = clock_ms() - r->first_ms;

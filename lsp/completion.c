@@ -124,6 +124,9 @@ static engine_job job_of(completion *run, const completion_request *rq) {
         .sampling = sampling_of(rq->variant),
         .tokens_max = rq->settings->completion.max_tokens,
         .time_budget_ms = rq->settings->completion.time_budget_ms,
+        /* What comes behind doubt is cut anyway (context/filter_doubt.c). */
+        .token_logprob_min =
+            run->filters_off & context_filter_bit("doubt") ? 0 : run->logprob_token_min,
         .stop = p->shape == SHAPE_BLOCK ? STOP_BLOCK : STOP_LINE,
         .indent = p->indent,
     };

@@ -336,6 +336,21 @@ static void streamed_text_is_the_result(void **state) {
     assert_string_equal(cut->streamed, cut->text);
 }
 
+static void doubt_ends_a_job(void **state) {
+    fixture *f = *state;
+    engine_job job = text_job("def f(x):", 20);
+    answer *whole = run(f, &job);
+    assert_int_equal(whole->finish, FINISH_TOKENS);
+    assert_true(whole->least < -0.01f);
+    job.token_logprob_min = whole->least - 0.01f; /* nothing is below */
+    check_same(whole, run(f, &job));
+    job.token_logprob_min = -0.001f; /* a random model is never that sure */
+    answer *cut = run(f, &job);
+    assert_int_equal(cut->finish, FINISH_DOUBT);
+    assert_true(cut->n_tokens < whole->n_tokens);
+    assert_memory_equal(cut->text, whole->text, strlen(cut->text));
+}
+
 static void prompts_at_the_edges(void **state) {
     fixture *f = *state;
     engine_job job = text_job("", 3);
@@ -608,6 +623,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(guessing_changes_nothing, start, stop),
         cmocka_unit_test_setup_teardown(healing_reproduces_the_cut_bytes, start, stop),
         cmocka_unit_test_setup_teardown(streamed_text_is_the_result, start, stop),
+        cmocka_unit_test_setup_teardown(doubt_ends_a_job, start, stop),
         cmocka_unit_test_setup_teardown(prompts_at_the_edges, start, stop),
         cmocka_unit_test_setup_teardown(wrong_orders_are_refused_at_once, start, stop),
         cmocka_unit_test_setup_teardown(typing_overtakes, start, stop),
