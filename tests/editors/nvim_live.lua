@@ -36,7 +36,8 @@ require('inlined').setup({
     accept_line = '<C-Down>',
     dismiss = '<C-]>',
   },
-  settings = { completion = { timeBudgetMs = 0 } }, -- other tests may take the processor
+  -- Other tests may take the processor; unsure suggestions are shown, too.
+  settings = { completion = { timeBudgetMs = 0, confidence = 0, cutBelow = 0 } },
 })
 ]]
 
@@ -223,7 +224,7 @@ end
 local function set_multiline(value)
   nvim:lua([[
     local client = require('inlined').client(0)
-    client.settings = { inlined = { completion = { multiline = ... } } }
+    client.settings = { inlined = { completion = { multiline = ..., confidence = 0, cutBelow = 0 } } }
     client:notify('workspace/didChangeConfiguration', { settings = client.settings })
   ]], value)
 end

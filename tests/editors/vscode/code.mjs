@@ -29,6 +29,8 @@ const SETTINGS = {
   "chat.commandCenter.enabled": false,
   "files.autoSave": "off",
   "inlined.completion.timeBudgetMs": 0, // other tests may take the processor
+  "inlined.completion.confidence": 0, // unsure suggestions are shown, too
+  "inlined.completion.cutBelow": 0,
   "inlined.server.arguments": ["--log-level", "info"],
 };
 
