@@ -372,7 +372,12 @@ end
 
 -- A user of vim.lsp.enable: no set-up of ours, the same ghost text, and the end by a kill.
 local function test_enable()
-  nvim = start([[vim.lsp.enable('inlined')]])
+  nvim = start([[
+    vim.lsp.config('inlined', {
+      settings = { inlined = { completion = { confidence = 0, cutBelow = 0 } } },
+    })
+    vim.lsp.enable('inlined')
+  ]])
   nvim:command('edit ' .. sample)
   nvim:keys('Go<CR><CR>' .. PLACES[1])
   nvim:wait_ghost() -- typed before the model was there, answered after
