@@ -4,7 +4,7 @@
 
     spm_truth.py TOKENIZE_TOOL [LLAMA_CPP_FOLDER]
 
-SentencePiece (llama-spm, phi-3, baichuan): the `sentencepiece` package, given the file's own pieces
+SentencePiece (llama-spm, also without its space prefix, phi-3, baichuan): the `sentencepiece` package, given the file's own pieces
 and scores.  Gemma 4 and BERT: Hugging Face's `tokenizers`, given the file's merges or pieces.  The
 vocabularies are those of vocab_truth.py.  Random Unicode strings and source files; every id must be
 the same.
@@ -13,6 +13,7 @@ import pathlib
 import random
 import struct
 import sys
+import tempfile
 import unicodedata
 
 import gguf_file
@@ -90,13 +91,20 @@ def for_bert(text):
                    and unicodedata.category(c) != "Cn")
 
 
-VOCABULARIES = {"llama-spm": spm_reference, "phi-3": spm_reference, "baichuan": spm_reference,
+# As Gemma up to 3 has it: SentencePiece without a blank before the first word.
+WITHOUT_PREFIX = "llama-spm, no space prefix"
+VOCABULARIES = {WITHOUT_PREFIX: spm_reference,"llama-spm": spm_reference, "phi-3": spm_reference, "baichuan": spm_reference,
                 "gemma-4": gemma_reference, "bert-bge": bert_reference}
 
 
-def check(tool, folder, name, texts):
-    path = f"{folder}/models/ggml-vocab-{name}.gguf"
+def check(tool, folder, name, texts, scratch):
+    path = f"{folder}/models/ggml-vocab-{name.split(',')[0]}.gguf"
     meta = gguf_file.read_metadata(path)
+    if name == WITHOUT_PREFIX:
+        path = f"{scratch}/without.gguf"
+        meta[KEY + "add_space_prefix"] = False
+        keys = ("model", "tokens", "scores", "token_type", "add_space_prefix")
+        gguf_file.write_metadata(path, {KEY + k: meta[KEY + k] for k in keys})
     if name == "bert-bge":
         texts = [for_bert(t) for t in texts]
     want = VOCABULARIES[name](meta, meta.get(KEY + "add_space_prefix", True))(texts)
@@ -121,7 +129,8 @@ def main():
     rng = random.Random(hf_truth.SEED + 1)
     texts = [pathlib.Path(__file__).read_text(encoding="utf-8")]
     texts += [hf_truth.random_text(rng) for _ in range(hf_truth.STRINGS)]
-    results = [check(tool, folder, name, texts) for name in VOCABULARIES]
+    with tempfile.TemporaryDirectory() as scratch:
+        results = [check(tool, folder, name, texts, scratch) for name in VOCABULARIES]
     print(f"{sum(results)} of {len(results)} vocabularies right")
     return 0 if all(results) else 1
 

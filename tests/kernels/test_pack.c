@@ -190,6 +190,8 @@ static void products_equal_their_definition(void **state) {
         }
         if (isa) check_product(isa, &r, K_F32, 9, 37, 5); /* float rows may have any width */
         if (isa) check_product(isa, &r, K_F16, 9, 3, 2);
+        if (isa) check_product(isa, &r, K_F32, 9, 1, 2);
+        if (isa) check_product(isa, &r, K_BF16, 1, 1, 1);
     }
 }
 
