@@ -120,8 +120,10 @@ static status start(cli_engine *c, const settings *st, err *e) {
                                     .wake_ud = c};
     status s = engine_start(&c->g, &options, e);
     if (s != OK) return s;
-    const engine_model_options model = {
-        .path = c->path, .name = c->name, .context_tokens = st->engine.context_tokens};
+    const engine_model_options model = {.path = c->path,
+                                        .name = c->name,
+                                        .context_tokens = st->engine.context_tokens,
+                                        .kv_type = st->engine.kv_cache};
     engine_load(c->g, 0, &model);
     s = cli_engine_pump(c, NULL, NULL, &c->settled, e);
     if (s == OK && !c->loaded) s = err_set(e, ERR_FORMAT, "%s", c->load_error.text);

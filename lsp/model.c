@@ -53,7 +53,10 @@ bool model_want(model *m, engine *g, const settings *s) {
     log_info("model", "loading name=%s path=%s", name, path);
     engine_load(g, MODEL_SLOT,
                 &(engine_model_options){
-                    .path = path, .name = name, .context_tokens = s->engine.context_tokens});
+                    .path = path,
+                    .name = name,
+                    .context_tokens = s->engine.context_tokens,
+                    .kv_type = s->engine.kv_cache});
     xfree(path);
     xfree(name);
     return true;

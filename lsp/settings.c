@@ -52,6 +52,7 @@ static const leaf leaves[] = {
     {"enable",                       LEAF_BOOL, offsetof(settings, enable)},
     {"engine.contextTokens",         LEAF_INT,  offsetof(settings, engine.context_tokens)},
     {"engine.device",                LEAF_ENUM, offsetof(settings, engine.device)},
+    {"engine.kvCache",               LEAF_ENUM, offsetof(settings, engine.kv_cache)},
     {"engine.threads",               LEAF_INT,  offsetof(settings, engine.threads)},
     {"model",                        LEAF_TEXT, offsetof(settings, model)},
     {"privacy.denyGlobs",            LEAF_LIST, offsetof(settings, privacy.deny_globs)},

@@ -51,6 +51,7 @@ typedef struct {
         settings_device device;
         int threads;        /* 0: chosen */
         int context_tokens; /* 0: chosen */
+        k_kv_type kv_cache; /* KV_F16 or KV_Q8 */
     } engine;
 } settings;
 

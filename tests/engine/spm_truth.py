@@ -4,10 +4,10 @@
 
     spm_truth.py TOKENIZE_TOOL [LLAMA_CPP_FOLDER]
 
-SentencePiece (llama-spm, also without its space prefix, phi-3, baichuan): the `sentencepiece` package, given the file's own pieces
-and scores.  Gemma 4 and BERT: Hugging Face's `tokenizers`, given the file's merges or pieces.  The
-vocabularies are those of vocab_truth.py.  Random Unicode strings and source files; every id must be
-the same.
+SentencePiece (llama-spm, also without its space prefix, phi-3, baichuan): the `sentencepiece`
+package, given the file's own pieces and scores.  Gemma 4 and BERT: Hugging Face's `tokenizers`,
+given the file's merges or pieces.  The vocabularies are those of vocab_truth.py.  Random Unicode
+strings and source files; every id must be the same.
 """
 import pathlib
 import random
@@ -93,7 +93,8 @@ def for_bert(text):
 
 # As Gemma up to 3 has it: SentencePiece without a blank before the first word.
 WITHOUT_PREFIX = "llama-spm, no space prefix"
-VOCABULARIES = {WITHOUT_PREFIX: spm_reference,"llama-spm": spm_reference, "phi-3": spm_reference, "baichuan": spm_reference,
+VOCABULARIES = {WITHOUT_PREFIX: spm_reference, "llama-spm": spm_reference,
+                "phi-3": spm_reference, "baichuan": spm_reference,
                 "gemma-4": gemma_reference, "bert-bge": bert_reference}
 
 

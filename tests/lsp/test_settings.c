@@ -55,7 +55,8 @@ static void test_values(void **state) {
           "\"debounceMs\":2,\"disabledLanguages\":[\"a\",\"b\"],\"maxTokens\":3,"
           "\"multiline\":\"always\",\"timeBudgetMs\":4},"
           "\"context\":{\"order\":\"psm\",\"prefixBytes\":5,"
-          "\"suffixBytes\":6},\"engine\":{\"contextTokens\":7,\"device\":\"ref\",\"threads\":8},"
+          "\"suffixBytes\":6},\"engine\":{\"contextTokens\":7,\"device\":\"ref\","
+          "\"kvCache\":\"q8\",\"threads\":8},"
           "\"privacy\":{\"denyGlobs\":[\"x\"],\"respectGitignore\":false}}",
           0, NULL);
     assert_true(!s.enable && !s.completion.automatic);
@@ -75,6 +76,7 @@ static void test_values(void **state) {
     assert_int_equal(s.context.suffix_bytes, 6);
     assert_int_equal(s.engine.context_tokens, 7);
     assert_int_equal(s.engine.device, DEVICE_REF);
+    assert_int_equal(s.engine.kv_cache, KV_Q8);
     assert_int_equal(s.engine.threads, 8);
     assert_true(settings_list_has(&s.privacy.deny_globs, "x"));
     assert_false(settings_list_has(&s.privacy.deny_globs, ".env"));
