@@ -394,7 +394,11 @@ local function test_without_plugin()
     return
   end
   nvim = start([[
-    vim.lsp.config('inlined', { cmd = { 'inlined', '--stdio' }, root_markers = { '.git' } })
+    vim.lsp.config('inlined', {
+      cmd = { 'inlined', '--stdio' },
+      root_markers = { '.git' },
+      init_options = { completion = { confidence = 0, cutBelow = 0 } },
+    })
     vim.lsp.enable('inlined')
     vim.lsp.inline_completion.enable()
     vim.keymap.set('i', '<Tab>', function()
