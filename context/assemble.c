@@ -17,6 +17,7 @@
  * Thread: loop.
  */
 #include "context/context_private.h"
+#include "context/retrieve.h"
 #include "context/secret.h"
 #include "context/shape.h"
 #include "context/window.h"
@@ -129,4 +130,7 @@ void context_assemble(context *c, document *d, const context_request *rq, arena 
     out->prefix = secret_mask(window_prefix(d, offset, before, a), a, &out->secrets);
     out->suffix = secret_mask(window_suffix(d, offset, after, a), a, &masked);
     out->secrets += masked;
+    retrieve_visit(c, d, offset);
+    if (rq->retrieval)
+        retrieve(c, d, rq, window_start(d, offset, before), window_end(d, offset, after), a, out);
 }

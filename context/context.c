@@ -7,10 +7,12 @@
 #include "context/context.h"
 
 #include "context/context_private.h"
+#include "context/retrieve.h"
 #include "context/secret.h"
 #include "engine/base/hash.h"
 #include "engine/base/limits.h"
 #include "engine/base/log.h"
+#include "engine/base/utf8.h"
 
 static void drop_roots(context *c);
 
@@ -32,6 +34,9 @@ void context_free(context *c) {
     }
     xfree(c->queries);
     privacy_free(c->privacy);
+    context_set_diff(c, (str){0});
+    vec_free(&c->diffs);
+    ring_deinit(c);
     drop_roots(c);
     vec_free(&c->roots);
     xfree(c);
@@ -131,6 +136,71 @@ void context_index_closed(context *c, document *d) {
     d->indexed = false;
 }
 
+/* ---- what others say ------------------------------------------------------------------------- */
+
+void context_set_notes(document *d, const context_note *notes, size_t n) {
+    for (size_t i = 0; i < d->notes.count; i++)
+        xfree(d->notes.at[i].text);
+    vec_clear(&d->notes);
+    for (size_t i = 0; i < n && i < LIMIT_NOTES; i++) {
+        str text = str_sub(notes[i].text, 0, LIMIT_NOTE_BYTES);
+        text.len = utf8_complete_prefix(text);
+        vec_push(&d->notes, ((line_note){notes[i].line, xstrndup(text.ptr, text.len)}));
+    }
+}
+
+/* Path of a line "+++ b/path", or nothing. */
+static str diff_path(str line) {
+    if (!str_starts_with(line, STR("+++ b/"))) return (str){0};
+    return str_trim(str_sub(line, 6, line.len));
+}
+
+static bool is_change(str line) {
+    return line.len && (line.ptr[0] == '+' || line.ptr[0] == '-') &&
+           !str_starts_with(line, STR("+++ ")) && !str_starts_with(line, STR("--- "));
+}
+
+static void add_diff(context *c, str path, strbuf *text) {
+    char *name = xstrndup(path.len ? path.ptr : "", path.len);
+    bool good = path.len && text->len && utf8_is_valid(strbuf_str(text));
+    for (size_t i = 0; i < c->roots.count && good; i++) {
+        strbuf full;
+        strbuf_init(&full, LIMIT_PATH_BYTES);
+        strbuf_addf(&full, "%s/%s", c->roots.at[i], name);
+        good = !full.overflow && !privacy_hides(c->privacy, strbuf_str(&full), false)[0];
+        strbuf_deinit(&full);
+    }
+    if (good)
+        vec_push(&c->diffs, ((file_diff){name, xstrndup(text->ptr, text->len)}));
+    else
+        xfree(name);
+    strbuf_clear(text);
+}
+
+void context_set_diff(context *c, str diff) {
+    for (size_t i = 0; i < c->diffs.count; i++) {
+        xfree(c->diffs.at[i].path);
+        xfree(c->diffs.at[i].text);
+    }
+    vec_clear(&c->diffs);
+    str path = {0}, line;
+    strbuf text;
+    strbuf_init(&text, 2 * LIMIT_NOTE_BYTES);
+    diff = str_sub(diff, 0, LIMIT_DIFF_BYTES);
+    while (c->diffs.count < LIMIT_NOTES && str_split(&diff, '\n', &line)) {
+        str next = diff_path(line);
+        if (next.len) {
+            add_diff(c, path, &text);
+            path = next;
+        } else if (is_change(line)) {
+            strbuf_add_str(&text, line); /* what does not fit is left out */
+            strbuf_add_char(&text, '\n');
+        }
+    }
+    add_diff(c, path, &text);
+    strbuf_deinit(&text);
+}
+
 /* ---- documents ------------------------------------------------------------------------------- */
 
 static size_t index_of(const context *c, str uri) {
@@ -175,6 +245,7 @@ void context_close(context *c, document *d) {
     if (!d) return;
     size_t at = index_of(c, document_uri(d));
     ASSERT(at != SIZE_MAX);
+    retrieve_leave(c, d);
     vec_remove(&c->documents, at);
     document_free(d);
 }

@@ -83,6 +83,15 @@ void document_set_version(document *d, int64_t version);
 document *document_fork(const document *d);
 void document_free(document *d); /* of a fork; accepts NULL */
 
+/* What other tools say about lines of the document, and what a branch has changed: both replace
+ * what was told before.  Copies; bounded by LIMIT_NOTES and LIMIT_DIFF_BYTES. */
+typedef struct {
+    size_t line;
+    str text;
+} context_note;
+void context_set_notes(document *d, const context_note *notes, size_t n);
+void context_set_diff(context *c, str unified_diff);
+
 /* ---- a cursor becomes a prompt -------------------------------------------------------------- */
 
 typedef enum { SHAPE_LINE, SHAPE_BLOCK } completion_shape;
@@ -94,7 +103,22 @@ typedef struct {
     bool multiline_allowed;                 /* setting and model */
     int tab_size; /* what the editor says of indentation, for a document that shows none; 0: */
     bool tabs;    /* nothing is known */
+    bool retrieval;                         /* pieces of other places are wanted */
+    int chunk_bytes_max;                    /* of all of them together; 0: chosen */
+    uint32_t sections_off;                  /* bits of context_section_bit() */
 } context_request;
+
+#define CONTEXT_SECTIONS 6
+#define CONTEXT_CHUNKS_MAX 24
+/* "definitions", "recent", ...: context/retrieve.c; 0: there is none of that name. */
+uint32_t context_section_bit(const char *name);
+
+/* What a section of the retrieved context had and used; for explain. */
+typedef struct {
+    const char *name; /* static; NULL: nothing was retrieved */
+    size_t found, chunks, bytes, budget;
+    double ms;
+} context_section;
 
 typedef struct {
     bool skip;          /* nothing should be asked; `reason` says why */
@@ -111,6 +135,8 @@ typedef struct {
     size_t offset;     /* copied from the request */
     int64_t version;   /* of the document */
     size_t secrets;    /* how many were taken out of prefix and suffix */
+    context_section sections[CONTEXT_SECTIONS];
+    bool chosen_anew; /* the chunks are not those of the last prompt */
 } context_prompt;
 typedef struct context_chunk {
     str path, text;

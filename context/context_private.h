@@ -4,6 +4,16 @@
 #include "context/document.h"
 #include "context/privacy.h"
 #include "context/symbols.h"
+#include "context/words.h"
+
+typedef struct {
+    char *path, *uri, *text;
+    word_set words;
+} ring_piece;
+
+typedef struct {
+    char *path, *text;
+} file_diff;
 
 typedef struct {
     TSQuery *query; /* NULL: not tried yet, or not compilable */
@@ -18,6 +28,12 @@ struct context {
     symbols *symbols; /* borrowed; NULL: none */
     uint64_t client;
     VEC(char *) roots;
+    VEC(ring_piece) ring; /* oldest first */
+    VEC(file_diff) diffs;
+    struct {
+        char *uri; /* NULL: nowhere yet */
+        size_t line;
+    } visit;
     uint32_t filters_off;   /* bits of context_filter_bit */
 };
 

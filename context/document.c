@@ -13,6 +13,7 @@
  */
 #include "context/document.h"
 
+#include "context/retrieve.h"
 #include "engine/base/hash.h"
 #include "engine/base/limits.h"
 #include "engine/base/utf8.h"
@@ -149,6 +150,7 @@ document *document_fork(const document *d) {
     fork->version = d->version;
     fork->hidden = d->hidden;
     if (d->file) fork->file = xstrdup(d->file);
+    selection_copy(&fork->selection, &d->selection);
     if (d->tree) fork->tree = syntax_fork(d->tree);
     strbuf_init(&fork->text, LIMIT_DOCUMENT_BYTES);
     strbuf_add_str(&fork->text, strbuf_str(&d->text));
@@ -167,6 +169,10 @@ void document_free(document *d) {
     xfree(d->uri);
     xfree(d->path);
     xfree(d->file);
+    edit_log_clear(&d->edits);
+    selection_deinit(&d->selection);
+    context_set_notes(d, NULL, 0);
+    vec_free(&d->notes);
     xfree(d);
 }
 
@@ -194,6 +200,7 @@ status document_replace(document *d, str text, err *e) {
     } else {
         strbuf_clear(&d->text);
         strbuf_add_str(&d->text, valid);
+        edit_log_clear(&d->edits);
         index_all(d);
         if (d->tree) syntax_reset(d->tree);
     }
@@ -226,6 +233,7 @@ status document_edit(document *d, size_t from, size_t to, str text, err *e) {
             edit.start_point = document_point(d, from);
             edit.old_end_point = document_point(d, to);
         }
+        edit_log_note(&d->edits, d, from, to, valid);
         index_range r = index_before_edit(d, from, to);
         strbuf_splice(&d->text, from, to, valid);
         index_after_edit(d, r, from, to, valid.len);

@@ -2,9 +2,27 @@
 #pragma once
 /* One open document: text, line index, version, syntax tree.  The public half is in context.h. */
 #include "context/context.h"
+#include "context/edits.h"
 #include "context/language.h"
 #include "context/syntax.h"
 #include "engine/base/vec.h"
+
+/* The pieces that went into the document's last prompt: context/retrieve.c. */
+typedef struct {
+    bool valid; /* the arena is in use */
+    arena arena;
+    context_chunk chunks[CONTEXT_CHUNKS_MAX];
+    uint64_t hashes[CONTEXT_CHUNKS_MAX];
+    size_t n;
+    size_t from, line, checked; /* where it was made, and the line that was looked at last */
+    uint32_t sections_off;
+    context_section sections[CONTEXT_SECTIONS];
+} selection;
+
+typedef struct {
+    size_t line;
+    char *text;
+} line_note;
 
 struct document {
     char *uri, *path;
@@ -15,6 +33,9 @@ struct document {
     VEC(uint32_t) starts; /* byte offset where each line begins; starts.at[0] == 0 */
     size_t lone_cr;       /* lines that end with \r alone: tree-sitter does not count them */
     syntax *tree;         /* NULL: the language has no grammar */
+    edit_log edits;
+    selection selection;
+    VEC(line_note) notes;
     char *file;           /* absolute path, or NULL */
     bool indexed;         /* the symbol index has its text of indexed_version */
     int64_t indexed_version;

@@ -327,6 +327,7 @@ static bool begin(symbol_store *s) {
 }
 
 void symbol_store_commit(symbol_store *s) {
+    if (!s) return;
     if (s->db && s->in_transaction) (void)run(s, "COMMIT");
     s->in_transaction = false;
     s->pending = 0;
@@ -350,7 +351,7 @@ static void bind_str(sqlite3_stmt *q, int at, str s) {
 }
 
 void symbol_store_remove(symbol_store *s, str path) {
-    str inside = relative(s, path);
+    str inside = s ? relative(s, path) : (str){0};
     if (!inside.len || !begin(s)) return;
     bind_str(s->drop_symbols, 1, inside);
     if (!step(s, s->drop_symbols)) return;
@@ -359,7 +360,7 @@ void symbol_store_remove(symbol_store *s, str path) {
 }
 
 void symbol_store_put(symbol_store *s, const symbol_file *f) {
-    str inside = relative(s, str_of(f->path));
+    str inside = s ? relative(s, str_of(f->path)) : (str){0};
     if (!inside.len) return;
     symbol_store_remove(s, str_of(f->path));
     if (!begin(s)) return;

@@ -19,7 +19,8 @@ void symbol_store_close(symbol_store *s); /* accepts NULL; commits */
 /* Calls `file` for each stored file; the callee owns it.  False: the file was damaged and is begun
  * again, what was handed out may be kept. */
 bool symbol_store_load(symbol_store *s, void (*file)(void *ud, symbol_file *f), void *ud, err *e);
-/* Both do nothing when the store is off.  Commits now and then, and at symbol_store_commit(). */
+/* These accept NULL and do nothing when the store is off.  Commits now and then, and at
+ * symbol_store_commit(). */
 void symbol_store_put(symbol_store *s, const symbol_file *f);
 void symbol_store_remove(symbol_store *s, str path);
 void symbol_store_commit(symbol_store *s);

@@ -66,6 +66,7 @@ typedef struct {
     k_memory memory;
     int context_tokens, layers, dim, vocab;
     fim_format fim;          /* what prompts for this model use */
+    bool cross_file;         /* pieces of other files help it */
     bool single_line;        /* it was trained on single lines: do not ask it for blocks */
     model_confidence confidence;
     double load_ms;

@@ -202,6 +202,7 @@ static void fill_info(model *m, k_backend *backend, const load_order *order, dou
     i->dim = m->arch.dim;
     i->vocab = m->vocab;
     i->fim = m->style.format;
+    i->cross_file = m->style.cross_file;
     i->single_line = m->style.single_line;
     i->confidence = confidence_find(m->file);
     i->load_ms = clock_ms() - start;

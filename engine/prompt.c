@@ -86,6 +86,8 @@ void prompt_style_detect(prompt_style *out, const tokenizer *t, const gguf *g) {
         out->single_line = families[i].single_line;
         break;
     }
+    /* Trained on several files in one prompt; ours was not, and what it gains is not measured. */
+    out->cross_file = out->sep >= 0 && !out->header;
     if (strchr(out->layout, 'm') && f->fim_mid < 0) {
         out->layout = "P"; /* a marker is missing: completing from the prefix is the safe form */
         return;

@@ -24,7 +24,7 @@ typedef enum {
 /* One parsed command line.  Texts are argv's. */
 typedef struct {
     cli_command_id command;
-    bool help, version, json, stdio, special, prompt_logprobs, automatic;
+    bool help, version, json, stdio, special, prompt_logprobs, automatic, explain;
     const char *model, *device;
     const char *listen, *config, *log_file, *log_level;
     const char *prompt, *prompt_file, *prompt_tokens, *decode, *source, *rows;

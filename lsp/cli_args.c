@@ -74,6 +74,8 @@ static const option OPTIONS[] = {
     {"depth", 0, OPT_COUNT, AT(CMD_BENCH), FIELD(depth), 0, 4096, "N",
      "measure with at most N tokens in the cache (4096)"},
     {"plot", 0, OPT_TEXT, AT(CMD_BENCH), FIELD(plot), 0, 0, "FILE", "draw the speeds as SVG"},
+    {"explain", 0, OPT_FLAG, AT(CMD_COMPLETE), FIELD(explain), 0, 0, NULL,
+     "show what went into the prompt, why, and what it cost"},
     {"json", 'j', OPT_FLAG, ALL & ~AT(CMD_SERVE), FIELD(json), 0, 0, NULL,
      "write the result as one line of JSON"},
     {"config", 0, OPT_TEXT, ALL, FIELD(config), 0, 0, "FILE",

@@ -5,8 +5,10 @@
  * main. */
 #include <errno.h>
 #include <math.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "context/symbols.h"
 #include "engine/base/clock.h"
 #include "engine/base/file.h"
 #include "engine/base/limits.h"
@@ -14,15 +16,18 @@
 #include "engine/base/utf8.h"
 #include "lsp/cli_engine.h"
 #include "lsp/completion.h"
+#include "lsp/explain.h"
 #include "lsp/uri.h"
 
 #define LINES_SHOWN 4
+#define INDEX_WAIT_MS 5000.0
 
 typedef struct {
     const cli_args *args;
     cli_engine *engine;
     completer *completer;
     context *context;
+    symbols *symbols; /* NULL: not needed */
     document *document;
     size_t offset;
     bool done;
@@ -31,6 +36,7 @@ typedef struct {
 } asking;
 
 static status open_document(asking *q, err *e);
+static void use_workspace(asking *q, const settings *st);
 static status ask(asking *q, const settings *st, err *e);
 static void on_done(void *ud, const completion_result *r);
 
@@ -41,10 +47,12 @@ status cli_complete(const cli_args *a, err *e) {
         open_document(&q, e); /* before the model is loaded: a wrong place is cheap to find */
     if (s == OK) s = cli_settings(a, &st, e);
     if (s == OK) s = cli_engine_open(&q.engine, &st, e);
+    if (s == OK) use_workspace(&q, &st);
     if (s == OK) s = ask(&q, &st, e);
     completer_free(q.completer);
     cli_engine_close(q.engine);
     context_free(q.context);
+    symbols_stop(q.symbols);
     return s;
 }
 
@@ -88,6 +96,7 @@ static status open_document(asking *q, err *e) {
     root = str_of(cwd);
     s = context_open(q->context, strbuf_str(&uri), uri_relative(strbuf_str(&full), &root, 1),
                      STR(""), strbuf_str(&text), 1, &q->document, e);
+    if (s == OK) context_locate(q->context, q->document, strbuf_str(&full));
     if (s == OK) s = find_offset(q, &place, e);
 done:
     strbuf_deinit(&text);
@@ -95,6 +104,35 @@ done:
     strbuf_deinit(&uri);
     xfree(path);
     return s;
+}
+
+/* The rules of the current folder, and its definitions where they are wanted: an editor's daemon
+ * has had time to index it, so it is waited for, but not for ever. */
+static void use_workspace(asking *q, const settings *st) {
+    char cwd[4096];
+    if (!getcwd(cwd, sizeof cwd)) return;
+    str root = str_of(cwd);
+    strbuf globs;
+    context_request question;
+    completion_question(st, cli_engine_info(q->engine), &question);
+    strbuf_init(&globs, sizeof st->privacy.deny_globs.at + SETTINGS_LIST_COUNT);
+    settings_deny_globs(st, &globs);
+    context_set_roots(q->context, &root, 1);
+    context_set_privacy(q->context, strbuf_str(&globs), st->privacy.respect_gitignore);
+    if (question.retrieval && st->context.index) {
+        q->symbols = symbols_start(NULL);
+        symbols_view view = {.client = 1, .roots = &root, .n = 1, .deny_globs = strbuf_str(&globs),
+                             .respect_gitignore = st->privacy.respect_gitignore};
+        symbols_set_view(q->symbols, &view);
+        symbols_stats stats = {0};
+        double until = clock_ms() + INDEX_WAIT_MS;
+        while ((!stats.scans || stats.busy) && clock_ms() < until) {
+            nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
+            symbols_get_stats(q->symbols, &stats);
+        }
+        context_set_symbols(q->context, q->symbols, 1);
+    }
+    strbuf_deinit(&globs);
 }
 
 static void on_event(void *ud, const engine_event *ev) {
@@ -161,6 +199,8 @@ static cJSON *result_json(const asking *q, const completion_result *r) {
     add_ms(ms, "decode", r->ms.decode);
     add_ms(ms, "post", r->ms.post);
     add_ms(ms, "total", r->ms.total);
+    if (q->args->explain)
+        cJSON_AddItemToObject(o, "context", explain_json(r->prompt, r->ms.context));
     return o;
 }
 
@@ -188,6 +228,25 @@ static void tell_times(const completion_result *r) {
             g ? g->reused : 0, r->ms.decode, g ? g->n_tokens : 0, r->ms.post);
 }
 
+/* A table for people. */
+static void tell_context(const completion_result *r) {
+    const context_prompt *p = r->prompt;
+    const engine_result *g = r->engine;
+    fprintf(stderr, "%s, %s; prefix %zu bytes (%d tokens), suffix %zu bytes (%d tokens), pieces %d "
+                    "tokens, %zu secrets masked, %.2f ms\n",
+            p->scope, p->shape == SHAPE_BLOCK ? "block" : "line", p->prefix.len,
+            g ? g->prefix_tokens : 0, p->suffix.len, g ? g->suffix_tokens : 0,
+            g ? g->context_tokens : 0, p->secrets, r->ms.context);
+    for (size_t i = 0; i < COUNTOF(p->sections) && p->sections[i].name; i++)
+        fprintf(stderr, "  %-12s %zu of %zu pieces, %zu of %zu bytes, %.2f ms\n",
+                p->sections[i].name, p->sections[i].chunks, p->sections[i].found,
+                p->sections[i].bytes, p->sections[i].budget, p->sections[i].ms);
+    for (size_t i = 0; i < p->n_chunks; i++)
+        fprintf(stderr, "%s %.2f %.*s\n%.*s%s", p->chunks[i].why, (double)p->chunks[i].score,
+                STR_ARG(p->chunks[i].path), STR_ARG(p->chunks[i].text),
+                str_ends_with(p->chunks[i].text, STR("\n")) ? "" : "\n");
+}
+
 static void on_done(void *ud, const completion_result *r) {
     asking *q = ud;
     q->done = true;
@@ -200,6 +259,7 @@ static void on_done(void *ud, const completion_result *r) {
         q->status = term_write_json(result_json(q, r), &q->error);
         return;
     }
+    if (q->args->explain) tell_context(r);
     if (!r->shown) {
         fprintf(stderr, "inlined: nothing to show here: %s%s%s\n", r->reason,
                 r->detail[0] ? ": " : "", r->detail);

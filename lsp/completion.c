@@ -59,17 +59,29 @@ void completer_free(completer *c) {
 
 /* ---- the question ---------------------------------------------------------------------------- */
 
-static void assemble(completion *run, const completion_request *rq) {
-    context_request question = {
-        .offset = rq->offset,
-        .invoked = rq->invoked,
-        .tab_size = rq->tab_size,
-        .tabs = rq->tabs,
-        .prefix_bytes_max = rq->settings->context.prefix_bytes,
-        .suffix_bytes_max = rq->settings->context.suffix_bytes,
-        .multiline_allowed = rq->settings->completion.multiline == MULTILINE_AUTO &&
-                             !(rq->model && rq->model->single_line),
+void completion_question(const settings *st, const engine_model_info *model,
+                         context_request *out) {
+    settings_switch cross_file = st->context.cross_file;
+    *out = (context_request){
+        .prefix_bytes_max = st->context.prefix_bytes,
+        .suffix_bytes_max = st->context.suffix_bytes,
+        .multiline_allowed =
+            st->completion.multiline == MULTILINE_AUTO && !(model && model->single_line),
+        .retrieval = cross_file == SWITCH_ON ||
+                     (cross_file == SWITCH_AUTO && model && model->cross_file),
+        .chunk_bytes_max = st->context.cross_file_bytes,
     };
+    for (int i = 0; i < st->context.sections_off.count; i++)
+        out->sections_off |= context_section_bit(st->context.sections_off.at[i]);
+}
+
+static void assemble(completion *run, const completion_request *rq) {
+    context_request question;
+    completion_question(rq->settings, rq->model, &question);
+    question.offset = rq->offset;
+    question.invoked = rq->invoked;
+    question.tab_size = rq->tab_size;
+    question.tabs = rq->tabs;
     context_assemble(run->context, run->document, &question, &run->arena, &run->prompt);
     if (rq->settings->completion.multiline == MULTILINE_ALWAYS) run->prompt.shape = SHAPE_BLOCK;
 }

@@ -61,6 +61,9 @@ typedef struct {
 
 typedef void (*completion_done)(void *ud, const completion_result *r);
 
+/* What a completion with these settings asks of the context, without place and occasion; `model`
+ * may be NULL. */
+void completion_question(const settings *st, const engine_model_info *model, context_request *out);
 /* Calls `done` exactly once, unless it is cancelled first.  When the model need not be asked (or
  * cannot be) that happens before this returns, and it returns NULL. */
 completion *completion_start(completer *c, const completion_request *rq, completion_done done,

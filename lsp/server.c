@@ -52,6 +52,7 @@ static const struct {
     void (*handle)(server *s, const cJSON *params, reply *r); /* takes r */
 } requests[] = {
     {"initialize",                    lifecycle_initialize},
+    {"inlined/context/explain",       explain_request},
     {"inlined/status",                tell_status},
     {"shutdown",                      lifecycle_shutdown},
     {"textDocument/completion",       inline_completion_menu_request},

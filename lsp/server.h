@@ -9,6 +9,7 @@
 #include "context/symbols.h"
 #include "engine/base/vec.h"
 #include "lsp/completion.h"
+#include "lsp/explain.h"
 #include "lsp/inline_completion.h"
 #include "lsp/model.h"
 #include "lsp/progress.h"

@@ -46,6 +46,9 @@ static const leaf leaves[] = {
     {"completion.speculate",         LEAF_BOOL, offsetof(settings, completion.speculate)},
     {"completion.timeBudgetMs",      LEAF_INT,  offsetof(settings, completion.time_budget_ms)},
     {"context.order",                LEAF_ENUM, offsetof(settings, context.order)},
+    {"context.crossFile",            LEAF_ENUM, offsetof(settings, context.cross_file)},
+    {"context.crossFileBytes",       LEAF_INT,  offsetof(settings, context.cross_file_bytes)},
+    {"context.crossFileOff",         LEAF_LIST, offsetof(settings, context.sections_off)},
     {"context.index",                LEAF_BOOL, offsetof(settings, context.index)},
     {"context.prefixBytes",          LEAF_INT,  offsetof(settings, context.prefix_bytes)},
     {"context.suffixBytes",          LEAF_INT,  offsetof(settings, context.suffix_bytes)},
@@ -308,4 +311,9 @@ bool settings_list_has(const settings_list *l, const char *item) {
 
 bool settings_language_enabled(const settings *s, const char *language) {
     return !settings_list_has(&s->completion.disabled_languages, language);
+}
+
+void settings_deny_globs(const settings *s, strbuf *out) {
+    for (int i = 0; i < s->privacy.deny_globs.count; i++)
+        strbuf_addf(out, "%s\n", s->privacy.deny_globs.at[i]);
 }

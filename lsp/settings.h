@@ -10,6 +10,7 @@
 #include "engine/engine.h"
 
 typedef enum { MULTILINE_AUTO, MULTILINE_NEVER, MULTILINE_ALWAYS } settings_multiline;
+typedef enum { SWITCH_AUTO, SWITCH_ON, SWITCH_OFF } settings_switch;
 typedef enum { DEVICE_AUTO, DEVICE_CPU, DEVICE_CUDA, DEVICE_REF } settings_device;
 
 #define SETTINGS_NAME_BYTES 1024 /* longest text value, with its NUL */
@@ -41,6 +42,9 @@ typedef struct {
     struct {
         int prefix_bytes, suffix_bytes; /* 0: chosen */
         bool index;                     /* keep a symbol index of the workspace */
+        settings_switch cross_file;     /* pieces of other places enter prompts */
+        settings_list sections_off;     /* of those pieces */
+        int cross_file_bytes;           /* of all of them together; 0: chosen */
         prompt_order order;
     } context;
     struct {
@@ -71,6 +75,8 @@ void settings_apply(settings *s, const struct cJSON *section, settings_complain 
 status settings_load(settings *s, const char *path, settings_complain complain, void *ud,
                      err *e) MUST_USE;
 bool settings_language_enabled(const settings *s, const char *language);
+/* privacy.denyGlobs, one a line. */
+void settings_deny_globs(const settings *s, strbuf *out);
 bool settings_list_has(const settings_list *l, const char *item);
 /* The schema as it was embedded. */
 str settings_schema(void);

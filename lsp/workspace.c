@@ -38,11 +38,9 @@ void workspace_update(server *s) {
     str *roots = arena_alloc(&a, (s->roots.count + 1) * sizeof *roots);
     for (size_t i = 0; i < s->roots.count; i++)
         roots[i] = str_of(s->roots.at[i]);
-    const settings_list *globs = &s->settings.privacy.deny_globs;
     strbuf lines;
-    strbuf_init(&lines, sizeof globs->at + SETTINGS_LIST_COUNT);
-    for (int i = 0; i < globs->count; i++)
-        strbuf_addf(&lines, "%s\n", globs->at[i]);
+    strbuf_init(&lines, sizeof s->settings.privacy.deny_globs.at + SETTINGS_LIST_COUNT);
+    settings_deny_globs(&s->settings, &lines);
     context_set_roots(s->context, roots, s->roots.count);
     context_set_privacy(s->context, strbuf_str(&lines), s->settings.privacy.respect_gitignore);
     context_set_symbols(s->context, index_of(s), s->options.client);

@@ -23,6 +23,7 @@
 /* --- context -------------------------------------------------------------------------------- */
 #define LIMIT_CURSOR_LINE_BYTES (8u << 10) /* a longer line is minified or data: nothing is asked */
 #define LIMIT_GATE_US 20000 /* for trying whether a suggestion parses; then it is believed       */
+#define LIMIT_DIFF_BYTES (256u << 10) /* of a branch's changes that are looked at                 */
 #define LIMIT_GLOB_STARS 32          /* stars of one pattern of an ignore file                    */
 #define LIMIT_GLOB_STEPS 20000       /* for one pattern and path; then it counts as a match       */
 #define LIMIT_IGNORE_BYTES (256u << 10) /* an ignore file; a larger one hides all that it rules   */
@@ -32,12 +33,15 @@
 #define LIMIT_INDEX_FILES 60000      /* of all roots; more are not indexed                        */
 #define LIMIT_INDEX_JOBS 4096        /* changes that wait; above, everything is looked at again   */
 #define LIMIT_INDEX_SYMBOLS 600000   /* about 100 MB                                              */
+#define LIMIT_NOTES 64               /* diagnostics of a document, files of a diff, that are kept */
+#define LIMIT_NOTE_BYTES 400         /* of one of them                                            */
 #define LIMIT_PARSE_KEY_US 5000    /* the same when a key was typed and an answer is waited for   */
 #define LIMIT_PARSE_SLICE_US 20000 /* one go of the parser on the loop; the rest comes later     */
 #define LIMIT_PARSE_EDITS 1024     /* edits kept while a parse is unfinished; then it restarts   */
 #define LIMIT_PATH_BYTES 4096        /* of a file that is indexed                                 */
 #define LIMIT_PATH_DEPTH 64          /* folders below a root; deeper files are hidden             */
 #define LIMIT_PRIVACY_FOLDERS 256    /* folders whose .gitignore is kept; the oldest goes         */
+#define LIMIT_RING_PIECES 16         /* places that were visited and may enter a prompt           */
 #define LIMIT_STORE_VALUE_BYTES 4096 /* one text in the symbol index's file                       */
 #define LIMIT_SUGGESTION_BYTES (16u << 10) /* longer answers are cut before they are judged       */
 #define LIMIT_TAGS_FILE 4000       /* definitions of one file; generated ones have more       */

@@ -273,6 +273,21 @@ static void locked_is_left_alone(void **state) {
     assert_int_equal(access(file, F_OK), 0); /* not deleted */
 }
 
+/* Without a cache folder (no HOME) there is no file, and all else is the same. */
+static void memory_only(void **state) {
+    place *at = *state;
+    char none[sizeof at->cache];
+    snprintf(none, sizeof none, "%s", at->cache);
+    at->x = symbols_start(NULL);
+    str root = str_of(at->root);
+    symbols_set_view(at->x, &(symbols_view){.client = 1, .roots = &root, .n = 1});
+    settle(at, 1);
+    expect(at, "area", "int area(int w, int h)");
+    symbols_rescan(at->x);
+    settle(at, 2);
+    assert_int_equal(rmdir(none), 0); /* nothing was written */
+}
+
 static void table_of_many(void **state) {
     UNUSED(state);
     symbol_table t;
@@ -309,6 +324,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(finds, setup, teardown),
         cmocka_unit_test_setup_teardown(follows_changes, setup, teardown),
         cmocka_unit_test_setup_teardown(open_documents_count, setup, teardown),
+        cmocka_unit_test_setup_teardown(memory_only, setup, teardown),
         cmocka_unit_test_setup_teardown(remembers, setup, teardown),
         cmocka_unit_test_setup_teardown(damaged_is_built_again, setup, teardown),
         cmocka_unit_test_setup_teardown(locked_is_left_alone, setup, teardown),
