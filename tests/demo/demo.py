@@ -10,7 +10,10 @@ cursor, and tells the model, the backend and where the time went.  Then one keys
 suggestion is typed and asked for again (the suggestion is still right, the model is not asked), and
 the suggestion is accepted and the next line asked for (what the model has seen is reused).
 
-Exit code 0 when at least one language got ghost text, 1 otherwise, 2 for wrong usage.
+Last a line that needs a definition of another file is completed, without that file and with it.
+
+Exit code 0 when at least one language got ghost text and the definition was used, 1 otherwise, 2
+for wrong usage.
 """
 import argparse
 import os
@@ -30,6 +33,9 @@ SAMPLES = [
     ("cart.ts", "typescript", "filter((l) => l.product !== "),
     ("config.go", "go", "json.Unmarshal(data, &c); err != nil {\n\t\treturn "),
 ]
+# A line that cannot be right without the definition in the other file, and what it needs of it.
+OTHER_FILE = ("project/remind.py", "python", "    invoices = store.fetch_", "overdue")
+INDEX_SECONDS = 20
 LINES_BEFORE, LINES_AFTER = 5, 2
 TIMES = ("queue", "context", "prefill", "decode", "post")
 
@@ -128,6 +134,33 @@ def show(editor, screen, name, language, needle):
     return bool(answer.text)
 
 
+def show_other_file(editor, screen):
+    """The same line without and with definitions of other files; true when they made it right."""
+    name, language, needle, want = OTHER_FILE
+    path = os.path.join(HERE, "samples", name)
+    with open(path, encoding="utf-8") as f:
+        text, line, column = unfinished(f.read(), needle)
+    screen.line(("title", "another file's definition  "), ("label", os.path.relpath(path)))
+    right = False
+    for setting in ("off", "on"):
+        editor.configure({"context": {"crossFile": setting}, "completion": {"candidates": 1}})
+        doc = editor.open(path, language, text)
+        end, pieces = time.monotonic() + INDEX_SECONDS, []
+        while setting == "on" and not pieces and time.monotonic() < end:
+            chunks = editor.explain(doc, line, column)["chunks"]
+            pieces = [c for c in chunks if c["why"] == "definitions"]
+            time.sleep(0.05)
+        answer = editor.complete(doc, line, column, invoked=True)
+        right = answer.text.startswith(want)
+        draw_code(screen, text, line, column, answer.text)
+        seen = ", ".join(f"{c['path']} ({c['bytes']} bytes, score {c['score']:.2f})"
+                         for c in pieces) or "this file only"
+        screen.line(("label", f"     crossFile {setting}: "), ("text", f"the model saw {seen}"))
+        editor.close(doc)
+    screen.line()
+    return right
+
+
 def run(options):
     screen = Screen(options.colour)
     began = time.monotonic()
@@ -138,13 +171,14 @@ def run(options):
         ready = time.monotonic() - began
         for sample in SAMPLES:
             good += show(editor, screen, *sample)
+        right = show_other_file(editor, screen)
         screen.line(("label", "model "), ("value", editor.model or "unknown"),
                     ("label", "  backend "), ("value", editor.backend or "unknown"),
                     ("label", f"  ready after {ready:.1f} s, {good} of {len(SAMPLES)} completed"))
     if options.svg:
         screen.write_svg(options.svg, "inlined")
         print(f"picture: {options.svg}")
-    return 0 if good else 1
+    return 0 if good and right else 1
 
 
 def main():

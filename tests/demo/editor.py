@@ -48,6 +48,7 @@ class Editor:
         self.loading = ""
         self.next_id = 0
         self.version = {}
+        self.settings = None  # what workspace/configuration is answered with
         self.model = self.backend = ""
         threading.Thread(target=self.read, daemon=True).start()
 
@@ -120,8 +121,8 @@ class Editor:
         method = message.get("method")
         if method and "id" in message:
             params = message.get("params") or {}
-            nothing = [None] * len(params.get("items", []))
-            result = nothing if method == "workspace/configuration" else None
+            section = [self.settings] * len(params.get("items", []))
+            result = section if method == "workspace/configuration" else None
             self.send({"id": message["id"], "result": result})
         elif method == "inlined/status":
             self.on_status(message.get("params") or {})
@@ -179,6 +180,16 @@ class Editor:
                     raise
             if self.loading:
                 tell(self.loading)
+
+    def configure(self, settings):
+        """The user changes settings: the server is told, and asks for them."""
+        self.settings = settings
+        self.notify("workspace/didChangeConfiguration", {"settings": None})
+
+    def explain(self, uri, line, column):
+        """What a prompt at this place is made of."""
+        return self.request("inlined/context/explain", {
+            "textDocument": {"uri": uri}, "position": {"line": line, "character": column}})
 
     def open(self, path, language, text):
         uri = pathlib.Path(path).as_uri()
