@@ -33,6 +33,7 @@ void candidate_init(candidate *c, const document *d, const context_prompt *p,
 
 const char *filter_bytes(candidate *c);      /* UTF-8, \n line ends, no control characters */
 const char *filter_marker(candidate *c);     /* special-token texts that leaked */
+const char *filter_secret(candidate *c);     /* what looks like a key or a password */
 const char *filter_doubt(candidate *c);      /* ends before the first improbable token */
 const char *filter_confidence(candidate *c); /* mean log-probability */
 const char *filter_cut(candidate *c);        /* one line, or one block by indentation */

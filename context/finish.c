@@ -4,6 +4,7 @@
  *   doubt       end before the first token that the model doubts
  *   bytes       valid UTF-8, \n line ends                              "empty"
  *   marker      cut at a special-token text that leaked                "empty"
+ *   secret      drop what looks like a key or a password               "secret"
  *   confidence  drop what the model itself does not believe            "confidence"
  *   cut         one line, or one block by its indentation              "empty"
  *   indent      tabs or spaces as the document has them
@@ -35,6 +36,7 @@ static const struct {
     {"doubt", filter_doubt, false},
     {"bytes", filter_bytes, true},
     {"marker", filter_marker, false},
+    {"secret", filter_secret, true},
     {"confidence", filter_confidence, false},
     {"cut", filter_cut, true},
     {"indent", filter_indent, false},

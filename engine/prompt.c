@@ -41,7 +41,7 @@ static bool is_trained_for_fim(const gguf *g) {
     str name = {0}, base = {0};
     gguf_find_str(g, "general.name", &name);
     gguf_find_str(g, "general.basename", &base);
-    static const char *const words[] = {"cod", "granite", "mellum", "fim"};
+    static const char *const words[] = {"cod", "granite", "mellum", "fim", "glm-4"};
     for (size_t i = 0; i < COUNTOF(words); i++)
         if (str_contains_ignore_case(name, str_of(words[i])) ||
             str_contains_ignore_case(base, str_of(words[i])))
@@ -50,16 +50,18 @@ static bool is_trained_for_fim(const gguf *g) {
     return gguf_find_str(g, "general.architecture", &arch) && str_eq(arch, STR("starcoder2"));
 }
 
-/* Families whose order differs from prefix-suffix-middle.  First match wins. */
+/* Families that differ from prefix-suffix-middle, or in how they name files.  First match wins. */
 static const struct {
     const char *name; /* part of general.name */
     const char *layout;
     bool header, single_line;
+    const char *path_mark; /* NULL: the separator token, else "# " */
 } families[] = {
-    {"codestral", "sSpP", false, false},
-    {"inlined", "psSmP", true, true}, /* our own: prefix last, random spans 1-2 % right */
-    {"mellum", "sSpPm", false, false},
-    {"seed-coder", "sSpPm", false, false},
+    {"codestral", "sSpP", false, false, "+++++ "},
+    {"deepseek", "pPsSm", false, false, "#"},
+    {"inlined", "psSmP", true, true, NULL}, /* our own: prefix last, random spans 1-2 % right */
+    {"mellum", "sSpPm", false, false, NULL},
+    {"seed-coder", "sSpPm", false, false, NULL},
 };
 
 void prompt_style_detect(prompt_style *out, const tokenizer *t, const gguf *g) {
@@ -70,6 +72,7 @@ void prompt_style_detect(prompt_style *out, const tokenizer *t, const gguf *g) {
                           .suf = f->fim_suf,
                           .mid = f->fim_mid,
                           .sep = f->fim_sep,
+                          .path_mark = "# ",
                           .begin = -1};
     if (f->add_bos) out->begin = f->bos;
     out->begin_if_empty = tokenizer_find(t, STR("<|endoftext|>"));
@@ -84,6 +87,9 @@ void prompt_style_detect(prompt_style *out, const tokenizer *t, const gguf *g) {
         out->layout = families[i].layout;
         out->header = families[i].header;
         out->single_line = families[i].single_line;
+        if (!families[i].path_mark) break;
+        out->path_mark = families[i].path_mark;
+        out->sep = -1;
         break;
     }
     /* Trained on several files in one prompt; ours was not, and what it gains is not measured. */
@@ -199,7 +205,7 @@ static void add_path_line(encoder *enc, const prompt_style *style, str path, tok
     if (style->sep >= 0)
         vec_push(out, style->sep);
     else
-        strbuf_add_str(&line, STR("# "));
+        strbuf_add_str(&line, str_of(style->path_mark));
     strbuf_add_str(&line, str_sub(path, path.len > 256 ? path.len - 256 : 0, path.len));
     strbuf_add_char(&line, '\n');
     encode(enc, strbuf_str(&line), false, out);

@@ -12,6 +12,7 @@ typedef struct {
     int32_t sep;            /* stands before a path line; -1: none */
     int32_t begin;          /* begins every prompt; -1: none */
     int32_t begin_if_empty; /* a prompt must not be empty; -1: the model has nothing for it */
+    const char *path_mark;  /* stands before a path line where there is no `sep` */
     bool header;            /* the path of the file itself stands in a line before everything */
     bool cross_file;        /* pieces of other files are worth their tokens */
     bool single_line;       /* trained on lines only: blocks are beyond it */

@@ -33,7 +33,7 @@ static const reason_words words_of[] = { /* tidy: sorted */
     {"not-invoked",       "inlined.completion.auto is false and nobody asked by hand"},
     {"privacy-unreadable", "a file that says what is private cannot be read"},
     {"repetition",        "the model began to repeat itself"},
-    {"secret",             "the cursor is in what looks like a secret"},
+    {"secret",             "it would be, or the cursor is in, what looks like a secret"},
     {"selected-item",     "nothing fits the item that is selected in the menu"},
     {"stale",             "the text has changed since"},
     {"string",            "the cursor is in a string"},

@@ -78,6 +78,19 @@ static void marker(void **state) {
     RUN(filter_marker, cases);
 }
 
+static void secret(void **state) {
+    static const filter_case cases[] = {
+        DROP("a.py", "key = @@", "\"AKIAIOSFODNN7EXAMPLE\"", "secret"),
+        DROP("a.py", "password = @@", "\"Tr0ub4dor&3\"", "secret"),
+        DROP("a.py", "@@", "api_key = \"9f8e7d6c5b\"", "secret"),
+        KEEP("a.py", "password = @@", "read_password(user)", "read_password(user)"),
+        KEEP("a.py", "use(\"AKIAIOSFODNN7EXAMPLE\", @@", "x)", "x)"), /* the user's own */
+        KEEP("a.py", "x = @@", "\"hello\"", "\"hello\""),
+    };
+    UNUSED(state);
+    RUN(filter_secret, cases);
+}
+
 static void blank(void **state) {
     static const filter_case cases[] = {
         KEEP("a.c", "@@", "a  \n\n", "a"),
@@ -350,6 +363,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bytes),
         cmocka_unit_test(marker),
+        cmocka_unit_test(secret),
         cmocka_unit_test(blank),
         cmocka_unit_test(cut_line),
         cmocka_unit_test(cut_block),

@@ -74,11 +74,49 @@ static void layouts(void **state) {
         {"Some Coder 1B", "[1]x = f([2])\n[3]", true, FIM_PSM},
         {"Codestral", "[2])\n[1]x = f(", true, FIM_SPM},
         {"Mellum 4b", "[2])\n[1]x = f([3]", true, FIM_SPM},
+        {"Qwen2.5 Coder 1.5B", "[1]x = f([2])\n[3]", true, FIM_PSM},
+        {"starcoder2-3b", "[1]x = f([2])\n[3]", true, FIM_PSM},
+        {"deepseek-coder-1.3b-base", "[1]x = f([2])\n[3]", true, FIM_PSM},
+        {"CodeLlama-7b", "[1]x = f([2])\n[3]", true, FIM_PSM},
+        {"codegemma-2b", "[1]x = f([2])\n[3]", true, FIM_PSM},
+        {"Granite 3b Code Base", "[1]x = f([2])\n[3]", true, FIM_PSM},
+        {"Seed-Coder-8B-Base", "[2])\n[1]x = f([3]", true, FIM_SPM},
+        {"GLM-4.5", "[1]x = f([2])\n[3]", true, FIM_PSM},
+        {"stable-code-3b", "[1]x = f([2])\n[3]", true, FIM_PSM},
+        {"Qwen2.5 Coder 1.5B", "x = f(", false, FIM_NONE}, /* its file lacks the markers */
     };
     for (size_t i = 0; i < COUNTOF(cases); i++) {
         family f = open_family(cases[i].name, cases[i].fim);
         assert_int_equal(f.style.format, cases[i].format);
         assert_int_equal(f.style.single_line, cases[i].name[0] == 'i'); /* our own only */
+        check_text(&f, &p, cases[i].want);
+        close_family(&f);
+    }
+}
+
+/* How other files are named: the separator where there is one, else the family's own way. */
+static void chunks_by_family(void **state) {
+    UNUSED(state);
+    prompt_chunk chunk = {.path = STR("b.py"), .text = STR("y = 1\n")};
+    engine_prompt p = {.kind = PROMPT_COMPLETION,
+                       .path = STR("a.py"),
+                       .prefix = STR("x = "),
+                       .suffix = STR("\n"),
+                       .chunks = &chunk,
+                       .n_chunks = 1};
+    static const struct {
+        const char *name, *want;
+        bool fim, cross_file;
+    } cases[] = {
+        {"Qwen2.5 Coder 1.5B", "[4]b.py\ny = 1\n[1]x = [2]\n[3]", true, true},
+        {"deepseek-coder-1.3b", "#b.py\ny = 1\n[1]x = [2]\n[3]", true, false},
+        {"Codestral", "+++++ b.py\ny = 1\n[2]\n[1]x = ", true, false},
+        {"inlined-fim-1", "[4]b.py\ny = 1\n[4]a.py\n[1][2]\n[3]x = ", true, false},
+        {"tiny", "# b.py\ny = 1\nx = ", false, false},
+    };
+    for (size_t i = 0; i < COUNTOF(cases); i++) {
+        family f = open_family(cases[i].name, cases[i].fim);
+        assert_int_equal(f.style.cross_file, cases[i].cross_file);
         check_text(&f, &p, cases[i].want);
         close_family(&f);
     }
@@ -241,6 +279,7 @@ static void raw_prompts(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(layouts),
+        cmocka_unit_test(chunks_by_family),
         cmocka_unit_test(the_order_is_the_callers_choice),
         cmocka_unit_test(healing_cuts_the_prefix_wherever_it_stands),
         cmocka_unit_test(chunks_come_first_and_whole),
