@@ -237,6 +237,7 @@ status document_edit(document *d, size_t from, size_t to, str text, err *e) {
         index_range r = index_before_edit(d, from, to);
         strbuf_splice(&d->text, from, to, valid);
         index_after_edit(d, r, from, to, valid.len);
+        edit_log_settle(&d->edits, d->starts.count);
         if (d->tree) {
             edit.new_end_point = document_point(d, from + valid.len);
             syntax_edit(d->tree, &edit, d->text.len);

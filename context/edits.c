@@ -102,10 +102,17 @@ void edit_log_note(edit_log *log, const document *d, size_t from, size_t to, str
     if (p->last - p->first > 4 * DIFF_LINES) drop(log, log->places.count - 1);
 }
 
+void edit_log_settle(edit_log *log, size_t lines) {
+    for (size_t i = log->places.count; i-- > 0;)
+        if (log->places.at[i].last >= lines || log->places.at[i].first > log->places.at[i].last)
+            drop(log, i);
+}
+
 static void add_lines(strbuf *out, char mark, str text) {
     str line;
     size_t n = 0;
     while (n++ < DIFF_LINES && str_split(&text, '\n', &line)) {
+        if (!line.len && !text.ptr) break; /* behind the last line end */
         if (line.len && line.ptr[line.len - 1] == '\r') line.len--;
         strbuf_add_char(out, mark);
         strbuf_add_str(out, line);

@@ -21,6 +21,8 @@ typedef struct {
 
 /* Call before bytes [from, to) of `d` become `text`. */
 void edit_log_note(edit_log *log, const document *d, size_t from, size_t to, str text);
+/* Call after it: a \r and a \n that met are one line end, so a place may lie outside; it goes. */
+void edit_log_settle(edit_log *log, size_t lines);
 void edit_log_clear(edit_log *log);
 /* The place as lines "-old" and "+new", without what did not change; empty: nothing did. */
 str edit_place_diff(const edit_place *p, const document *d, arena *a);

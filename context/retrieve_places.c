@@ -117,7 +117,7 @@ static void best_window(const asking *q, const document *d, const word_set *near
                         piece_list *out) {
     size_t lines = document_line_count(d), best_line = 0;
     float best = 0.0f;
-    for (size_t line = PIECE_LINES / 2; document_line_start(d, line) < bytes;
+    for (size_t line = MIN(PIECE_LINES, lines) / 2; document_line_start(d, line) < bytes;
          line += PIECE_LINES / 2) {
         word_set words = {{0}};
         word_set_add(&words, lines_around(d, line, PIECE_LINES));
