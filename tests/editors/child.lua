@@ -209,9 +209,9 @@ local function is_alive(pid)
   if not stat then
     return uv.kill(pid, 0) == 0
   end
-  local state = stat:read('a'):match('%) (%a)')
+  local text = stat:read('a') -- nil when the process ends between these two lines
   stat:close()
-  return state ~= 'Z'
+  return text ~= nil and text:match('%) (%a)') ~= 'Z'
 end
 
 --- Waits until none of these processes runs.
