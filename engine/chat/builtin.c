@@ -9,13 +9,6 @@
 
 typedef chat_value (*filter_fn)(chat_eval *x, chat_value on, const chat_args *args);
 
-static chat_value take(chat_eval *x, strbuf *b) {
-    chat_value v = chat_str(b->len ? arena_str(x->a, strbuf_str(b)) : STR(""));
-    if (b->overflow) (void)eval_fail(x, ERR_LIMIT, "a text is too long");
-    strbuf_deinit(b);
-    return v;
-}
-
 /* ---- filters: text --------------------------------------------------------------------------- */
 
 /* A filter that is a string's method by the same name. */
@@ -82,7 +75,7 @@ static chat_value f_indent(chat_eval *x, chat_value on, const chat_args *args) {
         strbuf_add_str(&b, line);
         if (more) strbuf_add_char(&b, '\n');
     }
-    return take(x, &b);
+    return eval_take(x, &b);
 }
 
 static chat_value f_tojson(chat_eval *x, chat_value on, const chat_args *args) {
@@ -106,7 +99,7 @@ static chat_value f_tojson(chat_eval *x, chat_value on, const chat_args *args) {
     strbuf_init(&b, LIMIT_CHAT_OUTPUT_BYTES);
     if (!chat_json(&b, on, &style, 0))
         (void)eval_fail(x, ERR_FORMAT, "tojson of a value that has no JSON form");
-    return take(x, &b);
+    return eval_take(x, &b);
 }
 
 /* ---- filters: numbers ------------------------------------------------------------------------ */
@@ -185,7 +178,7 @@ static chat_value f_reverse(chat_eval *x, chat_value on, const chat_args *args) 
         chat_list_add(x->a, out, all.list->at[i]);
         if (on.kind == CHAT_STR) strbuf_add_str(&b, all.list->at[i].text);
     }
-    chat_value text = take(x, &b);
+    chat_value text = eval_take(x, &b);
     return on.kind == CHAT_STR ? text : out;
 }
 
@@ -214,7 +207,7 @@ static chat_value f_join(chat_eval *x, chat_value on, const chat_args *args) {
         if (i) strbuf_add_str(&b, glue);
         chat_print(&b, v, false, 0);
     }
-    return take(x, &b);
+    return eval_take(x, &b);
 }
 
 static chat_value pair(chat_eval *x, const chat_entry *e) {

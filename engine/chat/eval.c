@@ -32,6 +32,13 @@ static bool step(chat_eval *x, const node *n) {
     return x->status == OK;
 }
 
+chat_value eval_take(chat_eval *x, strbuf *b) {
+    chat_value v = chat_str(b->len ? arena_str(x->a, strbuf_str(b)) : STR(""));
+    if (b->overflow) (void)eval_fail(x, ERR_LIMIT, "a text is too long");
+    strbuf_deinit(b);
+    return v;
+}
+
 str eval_text(chat_eval *x, chat_value v) {
     if (v.kind == CHAT_STR) return v.text;
     strbuf b;

@@ -39,6 +39,8 @@ chat_value eval_captured(chat_eval *x, const node *body);
 /* A macro's text. */
 chat_value eval_macro(chat_eval *x, const node *macro, const chat_args *args);
 str eval_text(chat_eval *x, chat_value v); /* str(v) */
+/* The buffer's text as a value; frees the buffer. */
+chat_value eval_take(chat_eval *x, strbuf *b);
 
 /* Argument number `i`, or the one called `name`; NULL: not given. */
 const chat_value *eval_arg(const chat_args *args, size_t i, const char *name);

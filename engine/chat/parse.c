@@ -191,6 +191,12 @@ static void arguments(parser *p, node *to) {
     }
 }
 
+static node *call(parser *p, node *of) {
+    node *n = new_pair(p, N_CALL, of, NULL);
+    arguments(p, n);
+    return n;
+}
+
 static node *subscript(parser *p, node *of) {
     node *parts[3] = {0};
     int n = 0;
@@ -227,8 +233,7 @@ static node *postfix(parser *p, node *n) {
         } else if (takes(p, T_MARK, "[")) {
             n = subscript(p, n);
         } else if (takes(p, T_MARK, "(")) {
-            n = new_pair(p, N_CALL, n, NULL);
-            arguments(p, n);
+            n = call(p, n);
         } else {
             break;
         }
@@ -267,8 +272,7 @@ static node *filters(parser *p, node *n) {
         } else if (takes(p, T_NAME, "is")) {
             n = test(p, n);
         } else if (takes(p, T_MARK, "(")) {
-            n = new_pair(p, N_CALL, n, NULL);
-            arguments(p, n);
+            n = call(p, n);
         } else {
             break;
         }

@@ -5,13 +5,6 @@
 #include "engine/base/utf8.h"
 #include "engine/chat/eval.h"
 
-static chat_value take(chat_eval *x, strbuf *b) {
-    chat_value v = chat_str(b->len ? arena_str(x->a, strbuf_str(b)) : STR(""));
-    if (b->overflow) (void)eval_fail(x, ERR_LIMIT, "a text is too long");
-    strbuf_deinit(b);
-    return v;
-}
-
 static str text_arg(chat_eval *x, const chat_args *args, size_t i, const char *name,
                     str otherwise) {
     const chat_value *v = eval_arg(args, i, name);
@@ -146,7 +139,7 @@ static chat_value replace(chat_eval *x, str s, const chat_args *args) {
         s = str_sub(s, (size_t)at + from.len, s.len);
     }
     strbuf_add_str(&b, s);
-    return take(x, &b);
+    return eval_take(x, &b);
 }
 
 /* "{} and {}".format(a, b): nothing but empty braces. */
@@ -164,7 +157,7 @@ static chat_value format(chat_eval *x, str s, const chat_args *args) {
         s = str_sub(s, (size_t)at + 2, s.len);
     }
     strbuf_add_str(&b, s);
-    return take(x, &b);
+    return eval_take(x, &b);
 }
 
 static chat_value find(str s, str what) {

@@ -56,7 +56,6 @@ build_for_test() {
         cmake_build "$dir" "$target" -DINLINED_WERROR=ON -DINLINED_TESTS=ON \
         "-DINLINED_PYTHON=$TEST_VENV/bin/python" "-DINLINED_NODE=$NODE_BIN/node" \
         "-DINLINED_PEERS=$PEERS/node_modules" "-DINLINED_LLAMA_CPP=$LLAMA" \
-        "-DINLINED_TRUTH_PYTHON=$TEST_VENV/bin/python" "-DINLINED_TEST_MODEL=$TEST_MODEL" \
         "-DINLINED_MCP_NPM=$MCP_NPM/node_modules" "-DINLINED_MCP_PYTHON=$MCP_VENV/bin/python" \
         "-DINLINED_NVIM_11=$NVIM_11/bin/nvim" "-DINLINED_NVIM_12=$NVIM_12/bin/nvim" \
         "-DINLINED_CODE_SERVER=$CODE_SERVER" "-DINLINED_CODE_NODE=$CODE_NODE" "$@"
