@@ -55,6 +55,13 @@ chat_value chat_new_dict(arena *a);
 /* `key` is borrowed; an existing key keeps its place. */
 void chat_dict_set(arena *a, chat_value dict, str key, chat_value item);
 
+/* Of a list or dict: how many items, and one of them (`key` may be NULL; it stays empty for lists).
+ * Others have none. */
+size_t chat_count(chat_value v);
+chat_value chat_at(chat_value v, size_t i, str *key);
+/* A dict's item, or undefined. */
+chat_value chat_get(chat_value dict, str key);
+
 typedef struct chat_template chat_template;
 
 /* ERR_FORMAT: no valid template; ERR_UNSUPPORTED: a part of Jinja that is not implemented;

@@ -129,6 +129,7 @@ const char *finish_reason_name(finish_reason r) {
     case FINISH_TIME: return "time";
     case FINISH_CONTEXT: return "context";
     case FINISH_DOUBT: return "doubt";
+    case FINISH_GRAMMAR: return "grammar";
     case FINISH_FAILED: return "failed";
     }
     return "unknown";

@@ -14,6 +14,8 @@
  */
 #include "engine/base/status.h"
 #include "engine/base/str.h"
+#include "engine/chat.h"
+#include "engine/grammar.h"
 #include "kernels/kernels.h"
 
 typedef struct engine engine;
@@ -68,6 +70,8 @@ typedef struct {
     fim_format fim;          /* what prompts for this model use */
     bool cross_file;         /* pieces of other files help it */
     bool single_line;        /* it was trained on single lines: do not ask it for blocks */
+    bool chat;               /* PROMPT_CHAT works: its file has a chat template that runs */
+    bool chat_tools;         /* the template has a place for tool definitions */
     model_confidence confidence;
     double load_ms;
 } engine_model_info;
@@ -81,6 +85,7 @@ typedef enum {
     PROMPT_TOKENS,     /* `tokens` as they are */
     PROMPT_TEXT,       /* `prefix` as raw text; special tokens only with `special` */
     PROMPT_COMPLETION, /* path, context, prefix, suffix in the model's own FIM (or prefix) format */
+    PROMPT_CHAT,       /* `chat` through the template of the file; ERR_UNSUPPORTED without */
 } prompt_kind;
 
 /* The text around the cursor in the prompt.  A model whose vocabulary lacks the markers for what is
@@ -101,6 +106,11 @@ typedef struct {
     size_t n_chunks;
     str prefix, suffix; /* around the cursor */
     prompt_order order;
+    /* PROMPT_CHAT: a dict with `messages` and, if any, `tools` and what else templates ask for;
+     * bos_token, eos_token and add_generation_prompt are the engine's.  Its texts are never taken
+     * for control tokens.  `tokens`: ids of the conversation so far (prompt and answer of the last
+     * job); they are kept as they are where the new text begins like theirs. */
+    chat_value chat;
     bool special;       /* PROMPT_TEXT: parse special tokens */
     bool heal; /* cut the prompt back to a certain token boundary and constrain the output */
     int prefix_tokens_max, suffix_tokens_max, context_tokens_max; /* 0: chosen by the engine */
@@ -135,6 +145,11 @@ typedef struct {
     int lines_max;      /* STOP_BLOCK: 0 = 64 */
     const str *stop_strings; /* copied; the text ends before the first that appears */
     size_t n_stop_strings;
+    /* The text is a sentence of this grammar and ends with it (FINISH_GRAMMAR); held by the job.
+     * With a trigger it binds only what follows the trigger's first appearance.  NULL: none. */
+    const grammar *grammar;
+    str trigger;        /* copied */
+    bool control_text;  /* control tokens are text, too; else they have none */
     bool ignore_eog;    /* benchmarks: go on past end-of-generation tokens */
     bool no_guesses;    /* benchmarks: one token per step */
     int logprobs;       /* 0: only that of each chosen token; K: the best K per position */
@@ -160,6 +175,7 @@ typedef enum {
     FINISH_EOG, FINISH_LINE, FINISH_BLOCK, FINISH_STRING, FINISH_TOKENS, FINISH_TIME,
     FINISH_CONTEXT, /* the sequence is full */
     FINISH_DOUBT,   /* token_logprob_min; the doubted token is the last of the text */
+    FINISH_GRAMMAR, /* the grammar's sentence is complete */
     FINISH_FAILED,  /* status is not OK     */
 } finish_reason;
 const char *finish_reason_name(finish_reason r); /* "eog", "line", "string", "length", ... */
@@ -180,7 +196,7 @@ typedef struct {
     int n_tokens, n_probs_per_token;
     const int32_t *prompt;  /* the prompt's ids as they were run */
     int n_prompt;
-    char format[24];        /* "prefix", "fim-psm", "fim-spm", "text", "tokens" */
+    char format[24];        /* "prefix", "fim-psm", "fim-spm", "text", "tokens", "chat" */
     int prefix_tokens, suffix_tokens, context_tokens; /* parts of n_prompt */
     int healed_bytes;       /* bytes of the prefix that were cut and reproduced */
     int reused, prefilled;  /* prompt tokens from the KV cache, and computed */

@@ -21,6 +21,8 @@ static status check_sampling(const sampling *s, err *e) {
     return OK;
 }
 
+static status check_chat(const engine_prompt *p, err *e);
+
 static status check(const engine_job *s, err *e) {
     if (s->slot < 0 || s->slot >= LIMIT_ENGINE_MODELS)
         return err_set(e, ERR_USAGE, "model slot %d does not exist", s->slot);
@@ -33,10 +35,58 @@ static status check(const engine_job *s, err *e) {
         return err_set(e, ERR_LIMIT, "at most %d stop strings are possible", LIMIT_STOP_STRINGS);
     if (s->prompt.n_tokens > LIMIT_PROMPT_TOKENS)
         return err_set(e, ERR_LIMIT, "a prompt has at most %d tokens", LIMIT_PROMPT_TOKENS);
-    return check_sampling(&s->sampling, e);
+    if (s->trigger.len > LIMIT_TRIGGER_BYTES)
+        return err_set(e, ERR_LIMIT, "a trigger has at most %d bytes", LIMIT_TRIGGER_BYTES);
+    status ok = check_chat(&s->prompt, e);
+    return ok == OK ? check_sampling(&s->sampling, e) : ok;
+}
+
+/* What the engine may not borrow from another thread.  Bounded by check_chat. */
+static chat_value copy_chat(arena *a, chat_value v) {
+    chat_value out = v;
+    if (v.kind == CHAT_STR) {
+        out.text = arena_str(a, v.text);
+    } else if (v.kind == CHAT_LIST) {
+        out = chat_new_list(a);
+        for (size_t i = 0; i < chat_count(v); i++)
+            chat_list_add(a, out, copy_chat(a, chat_at(v, i, NULL)));
+    } else if (v.kind == CHAT_DICT) {
+        out = chat_new_dict(a);
+        for (size_t i = 0; i < chat_count(v); i++) {
+            str key;
+            chat_value item = chat_at(v, i, &key);
+            chat_dict_set(a, out, arena_str(a, key), copy_chat(a, item));
+        }
+    }
+    return out;
+}
+
+/* Bytes of the texts in `v`; SIZE_MAX: it nests too deep. */
+static size_t measure_chat(chat_value v, int depth) {
+    size_t sum = v.kind == CHAT_STR ? v.text.len : 16;
+    if (depth > LIMIT_JSON_DEPTH) return SIZE_MAX;
+    for (size_t i = 0; i < chat_count(v); i++) {
+        str key = {0};
+        size_t more = measure_chat(chat_at(v, i, &key), depth + 1);
+        if (more > LIMIT_CHAT_MESSAGES_BYTES) return SIZE_MAX;
+        sum += key.len + more;
+        if (sum > LIMIT_CHAT_MESSAGES_BYTES) return SIZE_MAX;
+    }
+    return sum;
+}
+
+static status check_chat(const engine_prompt *p, err *e) {
+    if (p->kind != PROMPT_CHAT) return OK;
+    if (p->chat.kind != CHAT_DICT)
+        return err_set(e, ERR_USAGE, "a conversation is a dict with messages");
+    if (measure_chat(p->chat, 0) > LIMIT_CHAT_MESSAGES_BYTES)
+        return err_set(e, ERR_LIMIT, "a conversation has at most %u MB of text in %d levels",
+                       LIMIT_CHAT_MESSAGES_BYTES >> 20, LIMIT_JSON_DEPTH);
+    return OK;
 }
 
 static void copy_prompt(engine_prompt *p, arena *a) {
+    if (p->kind == PROMPT_CHAT) p->chat = copy_chat(a, p->chat);
     if (p->n_tokens) {
         int32_t *tokens = arena_alloc(a, p->n_tokens * sizeof *tokens);
         memcpy(tokens, p->tokens, p->n_tokens * sizeof *tokens);
@@ -67,6 +117,8 @@ status job_new(job **out, const engine_job *spec, err *e) {
             stops[i] = arena_str(&j->mem, spec->stop_strings[i]);
         j->spec.stop_strings = stops;
     }
+    j->spec.trigger = arena_str(&j->mem, spec->trigger);
+    j->spec.grammar = j->grammar = grammar_hold((grammar *)(uintptr_t)spec->grammar);
     j->posted_ms = clock_ms();
     atomic_init(&j->cancel, false);
     j->text_mail = (mail){.kind = MAIL_TEXT, .job = j};
@@ -77,6 +129,7 @@ status job_new(job **out, const engine_job *spec, err *e) {
 
 void job_free(job *j) {
     if (!j) return;
+    grammar_release(j->grammar);
     arena_deinit(&j->mem);
     xfree(j);
 }

@@ -23,6 +23,7 @@ struct job {
     job_id id;
     arena mem;       /* owns every copy below                             */
     engine_job spec; /* its pointers point into mem                       */
+    grammar *grammar; /* held; NULL: none */
     double posted_ms;
     atomic_bool cancel;   /* set by any thread                                 */
     engine_result result; /* written by the engine until MAIL_DONE             */

@@ -108,6 +108,10 @@ static status open_file(model *m, const load_order *order, err *e) {
     for (int32_t i = 0; i < m->vocab; i++)
         m->piece_max = MAX(m->piece_max, (int)tokenizer_piece(m->tok, i).len);
     prompt_style_detect(&m->style, m->tok, m->file);
+    chat_format_read(&m->chat, m->file);
+    if (!m->chat.template)
+        log_info("engine", "no chat with this model name=%s why=\"%s\"", order->name,
+                 m->chat.why.text);
     return OK;
 }
 
@@ -204,6 +208,8 @@ static void fill_info(model *m, k_backend *backend, const load_order *order, dou
     i->fim = m->style.format;
     i->cross_file = m->style.cross_file;
     i->single_line = m->style.single_line;
+    i->chat = m->chat.template != NULL;
+    i->chat_tools = m->chat.tools;
     i->confidence = confidence_find(m->file);
     i->load_ms = clock_ms() - start;
     log_info("engine",
@@ -239,6 +245,7 @@ tokenizer *model_free(model *m) {
     if (!m) return NULL;
     tokenizer *tok = m->tok;
     sessions_deinit(&m->sessions);
+    chat_format_deinit(&m->chat);
     k_model_free(m->kernels);
     plan_deinit(&m->plan);
     gguf_close(m->file);

@@ -2,6 +2,7 @@
 #pragma once
 /* A loaded model and how it is loaded.  Thread: engine. */
 #include "engine/arch.h"
+#include "engine/chat_prompt.h"
 #include "engine/engine.h"
 #include "engine/plan.h"
 #include "engine/prompt.h"
@@ -15,6 +16,7 @@ typedef struct {
     k_model *kernels;
     session_table sessions;
     prompt_style style;
+    chat_format chat;
     candidate *work; /* [vocab] scratch of a step */
     int context;     /* positions of one sequence */
     int rows_max;    /* prompt tokens in one step */

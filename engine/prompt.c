@@ -57,11 +57,9 @@ static const struct {
     bool header, single_line;
     const char *path_mark; /* NULL: the separator token, else "# " */
 } families[] = {
-    {"codestral", "sSpP", false, false, "+++++ "},
-    {"deepseek", "pPsSm", false, false, "#"},
+    {"codestral", "sSpP", false, false, "+++++ "}, {"deepseek", "pPsSm", false, false, "#"},
     {"inlined", "psSmP", true, true, NULL}, /* our own: prefix last, random spans 1-2 % right */
-    {"mellum", "sSpPm", false, false, NULL},
-    {"seed-coder", "sSpPm", false, false, NULL},
+    {"mellum", "sSpPm", false, false, NULL},       {"seed-coder", "sSpPm", false, false, NULL},
 };
 
 void prompt_style_detect(prompt_style *out, const tokenizer *t, const gguf *g) {
@@ -279,18 +277,21 @@ static status build_completion(prompt *out, const prompt_style *style, encoder *
 
 /* ---- raw prompts ----------------------------------------------------------------------------- */
 
+/* Puts the token in front that begins every prompt, unless it is there. */
+static void begin(const prompt_style *style, token_vec *ids) {
+    if (style->begin < 0 || (ids->count > 0 && ids->at[0] == style->begin)) return;
+    vec_push(ids, style->begin);
+    memmove(ids->at + 1, ids->at, (ids->count - 1) * sizeof *ids->at);
+    ids->at[0] = style->begin;
+}
+
 static status build_raw(prompt *out, const prompt_style *style, encoder *enc,
                         const engine_job *job) {
     const engine_prompt *p = &job->prompt;
     out->format = p->kind == PROMPT_TOKENS ? "tokens" : "text";
     if (p->kind == PROMPT_TEXT) {
         encode(enc, p->prefix, p->special, &out->ids);
-        bool begins = out->ids.count > 0 && out->ids.at[0] == style->begin;
-        if (enc->status == OK && style->begin >= 0 && !begins) {
-            vec_push(&out->ids, style->begin);
-            memmove(out->ids.at + 1, out->ids.at, (out->ids.count - 1) * sizeof *out->ids.at);
-            out->ids.at[0] = style->begin;
-        }
+        if (enc->status == OK) begin(style, &out->ids);
     }
     int vocab = tokenizer_get_facts(enc->t)->vocab;
     for (size_t i = 0; i < p->n_tokens && p->kind == PROMPT_TOKENS; i++) {
@@ -322,14 +323,27 @@ static prompt_style reordered(const prompt_style *style, prompt_order order) {
     return s;
 }
 
-status prompt_build(prompt *out, const prompt_style *own, const tokenizer *t,
-                    const engine_job *job, int context, err *e) {
+static status build_chat(prompt *out, const prompt_style *style, const chat_format *chat,
+                         encoder *enc, const engine_job *job) {
+    out->format = "chat";
+    status s = chat_prompt_build(chat, enc->t, &job->prompt, &out->ids, enc->e);
+    if (s == OK) begin(style, &out->ids);
+    out->prefix_tokens = (int)out->ids.count;
+    return s;
+}
+
+status prompt_build(prompt *out, const prompt_style *own, const chat_format *chat,
+                    const tokenizer *t, const engine_job *job, int context, err *e) {
     prompt p = {0};
     const prompt_style asked = reordered(own, job->prompt.order), *style = &asked;
     encoder enc = {.t = t, .e = e};
-    status s = job->prompt.kind == PROMPT_COMPLETION
-                   ? build_completion(&p, style, &enc, job, context)
-                   : build_raw(&p, style, &enc, job);
+    status s = OK;
+    switch (job->prompt.kind) {
+    case PROMPT_COMPLETION: s = build_completion(&p, style, &enc, job, context); break;
+    case PROMPT_CHAT: s = build_chat(&p, style, chat, &enc, job); break;
+    case PROMPT_TEXT:
+    case PROMPT_TOKENS: s = build_raw(&p, style, &enc, job); break;
+    }
     if (s == OK && p.ids.count == 0 && style->begin_if_empty >= 0)
         vec_push(&p.ids, style->begin_if_empty);
     if (s == OK && p.ids.count == 0)

@@ -2,6 +2,7 @@
 #pragma once
 /* From an order (path, context, prefix, suffix) to the token ids that a model sees.
  * Thread: engine. */
+#include "engine/chat_prompt.h"
 #include "engine/heal.h"
 
 /* How prompts for a model look; decided once, from its file. */
@@ -30,6 +31,6 @@ typedef struct {
 /* Errors: ERR_LIMIT when a raw prompt is longer than the context (completions are cut instead),
  * ERR_USAGE for token ids that do not exist or an empty prompt.  `context`: positions in a
  * sequence. */
-status prompt_build(prompt *out, const prompt_style *style, const tokenizer *t,
-                    const engine_job *job, int context, err *e) MUST_USE;
+status prompt_build(prompt *out, const prompt_style *style, const chat_format *chat,
+                    const tokenizer *t, const engine_job *job, int context, err *e) MUST_USE;
 void prompt_deinit(prompt *p); /* accepts a zeroed prompt */

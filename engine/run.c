@@ -47,7 +47,7 @@ status run_start(run **out, job *j, model *m, err *e) {
     r->job = j;
     r->model = m;
     r->start_ms = clock_ms();
-    status s = prompt_build(&r->prompt, &m->style, m->tok, &j->spec, m->context, e);
+    status s = prompt_build(&r->prompt, &m->style, &m->chat, m->tok, &j->spec, m->context, e);
     if (s != OK) {
         xfree(r);
         return s;
@@ -63,6 +63,7 @@ status run_start(run **out, job *j, model *m, err *e) {
     r->heal = r->prompt.heal;
     sampler_init(&r->sampler, &j->spec.sampling);
     stop_init(&r->stop, &j->spec);
+    constraint_init(&r->constraint, &j->spec, &j->mem);
     engine_result *res = &j->result;
     res->prompt = r->ids;
     res->n_prompt = r->n_prompt;
@@ -95,6 +96,49 @@ static int all_candidates(const run *r, const float *logits) {
     return n;
 }
 
+/* Not all tokens may come: `allowed` is a share among those that may. */
+static bool is_bound(const run *r) {
+    return heal_is_owing(&r->heal) || constraint_is_active(&r->constraint);
+}
+
+/* May the likeliest token be taken without a look at the others? */
+static bool is_plain(run *r, int32_t top) {
+    if (heal_is_owing(&r->heal) || !sampler_is_greedy(&r->sampler)) return false;
+    if (r->job->spec.ignore_eog && tokenizer_is_eog(r->model->tok, top)) return false;
+    return !constraint_is_active(&r->constraint) ||
+           constraint_allows(&r->constraint, r->model->tok, top);
+}
+
+static int32_t draw(run *r, int n, float *logprob) {
+    int n_recent = MIN(r->n_ids, SAMPLER_RECENT);
+    return sampler_choose(&r->sampler, r->model->work, n, r->ids + r->n_ids - n_recent, n_recent,
+                          logprob);
+}
+
+/* Chooses among the tokens that may come.  A grammar's are listed only if the choice among all is
+ * not one of them: drawing again among them gives the same distribution. */
+static status pick(run *r, const float *logits, choice *out, err *e) {
+    const model *m = r->model;
+    bool owing = heal_is_owing(&r->heal), bound = constraint_is_active(&r->constraint) && !owing;
+    int n = owing ? heal_candidates(&r->heal, m->tok, logits, m->vocab, m->work)
+                  : all_candidates(r, logits);
+    if (bound && !sampler_is_greedy(&r->sampler)) {
+        out->id = draw(r, n, &out->allowed);
+        if (constraint_allows(&r->constraint, m->tok, out->id)) return OK;
+    }
+    if (bound) n = constraint_candidates(&r->constraint, m->tok, logits, m->vocab, m->work);
+    if (n == 0 && bound)
+        return err_set(e, ERR_UNSUPPORTED,
+                       "this vocabulary has no token that the answer's form "
+                       "allows next; use another model for this");
+    if (n == 0)
+        return err_set(e, ERR_UNSUPPORTED,
+                       "this vocabulary cannot reproduce the text before the "
+                       "cursor; switch healing off for this model");
+    out->id = draw(r, n, &out->allowed);
+    return OK;
+}
+
 /* From the logits of the step's wanted row number `row`.  Also writes the token's log-probabilities
  * to the result. */
 static status choose(run *r, int row, choice *out, err *e) {
@@ -108,23 +152,13 @@ static status choose(run *r, int row, choice *out, err *e) {
         return err_set(e, ERR_FORMAT,
                        "the model's output is not a number after %d tokens; fetch its file again",
                        r->n_ids);
-    bool owing = heal_is_owing(&r->heal);
     *out = (choice){top[0], top_logprob[0], top_logprob[0]};
-    bool unwanted = spec->ignore_eog && tokenizer_is_eog(r->model->tok, top[0]);
-    if (owing || unwanted || !sampler_is_greedy(&r->sampler)) {
+    if (!is_plain(r, top[0])) {
         const float *logits = k_logits(r->model->kernels, row);
-        int n = owing ? heal_candidates(&r->heal, r->model->tok, logits, r->model->vocab,
-                                        r->model->work)
-                      : all_candidates(r, logits);
-        if (n == 0)
-            return err_set(e, ERR_UNSUPPORTED,
-                           "this vocabulary cannot reproduce the text before the "
-                           "cursor; switch healing off for this model");
-        int n_recent = MIN(r->n_ids, SAMPLER_RECENT);
-        out->id = sampler_choose(&r->sampler, r->model->work, n, r->ids + r->n_ids - n_recent,
-                                 n_recent, &out->allowed);
+        status s = pick(r, logits, out, e);
+        if (s != OK) return s;
         out->logprob = logits[out->id] - logits[top[0]] + top_logprob[0];
-        if (!owing) out->allowed = out->logprob;
+        if (!is_bound(r)) out->allowed = out->logprob;
     }
     token_prob *probs = (token_prob *)(uintptr_t)res->probs + /* ours until EV_DONE */
                         (size_t)res->n_tokens * (size_t)res->n_probs_per_token;
@@ -171,7 +205,8 @@ static bool accept(run *r, const choice *c) {
     r->piece_start[index] = INT32_MAX; /* no text of its own */
     r->shown_logprob[index] = c->allowed;
     if (tokenizer_is_eog(tok, c->id) && !j->spec.ignore_eog) return finish(r, FINISH_EOG);
-    if (tokenizer_is_control(tok, c->id)) {
+    size_t before = j->text_len;
+    if (tokenizer_is_control(tok, c->id) && !j->spec.control_text) {
         if (j->spec.prompt.kind == PROMPT_COMPLETION) return finish(r, FINISH_EOG);
     } else {
         int paid = heal_pay(&r->heal, piece);
@@ -187,6 +222,8 @@ static bool accept(run *r, const choice *c) {
         j->text_len = cut;
         return finish(r, why);
     }
+    if (constraint_take(&r->constraint, text, text.len - before, piece))
+        return finish(r, FINISH_GRAMMAR);
     bool doubted = c->allowed < j->spec.token_logprob_min && r->piece_start[index] != INT32_MAX;
     if (j->spec.token_logprob_min < 0 && doubted) return finish(r, FINISH_DOUBT);
     if (res->n_tokens >= j->spec.tokens_max) return finish(r, FINISH_TOKENS);

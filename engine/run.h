@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /* One job while the engine works on it: prompt, session, steps, result.  Thread: engine. */
+#include "engine/constraint.h"
 #include "engine/draft.h"
 #include "engine/job.h"
 #include "engine/load.h"
@@ -14,6 +15,7 @@ typedef struct {
     sampler sampler;
     heal heal;
     stop stop;
+    constraint constraint;
     int32_t *ids; /* [n_prompt + tokens_max] prompt and what was generated; in the job's arena */
     int n_prompt, n_ids;
     int32_t *piece_start; /* [tokens_max] where each token's text begins */

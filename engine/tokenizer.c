@@ -278,6 +278,19 @@ int32_t tokenizer_find(const tokenizer *t, str text) {
     return vocab_find(&t->vocab, text);
 }
 
+size_t tokenizer_find_special(const tokenizer *t, str text, size_t *len) {
+    for (size_t i = 0; i < text.len; i++) {
+        int32_t id;
+        size_t n = special_match(&t->all, &t->vocab, str_sub(text, i, text.len), &id);
+        bool mark =
+            n > 1 && (text.ptr[i] == '<' || text.ptr[i] == '[' || t->vocab.kind[id] != TOKEN_USER);
+        if (!mark) continue;
+        *len = n;
+        return i;
+    }
+    return text.len;
+}
+
 /* ---- token healing ------------------------------------------------------------------------- */
 
 const int32_t *tokenizer_sorted(const tokenizer *t, size_t *count) {

@@ -26,7 +26,7 @@ void tokenizer_decode(const tokenizer *t, const int32_t *ids, size_t n, bool spe
 
 typedef struct {
     int vocab;
-    int32_t bos, eos, eot, pad, unk;   /* -1: none */
+    int32_t bos, eos, eot, pad, unk;                              /* -1: none */
     int32_t fim_pre, fim_suf, fim_mid, fim_pad, fim_rep, fim_sep; /* -1: none */
     bool add_bos, add_eos, add_space_prefix;
     const char *model; /* "gpt2", "llama", ... */
@@ -37,6 +37,10 @@ bool tokenizer_is_control(const tokenizer *t, int32_t id);
 bool tokenizer_is_eog(const tokenizer *t, int32_t id); /* ends a generation */
 /* The id whose stored text is exactly this, or -1. */
 int32_t tokenizer_find(const tokenizer *t, str text);
+
+/* Where the next special token's text begins in `text`, and its length; text.len: there is none.
+ * Runs of blanks that some vocabularies list among them do not count. */
+size_t tokenizer_find_special(const tokenizer *t, str text, size_t *len);
 
 /* Token healing: ids of the tokens that plain text is made of, sorted by their bytes.
  * [first, first + count) are those whose bytes begin with `prefix`.  O(log vocab). */

@@ -104,14 +104,19 @@
 #define LIMIT_CHAT_TEMPLATE_BYTES (1u << 20) /* the largest published ones have about 20 kB      */
 
 /* --- engine -------------------------------------------------------------------------------- */
+#define LIMIT_CHAT_MESSAGES_BYTES (8u << 20) /* all texts of one conversation                   */
 #define LIMIT_ENGINE_JOBS 64       /* queued and running; a further one is refused              */
 #define LIMIT_ENGINE_MODELS 8      /* resident at once                                          */
 #define LIMIT_ENGINE_SEQUENCES 8   /* KV sequences per model                                    */
 #define LIMIT_GENERATE_TOKENS 32768
+#define LIMIT_GRAMMAR_DEPTH 64     /* of a stack: JSON nests about 12 deep, three frames each */
+#define LIMIT_GRAMMAR_NODES 65536  /* of one grammar; that of a tool with 50 arguments has 2,000 */
+#define LIMIT_GRAMMAR_STACKS 32    /* readings of a text at once; JSON needs two or three */
 #define LIMIT_LOGPROBS 64          /* alternatives reported per position                        */
 #define LIMIT_PROMPT_TOKENS 131072
 #define LIMIT_STOP_STRINGS 16
 #define LIMIT_THREADS 64
+#define LIMIT_TRIGGER_BYTES 64     /* "<tool_call>" has 11 */
 
 /* --- loop ------------------------------------------------------------------------------------ */
 #define LIMIT_LOOP_CALLBACK_MS 50  /* a debug build reports callbacks that take longer          */

@@ -108,6 +108,21 @@ void chat_dict_set_any(arena *a, chat_value dict, chat_value key, chat_value ite
     dict_set(a, dict.dict, text, key.kind == CHAT_INT, item);
 }
 
+size_t chat_count(chat_value v) {
+    return v.kind == CHAT_LIST ? v.list->count : v.kind == CHAT_DICT ? v.dict->count : 0;
+}
+
+chat_value chat_at(chat_value v, size_t i, str *key) {
+    ASSERT(i < chat_count(v));
+    if (key) *key = v.kind == CHAT_DICT ? v.dict->at[i].key : (str){0};
+    return v.kind == CHAT_DICT ? v.dict->at[i].value : v.list->at[i];
+}
+
+chat_value chat_get(chat_value dict, str key) {
+    const chat_value *item = dict.kind == CHAT_DICT ? chat_dict_find(dict.dict, key) : NULL;
+    return item ? *item : chat_undefined();
+}
+
 /* ---- questions ------------------------------------------------------------------------------- */
 
 bool chat_is_number(chat_value v) {

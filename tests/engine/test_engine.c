@@ -310,6 +310,101 @@ static void healing_reproduces_the_cut_bytes(void **state) {
     }
 }
 
+/* ---- grammars ------------------------------------------------------------------------------- */
+
+/* A pair of numbers and words: random weights must write nothing else, greedy or drawn, and stop
+ * with it. */
+static grammar *pair_grammar(void) {
+    grammar *g = grammar_new();
+    gsym digits = grammar_repeat(g, grammar_range(g, '0', '9'), 1, 3);
+    str words[] = {STR("return"), STR("rest"), STR("int")};
+    gsym parts[] = {grammar_literal(g, STR("(")), digits, grammar_literal(g, STR(", ")),
+                    grammar_words(g, words, 3), grammar_literal(g, STR(")"))};
+    assert_true(grammar_start(g, grammar_sequence(g, parts, 5)));
+    return g;
+}
+
+static void check_pair(const answer *a) {
+    int number, end = 0;
+    char word[8];
+    assert_int_equal(a->status, OK);
+    assert_int_equal(a->finish, FINISH_GRAMMAR);
+    assert_int_equal(sscanf(a->text, "(%3d, %7[a-z])%n", &number, word, &end), 2);
+    assert_int_equal(end, strlen(a->text));
+    assert_true(!strcmp(word, "return") || !strcmp(word, "rest") || !strcmp(word, "int"));
+}
+
+static void a_grammar_binds_the_text(void **state) {
+    fixture *f = *state;
+    engine_job job = text_job("def f(self):", 40);
+    job.ignore_eog = false;
+    grammar *g = pair_grammar();
+    job.grammar = g;
+    check_pair(run(f, &job));
+    for (uint64_t seed = 1; seed < 12; seed++) {
+        job.sampling = (sampling){.temperature = 1.5f, .seed = seed};
+        check_pair(run(f, &job));
+    }
+    job_id id = submit(f, &job);
+    grammar_release(g); /* the job holds it */
+    check_pair(wait_for(f, id));
+}
+
+static void a_trigger_frees_what_is_before_it(void **state) {
+    fixture *f = *state;
+    engine_job job = text_job("int x", 60);
+    job.sampling = (sampling){.temperature = 1.0f, .seed = 5}; /* drawn: text of many kinds */
+    answer *open = run(f, &job);
+    /* Whatever the model writes somewhere becomes the trigger. */
+    size_t middle = strlen(open->text) / 2;
+    char trigger[2] = {0};
+    while (open->text[middle] && (open->text[middle] < ' ' || open->text[middle] > '~'))
+        middle++;
+    assert_true(open->text[middle] != 0);
+    trigger[0] = open->text[middle];
+    size_t first = strcspn(open->text, trigger);
+    grammar *g = pair_grammar();
+    job.grammar = g;
+    job.trigger = str_of(trigger);
+    answer *a = run(f, &job);
+    assert_int_equal(a->status, OK);
+    assert_memory_equal(a->text, open->text, first + 1);
+    if (a->text[first + 1] == '(') {
+        char copy[2048];
+        snprintf(copy, sizeof copy, "%s", a->text + first + 1);
+        snprintf(a->text, sizeof a->text, "%s", copy);
+        check_pair(a);
+    } else { /* the trigger's token went on with what cannot follow: it ends there */
+        assert_int_equal(a->finish, FINISH_GRAMMAR);
+    }
+    grammar_release(g);
+}
+
+static void chats_need_a_template(void **state) {
+    fixture *f = *state;
+    arena mem;
+    arena_init(&mem);
+    chat_value chat = chat_new_dict(&mem);
+    chat_dict_set(&mem, chat, STR("messages"), chat_new_list(&mem));
+    engine_job job = text_job("", 4);
+    job.prompt = (engine_prompt){.kind = PROMPT_CHAT, .chat = chat};
+    answer *a = run(f, &job);
+    assert_int_equal(a->status, ERR_UNSUPPORTED);
+    assert_non_null(strstr(a->error.text, "instruct"));
+    assert_false(f->info.chat);
+    load(f, 2, &(tiny_options){.context = 512, .seed = 3, .chat = "{{ messages | length }}:"});
+    assert_true(f->info.chat);
+    job.slot = 2;
+    a = run(f, &job);
+    assert_int_equal(a->status, OK);
+    assert_int_equal(a->n_prompt, 2);
+    job.prompt.chat = chat_str(STR("x"));
+    job_id id;
+    err e;
+    assert_int_equal(engine_submit(f->g, &job, &id, &e), ERR_USAGE);
+    arena_deinit(&mem);
+}
+
 /* ---- ends ----------------------------------------------------------------------------------- */
 
 static void streamed_text_is_the_result(void **state) {
@@ -622,6 +717,9 @@ int main(void) {
                                         start, stop),
         cmocka_unit_test_setup_teardown(guessing_changes_nothing, start, stop),
         cmocka_unit_test_setup_teardown(healing_reproduces_the_cut_bytes, start, stop),
+        cmocka_unit_test_setup_teardown(a_grammar_binds_the_text, start, stop),
+        cmocka_unit_test_setup_teardown(a_trigger_frees_what_is_before_it, start, stop),
+        cmocka_unit_test_setup_teardown(chats_need_a_template, start, stop),
         cmocka_unit_test_setup_teardown(streamed_text_is_the_result, start, stop),
         cmocka_unit_test_setup_teardown(doubt_ends_a_job, start, stop),
         cmocka_unit_test_setup_teardown(prompts_at_the_edges, start, stop),

@@ -14,30 +14,37 @@ typedef struct {
     char *bytes;
     tokenizer *tok;
     prompt_style style;
+    chat_format chat;
 } family;
+
+/* Turns end with a control token; every message is trimmed, as many templates do it. */
+#define CHAT                                                                                       \
+ "{% for m in messages %}{{ m.role }}:{{ m.content | trim }}<|endoftext|>{% endfor %}bot:"
 
 static family open_family(const char *name, bool fim) {
     family f;
     size_t n;
     err e;
     gguf *g;
-    f.bytes = tiny_model_make(&(tiny_options){.name = name, .fim = fim}, &n);
+    f.bytes = tiny_model_make(&(tiny_options){.name = name, .fim = fim, .chat = CHAT}, &n);
     assert_int_equal(gguf_parse(&g, f.bytes, n, "tiny", &e), OK);
     assert_int_equal(tokenizer_open(&f.tok, g, &e), OK);
     prompt_style_detect(&f.style, f.tok, g);
+    chat_format_read(&f.chat, g);
     gguf_close(g);
     return f;
 }
 
 static void close_family(family *f) {
     tokenizer_close(f->tok);
+    chat_format_deinit(&f->chat);
     xfree(f->bytes);
 }
 
 static void build(const family *f, const engine_prompt *p, int context, prompt *out) {
     engine_job job = {.tokens_max = 16, .prompt = *p};
     err e = {0};
-    status s = prompt_build(out, &f->style, f->tok, &job, context, &e);
+    status s = prompt_build(out, &f->style, &f->chat, f->tok, &job, context, &e);
     if (s != OK) fail_msg("%s", e.text);
 }
 
@@ -261,18 +268,82 @@ static void raw_prompts(void **state) {
     err e;
     engine_job job = {.tokens_max = 4,
                       .prompt = {.kind = PROMPT_TOKENS, .tokens = ids, .n_tokens = 3}};
-    assert_int_equal(prompt_build(&out, &f.style, f.tok, &job, 8, &e), OK);
+    assert_int_equal(prompt_build(&out, &f.style, &f.chat, f.tok, &job, 8, &e), OK);
     assert_int_equal(out.ids.count, 3);
     prompt_deinit(&out);
-    assert_int_equal(prompt_build(&out, &f.style, f.tok, &job, 3, &e), ERR_LIMIT);
+    assert_int_equal(prompt_build(&out, &f.style, &f.chat, f.tok, &job, 3, &e), ERR_LIMIT);
     job.prompt.tokens = bad;
     job.prompt.n_tokens = 2;
-    assert_int_equal(prompt_build(&out, &f.style, f.tok, &job, 8, &e), ERR_USAGE);
+    assert_int_equal(prompt_build(&out, &f.style, &f.chat, f.tok, &job, 8, &e), ERR_USAGE);
     job.prompt = (engine_prompt){.kind = PROMPT_TEXT};
-    assert_int_equal(prompt_build(&out, &f.style, f.tok, &job, 8, &e), OK);
+    assert_int_equal(prompt_build(&out, &f.style, &f.chat, f.tok, &job, 8, &e), OK);
     assert_int_equal(out.ids.count, 1);
     assert_int_equal(out.ids.at[0], TINY_END);
     prompt_deinit(&out);
+    close_family(&f);
+}
+
+static engine_prompt conversation(arena *a, const char *one, const char *two) {
+    chat_value chat = chat_new_dict(a), messages = chat_new_list(a);
+    const char *texts[] = {one, two};
+    for (size_t i = 0; i < 2 && texts[i]; i++) {
+        chat_value m = chat_new_dict(a);
+        chat_dict_set(a, m, STR("role"), chat_str(i ? STR("bot") : STR("me")));
+        chat_dict_set(a, m, STR("content"), chat_str(str_of(texts[i])));
+        chat_list_add(a, messages, m);
+    }
+    chat_dict_set(a, chat, STR("messages"), messages);
+    return (engine_prompt){.kind = PROMPT_CHAT, .chat = chat};
+}
+
+static void conversations_follow_the_template(void **state) {
+    UNUSED(state);
+    family f = open_family("tiny", true);
+    arena a;
+    arena_init(&a);
+    engine_prompt p = conversation(&a, "  hi ", "int");
+    check_text(&f, &p, "me:hi[0]bot:int[0]bot:");
+    /* A control token's text in a message is text, wherever it stands in it. */
+    p = conversation(&a, "<|endoftext|>a<|endoftext|><fim_prefix>", NULL);
+    check_text(&f, &p, "me:<|endoftext|>a<|endoftext|><fim_prefix>[0]bot:");
+    p = conversation(&a,
+                     "\xEF\xB7\x90"
+                     "7\xEF\xB7\x91 \xEF\xB7\x90",
+                     NULL);
+    check_text(&f, &p,
+               "me:\xEF\xB7\x90"
+               "7\xEF\xB7\x91 \xEF\xB7\x90[0]bot:");
+    arena_deinit(&a);
+    close_family(&f);
+}
+
+/* The ids of what was said stay, though a tokeniser would split the answer otherwise. */
+static void earlier_ids_are_kept(void **state) {
+    UNUSED(state);
+    family f = open_family("tiny", true);
+    arena a;
+    prompt first, next;
+    arena_init(&a);
+    engine_prompt p = conversation(&a, "hi", NULL);
+    build(&f, &p, 256, &first);
+    for (const char *c = "return"; *c; c++) /* one token for the tokeniser, six here */
+        vec_push(&first.ids, TINY_BYTES + (uint8_t)*c);
+    p = conversation(&a, "hi", "return");
+    p.tokens = first.ids.at;
+    p.n_tokens = first.ids.count;
+    build(&f, &p, 256, &next);
+    assert_true(next.ids.count > first.ids.count);
+    assert_memory_equal(next.ids.at, first.ids.at, first.ids.count * sizeof *first.ids.at);
+    assert_int_equal(next.ids.at[first.ids.count], TINY_END);
+    prompt_deinit(&next);
+    p = conversation(&a, "ho", "return"); /* another conversation: nothing is kept */
+    p.tokens = first.ids.at;
+    p.n_tokens = first.ids.count;
+    build(&f, &p, 256, &next);
+    assert_true(next.ids.count < first.ids.count + 5);
+    prompt_deinit(&next);
+    prompt_deinit(&first);
+    arena_deinit(&a);
     close_family(&f);
 }
 
@@ -287,6 +358,8 @@ int main(void) {
         cmocka_unit_test(the_left_cut_stays_put),
         cmocka_unit_test(budgets_hold_for_any_text),
         cmocka_unit_test(raw_prompts),
+        cmocka_unit_test(conversations_follow_the_template),
+        cmocka_unit_test(earlier_ids_are_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

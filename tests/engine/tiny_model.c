@@ -128,6 +128,7 @@ static void make_vocab(writer *w) {
     builder_i32s(&w->b, "tokenizer.ggml.token_type", w->types, w->n_tokens);
     builder_strs(&w->b, "tokenizer.ggml.merges", w->merges, w->n_merges);
     builder_u32(&w->b, "tokenizer.ggml.eos_token_id", TINY_END);
+    if (w->opt->chat) builder_str(&w->b, "tokenizer.chat_template", w->opt->chat);
     if (!fim) return;
     builder_u32(&w->b, "tokenizer.ggml.fim_pre_token_id", TINY_PRE);
     builder_u32(&w->b, "tokenizer.ggml.fim_suf_token_id", TINY_SUF);

@@ -14,6 +14,7 @@ typedef struct {
     const char *without; /* a key's end or a whole tensor name that is left out */
     const char *odd_key; /* end of a whole-number key that gets odd_value instead */
     uint32_t odd_value;
+    const char *chat; /* a chat template */
     const char *wide; /* a tensor with 32 columns too many */
 } tiny_options;
 
