@@ -20,6 +20,7 @@ struct engine {
     worker_options worker;
     pthread_t thread;
     bool running;
+    uint64_t loads;                                   /* numbers given */
     const tokenizer *tokenizers[LIMIT_ENGINE_MODELS]; /* borrowed; NULL: not loaded */
 };
 
@@ -58,7 +59,7 @@ void engine_stop(engine *g) {
 
 /* ---- models ---------------------------------------------------------------------------------- */
 
-void engine_load(engine *g, int slot, const engine_model_options *opt) {
+uint64_t engine_load(engine *g, int slot, const engine_model_options *opt) {
     ASSERT(slot >= 0 && slot < LIMIT_ENGINE_MODELS);
     command *c = xcalloc(1, sizeof *c);
     c->wish = WISH_LOAD;
@@ -67,7 +68,9 @@ void engine_load(engine *g, int slot, const engine_model_options *opt) {
     c->name = xstrdup(opt->name ? opt->name : opt->path);
     c->context_tokens = opt->context_tokens;
     c->kv_type = opt->kv_type;
-    mailbox_command(g->mail, c);
+    uint64_t load = c->load = ++g->loads;
+    mailbox_command(g->mail, c); /* which takes c */
+    return load;
 }
 
 void engine_unload(engine *g, int slot) {
@@ -151,6 +154,7 @@ static engine_event event_of(const delivery *d) {
     case MAIL_LOAD:
         ev = (engine_event){.kind = d->load->kind,
                             .slot = d->load->slot,
+                            .load = d->load->load,
                             .progress = d->load->progress,
                             .what = d->load->what};
         if (ev.kind == EV_LOADED) ev.info = &d->load->info;

@@ -41,8 +41,10 @@ typedef struct {
 } engine_model_options;
 
 /* Starts loading into `slot` (0..LIMIT_ENGINE_MODELS-1), unloading what is there.  Ends in
- * EV_LOADED or EV_LOAD_FAILED; EV_LOAD_PROGRESS in between. */
-void engine_load(engine *g, int slot, const engine_model_options *opt);
+ * EV_LOADED or EV_LOAD_FAILED; EV_LOAD_PROGRESS in between.  Gives the load's number, from 1, which
+ * all events about this model carry, EV_UNLOADED included.  After a device was lost the engine
+ * loads its models again, under their old numbers. */
+uint64_t engine_load(engine *g, int slot, const engine_model_options *opt);
 void engine_unload(engine *g, int slot);
 
 /* Keys and values on disk.  Writes the sequence that was used last to a file, or reads one back, so
@@ -211,6 +213,7 @@ typedef struct {
 typedef struct {
     event_kind kind;
     int slot;                   /* events of models and sequences */
+    uint64_t load;              /* events of models: engine_load's number */
     float progress;             /* EV_LOAD_PROGRESS: 0..1 */
     const char *what;           /* EV_LOAD_PROGRESS: "mapping", "repacking", ... (static) */
     const engine_model_info *info; /* EV_LOADED */

@@ -15,6 +15,7 @@ typedef struct command {
     char *path, *name; /* path: the model's, or the sequence's */
     int context_tokens;
     k_kv_type kv_type;
+    uint64_t load; /* WISH_LOAD: its number */
 } command;
 void command_free(command *c); /* accepts NULL */
 
@@ -23,6 +24,7 @@ typedef struct {
     mail mail; /* kind MAIL_LOAD; first member */
     event_kind kind;
     int slot;
+    uint64_t load;
     float progress;
     int tokens; /* EV_SAVED, EV_RESTORED; error.text is empty when all went well */
     const char *what;

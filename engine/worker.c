@@ -35,6 +35,7 @@ typedef struct {
     model *model;  /* NULL: none */
     status failed; /* why not; OK: nothing was asked for */
     err error;
+    uint64_t load;   /* its number */
     command *wanted; /* what was asked for, to load it again after a device failed; owned */
 } model_slot;
 
@@ -208,6 +209,7 @@ static void emit_load(worker *w, event_kind kind, int slot, const load_mail *det
     *l = *details;
     l->kind = kind;
     l->slot = slot;
+    l->load = w->slots[slot].load;
     mailbox_emit_load(w->mail, l);
 }
 
@@ -255,6 +257,7 @@ static status load_beside(worker *w, model_slot *ms, const load_order *order) {
 static void load(worker *w, command *c) { /* takes c */
     model_slot *ms = &w->slots[c->slot];
     ms->wanted = c;
+    ms->load = c->load;
     load_watch watch = {.w = w, .slot = c->slot};
     load_order order = {.path = c->path,
                         .name = c->name,

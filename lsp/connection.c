@@ -84,11 +84,6 @@ static void on_timer(void *ud) {
     if (!c->ending) server_timer(c->server);
 }
 
-static void on_model_wanted(void *ud, const settings *s) {
-    connection *c = ud;
-    c->hooks.model_wanted(c->hooks.ud, s);
-}
-
 static bool is_gone(int64_t pid) {
     return pid > 0 && kill((pid_t)pid, 0) != 0 && errno == ESRCH;
 }
@@ -131,7 +126,6 @@ status connection_open(connection **out, loop *l, const connection_source *from,
     c->server = server_new(&(server_host){.ud = c,
                                           .write = on_write,
                                           .timer = on_timer_wanted,
-                                          .model_wanted = on_model_wanted,
                                           .watch = on_watch,
                                           .exited = on_exited},
                            options);

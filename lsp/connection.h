@@ -9,7 +9,6 @@ typedef struct connection connection;
 
 typedef struct {
     void *ud;
-    void (*model_wanted)(void *ud, const settings *s);
     /* Its stream is closed; it is freed right after this.  exit_code as daemon_run tells. */
     void (*closed)(void *ud, connection *c, int exit_code);
 } connection_hooks;

@@ -6,7 +6,7 @@
  *             the engine is joined and its last events are drained; handles close; the loop is free
  *
  * The engine thread touches one thing here: loop_wake_now.  Everything else is the loop thread's.
- * Owns: loop, engine, completer, model, listener, connections.
+ * Owns: loop, engine, completer, tiers, listener, connections.
  *
  * It runs as long as the stdio connection does; without one (--listen alone) until a signal.
  */
@@ -24,7 +24,7 @@
 #include "engine/base/vec.h"
 #include "lsp/completion.h"
 #include "lsp/connection.h"
-#include "lsp/model.h"
+#include "lsp/tiers.h"
 
 #define TICK_MS 2000.0 /* deadlines and dead clients are looked at this often */
 
@@ -38,7 +38,7 @@ typedef struct {
     bool listening;
     engine *engine;
     completer *completer;
-    model model;
+    tiers *tiers;
     symbols *symbols;
     VEC(connection *) connections;
     connection *stdio;
@@ -54,30 +54,23 @@ static void wake_loop(void *ud) { /* engine thread */
     loop_wake_now(&d->engine_wake);
 }
 
-static void tell_model(program *d) {
+static void on_model_changed(void *ud, const model *m) {
+    program *d = ud;
     for (size_t i = 0; i < d->connections.count; i++)
-        server_model_changed(connection_server(d->connections.at[i]));
+        server_model_changed(connection_server(d->connections.at[i]), m);
 }
 
 static void on_engine_event(void *ud, const engine_event *ev) {
     program *d = ud;
     if (ev->kind == EV_DONE || ev->kind == EV_TEXT)
         (void)completer_event(d->completer, ev);
-    else if (model_event(&d->model, ev))
-        tell_model(d);
+    else
+        (void)tiers_event(d->tiers, ev);
 }
 
 static void on_wake(void *ud) {
     program *d = ud;
     engine_drain(d->engine, on_engine_event, d);
-}
-
-static void on_model_wanted(void *ud, const settings *s) {
-    program *d = ud;
-    settings wanted = *s;
-    if (d->options->model_fixed)
-        snprintf(wanted.model, sizeof wanted.model, "%s", d->options->settings.model);
-    if (!d->stopping && model_want(&d->model, d->engine, &wanted)) tell_model(d);
 }
 
 /* $XDG_CACHE_HOME/inlined/index, else below ~/.cache; without either in memory only. */
@@ -100,9 +93,12 @@ static status start_engine(program *d, err *e) {
                               .wake = wake_loop,
                               .wake_ud = d};
     status st = engine_start(&d->engine, &options, e);
-    if (!st) d->completer = completer_new(d->engine);
-    if (!st) start_symbols(d);
-    return st;
+    if (st) return st;
+    d->completer = completer_new(d->engine);
+    d->tiers = tiers_new(d->engine, &(tiers_hooks){.ud = d, .changed = on_model_changed});
+    if (d->options->model_fixed) tiers_fix(d->tiers, s->model);
+    start_symbols(d);
+    return OK;
 }
 
 /* ---- connections ----------------------------------------------------------------------------- */
@@ -123,12 +119,11 @@ static void on_connection_closed(void *ud, connection *c, int exit_code) {
 
 static status add_connection(program *d, const connection_source *from, connection **out, err *e) {
     server_options so = {.completer = d->completer,
-                         .model = &d->model,
+                         .tiers = d->tiers,
                          .settings = &d->options->settings,
                          .client = ++d->last_client,
                          .symbols = d->symbols};
-    connection_hooks hooks = {
-        .ud = d, .model_wanted = on_model_wanted, .closed = on_connection_closed};
+    connection_hooks hooks = {.ud = d, .closed = on_connection_closed};
     connection *c;
     status s = connection_open(&c, &d->loop, from, &so, &hooks, e);
     if (s) return s;
@@ -233,6 +228,7 @@ static void on_stop_signal(void *ud) {
 static void close_everything(program *d) {
     engine_stop(d->engine);
     completer_free(d->completer);
+    tiers_free(d->tiers);
     symbols_stop(d->symbols);
     loop_wake_close(&d->engine_wake);
     loop_timer_close(&d->tick, NULL, NULL);

@@ -87,7 +87,7 @@ void explain_request(server *s, const cJSON *params, reply *r) {
     context_prompt p;
     context_request question;
     arena_init(&a);
-    const model *m = s->options.model;
+    const model *m = server_model(s, ROLE_COMPLETION);
     completion_question(&s->settings, m->state == MODEL_READY ? &m->info : NULL, &question);
     question.offset = position_to_offset(d, s->encoding, in.position);
     question.invoked = true;

@@ -211,7 +211,7 @@ static const char *gate(server *s, const lsp_inline_params *p, const document *d
 }
 
 static const char *model_gate(server *s) {
-    switch (s->options.model->state) {
+    switch (server_model(s, ROLE_COMPLETION)->state) {
     case MODEL_READY: return "";
     case MODEL_FAILED: return "model-failed";
     case MODEL_NONE:
@@ -245,10 +245,11 @@ static size_t candidates_wanted(const inline_slot *slot) {
  * several by hand. */
 static bool from_cache(inline_slot *slot, str forced, inline_found *found) {
     server *s = slot->server;
-    if (s->inlines.model_generation != s->options.model->generation) {
+    uint64_t generation = server_model(s, ROLE_COMPLETION)->generation;
+    if (s->inlines.model_generation != generation) {
         suggestion_cache_clear(s->inlines.cache); /* written by another model */
         speculation_forget(&s->inlines.ahead);
-        s->inlines.model_generation = s->options.model->generation;
+        s->inlines.model_generation = generation;
     }
     suggestion at[CANDIDATES_MAX];
     size_t n = suggestion_cache_find(s->inlines.cache, document_uri(slot->document),
@@ -303,8 +304,7 @@ static void request(server *s, const lsp_inline_params *p, bool menu, reply *r) 
         inline_answer_nothing(r, menu, reason, "", p->uri);
         return;
     }
-    model_state have = s->options.model->state;
-    if (have == MODEL_NONE || have == MODEL_FAILED) server_want_model(s); /* it may be there now */
+    (void)server_want_model(s, ROLE_COMPLETION); /* it may be there now */
     slot->params = *p;
     slot->params.uri = slot->params.selected_text = (str){0};
     slot->offset = offset;
@@ -342,6 +342,7 @@ void inline_completion_menu_request(server *s, const cJSON *params, reply *r) {
 static void start_try(inline_slot *slot, size_t index) {
     server *s = slot->server;
     inline_try *at = &slot->tries[index];
+    const model *m = server_model(s, ROLE_COMPLETION);
     completion_request rq = {
         .context = s->context,
         .document = slot->document,
@@ -351,11 +352,11 @@ static void start_try(inline_slot *slot, size_t index) {
         .tab_size = slot->params.tab_size,
         .tabs = slot->params.tabs,
         .forced = str_of(slot->forced),
-        .slot = MODEL_SLOT,
+        .slot = m->slot,
         .client = s->options.client,
         .priority = PRIO_TYPE,
         .received_ms = slot->reply->received_ms,
-        .model = &s->options.model->info,
+        .model = &m->info,
         .settings = &s->settings,
     };
     at->slot = slot;

@@ -54,7 +54,7 @@ static void use_settings(server *s, const cJSON *section) {
     register_menu(s);
     workspace_update(s);
     s->settings_known = true;
-    server_want_model(s);
+    (void)server_want_model(s, ROLE_COMPLETION);
     server_tell_status(s);
 }
 
@@ -165,7 +165,7 @@ void lifecycle_initialized(server *s, const cJSON *params) {
     }
     register_menu(s);
     s->settings_known = true;
-    server_want_model(s);
+    (void)server_want_model(s, ROLE_COMPLETION);
     server_tell_status(s);
 }
 

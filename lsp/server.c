@@ -134,7 +134,7 @@ static void on_notification(void *ud, const char *method, const cJSON *params) {
 cJSON *server_status_json(server *s) {
     char message[512];
     lsp_status out;
-    status_describe(s->options.model, &s->settings, &s->why, message, &out);
+    status_describe(server_model(s, ROLE_COMPLETION), &s->settings, &s->why, message, &out);
     return protocol_status(&out);
 }
 
@@ -172,13 +172,24 @@ void server_tell_user(server *s, lsp_message_type type, const char *sentence) {
                protocol_message(type, sentence));
 }
 
-void server_want_model(server *s) {
-    if (s->settings_known && s->settings.enable) s->host.model_wanted(s->host.ud, &s->settings);
+const model *server_model(const server *s, model_role role) {
+    return tiers_look(s->options.tiers, &s->settings, role);
 }
 
-void server_model_changed(server *s) {
-    const model *m = s->options.model;
-    if (s->state != SERVER_RUNNING) return;
+const model *server_want_model(server *s, model_role role) {
+    bool may = s->settings_known && s->settings.enable;
+    return may ? tiers_want(s->options.tiers, &s->settings, role) : server_model(s, role);
+}
+
+static bool is_mine(const server *s, const model *m) {
+    for (model_role role = 0; role < ROLE_COUNT; role++) {
+        if (server_model(s, role) == m) return true;
+    }
+    return false;
+}
+
+void server_model_changed(server *s, const model *m) {
+    if (s->state != SERVER_RUNNING || !is_mine(s, m)) return;
     char title[160];
     snprintf(title, sizeof title, "Loading %.120s", m->name);
     if (m->state == MODEL_LOADING)

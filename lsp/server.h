@@ -4,18 +4,18 @@
  *
  * Bytes come in by server_bytes and go out by host.write; time comes in by server_timer.  Nothing
  * here knows libuv, so tests and the fuzzer drive it directly.  Several connections share one
- * engine, completer and model; documents and settings are each connection's own.
+ * engine, completer and models; documents and settings are each connection's own.
  * Thread: loop. */
 #include "context/symbols.h"
 #include "engine/base/vec.h"
 #include "lsp/completion.h"
 #include "lsp/explain.h"
 #include "lsp/inline_completion.h"
-#include "lsp/model.h"
 #include "lsp/progress.h"
 #include "lsp/protocol.h"
 #include "lsp/reply.h"
 #include "lsp/status.h"
+#include "lsp/tiers.h"
 #include "lsp/uri.h"
 #include "lsp/workspace.h"
 #include "mcp/rpc.h"
@@ -26,14 +26,13 @@ typedef struct {
     void *ud;
     void (*write)(void *ud, str bytes);                /* copies */
     void (*timer)(void *ud, double ms);                /* call server_timer once, after `ms` */
-    void (*model_wanted)(void *ud, const settings *s); /* the model that these settings name */
     void (*watch)(void *ud, int64_t pid);    /* end the connection when this process dies */
     void (*exited)(void *ud, int exit_code); /* after `exit`; from inside server_bytes */
 } server_host;
 
 typedef struct {
     completer *completer; /* all borrowed */
-    const model *model;
+    tiers *tiers;
     const settings *settings; /* where the client's settings are laid over */
     uint64_t client;          /* number of the connection, for the engine and the log */
     symbols *symbols;         /* borrowed; NULL: there is no symbol index */
@@ -71,7 +70,8 @@ status server_bytes(server *s, str bytes, err *e) MUST_USE;
 /* True when the stream may end here: no half message. */
 bool server_at_boundary(const server *s);
 void server_timer(server *s);
-void server_model_changed(server *s);
+/* Of the models that the connection's settings name; others' changes are ignored. */
+void server_model_changed(server *s, const model *m);
 /* Ends server-to-client requests whose deadline has passed; call every few seconds. */
 void server_tick(server *s);
 
@@ -83,8 +83,10 @@ void server_tell_reason(server *s, const char *reason, const char *detail, str u
 void server_tell_status(server *s); /* unless that would repeat the last one word for word */
 struct cJSON *server_status_json(server *s);
 void server_tell_user(server *s, lsp_message_type type, const char *sentence);
-/* Asks the daemon for the settings' model unless completion is off. */
-void server_want_model(server *s);
+/* The model of a role: asked for, unless everything is off or the settings are not known yet. */
+const model *server_want_model(server *s, model_role role);
+/* The same, only looked at. */
+const model *server_model(const server *s, model_role role);
 
 /* lifecycle.c */
 void lifecycle_initialize(server *s, const cJSON *params, reply *r);

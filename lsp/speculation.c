@@ -74,7 +74,7 @@ static void on_done(void *ud, const completion_result *r) {
     server *s = x->server;
     x->run = NULL;
     log_debug("ghost", "looked ahead shown=%d reason=%s ms=%.1f", r->shown, r->reason, r->ms.total);
-    bool same_model = s->inlines.model_generation == s->options.model->generation;
+    bool same_model = s->inlines.model_generation == server_model(s, ROLE_COMPLETION)->generation;
     if (r->shown && r->text.len && same_model)
         suggestion_cache_put(s->inlines.cache, document_uri(x->fork), document_text(x->fork),
                              &(suggestion){r->offset, r->from, r->to, r->text});
@@ -84,6 +84,7 @@ static void on_done(void *ud, const completion_result *r) {
 
 static void run(speculation *x, const document *d, const str pieces[3]) {
     server *s = x->server;
+    const model *m = server_model(s, ROLE_COMPLETION);
     document *fork = document_fork(d);
     size_t from = pieces[0].len, to = document_text(d).len - pieces[2].len;
     err e = {{0}};
@@ -97,11 +98,11 @@ static void run(speculation *x, const document *d, const str pieces[3]) {
                              .offset = x->offset,
                              .tab_size = x->tab_size,
                              .tabs = x->tabs,
-                             .slot = MODEL_SLOT,
+                             .slot = m->slot,
                              .client = s->options.client,
                              .priority = PRIO_SPEC,
                              .received_ms = clock_ms(),
-                             .model = &s->options.model->info,
+                             .model = &m->info,
                              .settings = &s->settings};
     completion *started = completion_start(s->options.completer, &rq, on_done, x);
     if (started) x->run = started; /* else on_done has been here */
@@ -110,7 +111,8 @@ static void run(speculation *x, const document *d, const str pieces[3]) {
 void speculation_start(speculation *x, const document *d, const suggestion *in) {
     server *s = x->server;
     str text = document_text(d), uri = document_uri(d);
-    if (!s->settings.completion.speculate || s->options.model->state != MODEL_READY) return;
+    if (!s->settings.completion.speculate) return;
+    if (server_model(s, ROLE_COMPLETION)->state != MODEL_READY) return;
     if (text.len > LIMIT_SPECULATION_BYTES || !in->text.len) return;
     str pieces[3] = {str_sub(text, 0, in->from), in->text, str_sub(text, in->to, text.len)};
     size_t offset = in->from + in->text.len;

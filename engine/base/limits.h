@@ -118,6 +118,9 @@
 #define LIMIT_THREADS 64
 #define LIMIT_TRIGGER_BYTES 64     /* "<tool_call>" has 11 */
 
+/* --- tiers --------------------------------------------------------------------------------- */
+#define LIMIT_TIER_NAMES 64        /* of models that settings named, right or wrong             */
+
 /* --- loop ------------------------------------------------------------------------------------ */
 #define LIMIT_LOOP_CALLBACK_MS 50  /* a debug build reports callbacks that take longer          */
 

@@ -94,10 +94,11 @@ void engine_stop(engine *g) {
     xfree(g);
 }
 
-void engine_load(engine *g, int slot, const engine_model_options *opt) {
+uint64_t engine_load(engine *g, int slot, const engine_model_options *opt) {
     UNUSED(g);
     UNUSED(slot);
     UNUSED(opt);
+    return 1;
 }
 
 void engine_unload(engine *g, int slot) {

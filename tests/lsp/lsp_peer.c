@@ -27,11 +27,6 @@ static void on_timer(void *ud, double ms) {
     ((lsp_peer *)ud)->timer_ms = ms;
 }
 
-static void on_model_wanted(void *ud, const settings *s) {
-    UNUSED(s);
-    ((lsp_peer *)ud)->models_wanted++;
-}
-
 static void on_watch(void *ud, int64_t pid) {
     ((lsp_peer *)ud)->watched = pid;
 }
@@ -53,15 +48,12 @@ void lsp_peer_open(lsp_peer *p) {
     ASSERT(st == OK);
     p->completer = completer_new(p->engine);
     snprintf(p->model.name, sizeof p->model.name, "fake");
+    p->tiers = tiers_lend(&p->model, &p->models_wanted);
     p->server = server_new(
-        &(server_host){.ud = p,
-                       .write = on_write,
-                       .timer = on_timer,
-                       .model_wanted = on_model_wanted,
-                       .watch = on_watch,
-                       .exited = on_exited},
+        &(server_host){
+            .ud = p, .write = on_write, .timer = on_timer, .watch = on_watch, .exited = on_exited},
         &(server_options){
-            .completer = p->completer, .model = &p->model, .settings = &p->settings, .client = 1});
+            .completer = p->completer, .tiers = p->tiers, .settings = &p->settings, .client = 1});
 }
 
 void lsp_peer_forget(lsp_peer *p) {
@@ -74,6 +66,7 @@ void lsp_peer_close(lsp_peer *p) {
     server_free(p->server);
     engine_stop(p->engine);
     completer_free(p->completer);
+    tiers_free(p->tiers);
     lsp_peer_forget(p);
     vec_free(&p->received);
     frame_reader_deinit(&p->out);
@@ -104,7 +97,7 @@ void lsp_peer_model_ready(lsp_peer *p) {
     p->model.state = MODEL_READY;
     p->model.generation++;
     snprintf(p->model.info.backend, sizeof p->model.info.backend, "fake");
-    server_model_changed(p->server);
+    server_model_changed(p->server, &p->model);
     lsp_peer_forget(p);
 }
 
@@ -175,8 +168,8 @@ static void on_event(void *ud, const engine_event *ev) {
     lsp_peer *p = ud;
     if (ev->kind == EV_DONE || ev->kind == EV_TEXT)
         (void)completer_event(p->completer, ev);
-    else if (model_event(&p->model, ev))
-        server_model_changed(p->server);
+    else if (model_event(&p->model, ev, p->model.generation + 1))
+        server_model_changed(p->server, &p->model);
 }
 
 void lsp_peer_drain(lsp_peer *p) {

@@ -10,7 +10,8 @@ typedef struct {
     server *server;
     engine *engine;
     completer *completer;
-    model model;
+    model model; /* lent to `tiers` */
+    tiers *tiers;
     settings settings;
     frame_reader out;
     VEC(cJSON *) received; /* what the server sent and nobody took yet */

@@ -250,7 +250,7 @@ static void change_model(sim *s) {
     m->state = sim_roll(s, 4) ? MODEL_READY : (model_state)sim_roll(s, 4);
     if (m->state == MODEL_READY) m->generation++;
     if (m->state == MODEL_FAILED) (void)err_set(&m->error, ERR_IO, "the model was taken away");
-    server_model_changed(s->peer.server);
+    server_model_changed(s->peer.server, m);
 }
 
 static void tell_something(sim *s) {
@@ -322,7 +322,7 @@ static void recover(sim *s) {
     if (p->model.state != MODEL_READY) {
         p->model.state = MODEL_READY;
         p->model.generation++;
-        server_model_changed(p->server);
+        server_model_changed(p->server, &p->model);
     }
     if (!p->server->settings.enable || !p->server->settings.completion.automatic)
         lsp_peer_send(p,

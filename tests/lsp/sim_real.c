@@ -14,8 +14,9 @@ static char model_path[128];
 static void begin(sim *s) {
     lsp_peer *p = &s->peer;
     p->model.state = MODEL_LOADING;
-    engine_load(p->engine, MODEL_SLOT,
-                &(engine_model_options){.path = model_path, .name = "tiny", .context_tokens = 256});
+    p->model.load = engine_load(
+        p->engine, 0,
+        &(engine_model_options){.path = model_path, .name = "tiny", .context_tokens = 256});
     for (int i = 0; i < PATIENCE && p->model.state != MODEL_READY; i++) {
         usleep(1000);
         lsp_peer_drain(p);

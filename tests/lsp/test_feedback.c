@@ -150,7 +150,7 @@ static void test_copilot_status(void **state) {
                       "\"editorPluginInfo\":{\"name\":\"p\"}}}}");
     lsp_peer_send(&p, "{\"method\":\"initialized\",\"params\":{}}");
     p.model.state = MODEL_READY;
-    server_model_changed(p.server);
+    server_model_changed(p.server, &p.model);
     cJSON *n = lsp_peer_notification(&p, "didChangeStatus");
     assert_non_null(n);
     assert_string_equal(lsp_peer_at(n, "params.kind")->valuestring, "Normal");

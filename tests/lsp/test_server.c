@@ -183,7 +183,7 @@ static void test_reasons(void **state) {
     expect_reason(&p, "model-loading");
     p.model.state = MODEL_FAILED;
     (void)err_set(&p.model.error, ERR_NOT_FOUND, "no model here; run `inlined models pull`");
-    server_model_changed(p.server);
+    server_model_changed(p.server, &p.model);
     cJSON *told = lsp_peer_notification(&p, "window/showMessage");
     assert_non_null(told);
     cJSON_Delete(told);
