@@ -24,6 +24,7 @@
 #include "engine/base/vec.h"
 #include "lsp/completion.h"
 #include "lsp/connection.h"
+#include "lsp/git.h"
 #include "lsp/tiers.h"
 
 #define TICK_MS 2000.0 /* deadlines and dead clients are looked at this often */
@@ -40,6 +41,7 @@ typedef struct {
     completer *completer;
     tiers *tiers;
     symbols *symbols;
+    git *git;
     VEC(connection *) connections;
     connection *stdio;
     uint64_t last_client;
@@ -122,7 +124,8 @@ static status add_connection(program *d, const connection_source *from, connecti
                          .tiers = d->tiers,
                          .settings = &d->options->settings,
                          .client = ++d->last_client,
-                         .symbols = d->symbols};
+                         .symbols = d->symbols,
+                         .git = d->git};
     connection_hooks hooks = {.ud = d, .closed = on_connection_closed};
     connection *c;
     status s = connection_open(&c, &d->loop, from, &so, &hooks, e);
@@ -230,6 +233,7 @@ static void close_everything(program *d) {
     completer_free(d->completer);
     tiers_free(d->tiers);
     symbols_stop(d->symbols);
+    git_free(d->git);
     loop_wake_close(&d->engine_wake);
     loop_timer_close(&d->tick, NULL, NULL);
     loop_signal_close(&d->sigint);
@@ -246,6 +250,7 @@ int daemon_run(const daemon_options *options) {
     d->options = options;
     signal(SIGPIPE, SIG_IGN);
     loop_init(&d->loop);
+    d->git = git_new(&d->loop.uv, NULL);
     loop_wake_init(&d->loop, &d->engine_wake, on_wake, d);
     loop_timer_init(&d->loop, &d->tick, on_tick, d);
     loop_timer_start(&d->tick, TICK_MS, TICK_MS);

@@ -36,6 +36,7 @@ typedef struct {
     const settings *settings; /* where the client's settings are laid over */
     uint64_t client;          /* number of the connection, for the engine and the log */
     symbols *symbols;         /* borrowed; NULL: there is no symbol index */
+    struct git *git;          /* lsp/git.h; borrowed; NULL: git is not asked */
 } server_options;
 
 struct server {

@@ -128,6 +128,13 @@ void process_stop(process *p) {
     arm(p, LIMIT_MCP_STOP_MS);
 }
 
+void process_kill(process *p) {
+    if (p->state == RUNNING) process_stop(p);
+    if (p->state != STOPPING) return;
+    kill(-p->pid, SIGKILL);
+    p->step = 2;
+}
+
 /* ---- bytes ----------------------------------------------------------------------------------- */
 
 static void on_alloc(uv_handle_t *h, size_t hint, uv_buf_t *buf) {
@@ -298,6 +305,10 @@ status process_start(process **out, uv_loop_t *loop, const process_options *o,
 
 int process_pid(const process *p) {
     return p->pid;
+}
+
+int process_exit_code(const process *p) {
+    return p->exited && !p->signal ? (int)p->exit_code : -1;
 }
 
 uint64_t process_stderr_bytes(const process *p) {

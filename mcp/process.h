@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* A server as a child process: bytes to its standard input, bytes from its standard output, the
- * tail of its standard error, and an end that leaves nothing behind.  Thread: loop. */
+/* A server, or another program, as a child process: bytes to its standard input, bytes from its
+ * standard output, the tail of its standard error, and an end that leaves nothing behind.
+ * Thread: loop. */
 #include <uv.h>
 
 #include "engine/base/status.h"
@@ -36,6 +37,10 @@ status process_start(process **out, uv_loop_t *loop, const process_options *o,
 bool process_write(process *p, str bytes) MUST_USE;
 /* Ends its input, then SIGTERM, then SIGKILL to its whole group, LIMIT_MCP_STOP_MS apart. */
 void process_stop(process *p);
+/* SIGKILL to its whole group now: for one that has nothing to finish.  Ends like process_stop. */
+void process_kill(process *p);
+/* -1: it runs, or was ended by a signal. */
+int process_exit_code(const process *p);
 int process_pid(const process *p);
 uint64_t process_stderr_bytes(const process *p);
 /* Appends the last lines of standard error, cleaned, at most about `bytes_max`. */

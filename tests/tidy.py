@@ -34,7 +34,7 @@ PUBLIC = {
     "engine": {"engine/engine.h", "engine/chat.h", "engine/gguf.h", "engine/tokenizer.h",
                "engine/delta.h", "engine/inspect.h", "engine/registry.h"},
     "context": {"context/context.h", "context/symbols.h"},
-    "mcp": {"mcp/mcp.h", "mcp/config.h", "mcp/rpc.h", "mcp/frame.h"},
+    "mcp": {"mcp/mcp.h", "mcp/config.h", "mcp/rpc.h", "mcp/frame.h", "mcp/process.h"},
     "lsp": set(),
 }
 # Third-party headers: which modules may see them.

@@ -20,6 +20,13 @@
 #define LIMIT_WORKSPACE_FOLDERS 256      /* roots of one connection                             */
 #define LIMIT_WRITE_QUEUE_BYTES (64u << 20) /* an editor that does not read is cut off          */
 
+/* --- git ------------------------------------------------------------------------------------ */
+#define LIMIT_GIT_ARGS 32            /* of one command                                           */
+#define LIMIT_GIT_BYTES (4u << 20)   /* of one answer, whatever the caller asks                   */
+#define LIMIT_GIT_MS 10000           /* for one answer, whatever the caller asks                  */
+#define LIMIT_GIT_RUNNING 2          /* at once; the others wait: typing needs the cores          */
+#define LIMIT_GIT_WAITING 256        /* a further one is refused                                  */
+
 /* --- context -------------------------------------------------------------------------------- */
 #define LIMIT_CURSOR_LINE_BYTES (8u << 10) /* a longer line is minified or data: nothing is asked */
 #define LIMIT_GATE_US 20000 /* for trying whether a suggestion parses; then it is believed       */
