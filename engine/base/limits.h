@@ -118,7 +118,7 @@
 #define LIMIT_GENERATE_TOKENS 32768
 #define LIMIT_GRAMMAR_DEPTH 64     /* of a stack: JSON nests about 12 deep, three frames each */
 #define LIMIT_GRAMMAR_NODES 65536  /* of one grammar; that of a tool with 50 arguments has 2,000 */
-#define LIMIT_GRAMMAR_STACKS 32    /* readings of a text at once; JSON needs two or three */
+#define LIMIT_GRAMMAR_STACKS 48    /* readings of a text at once; a JSON string has ten */
 #define LIMIT_LOGPROBS 64          /* alternatives reported per position                        */
 #define LIMIT_PROMPT_TOKENS 131072
 #define LIMIT_STOP_STRINGS 16
