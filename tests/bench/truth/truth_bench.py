@@ -15,10 +15,11 @@ import sys
 import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.join(HERE, "../../truth"))
+for folder in ("../../truth", "../../tools"):
+    sys.path.insert(0, os.path.join(HERE, folder))
 
 import gate  # noqa: E402
-import synthetic  # noqa: E402
+import synth_gguf  # noqa: E402
 import truth  # noqa: E402
 
 
@@ -26,15 +27,15 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("vocab")
     parser.add_argument("--positions", type=int, default=1024)
-    parser.add_argument("--mix", action="append", choices=list(synthetic.MIXES))
+    parser.add_argument("--mix", action="append", choices=list(synth_gguf.MIXES))
     options = parser.parse_args()
     wrong = []
     print("| model | positions |", " | ".join(gate.HEAD), "|")
     print("|---" * (2 + len(gate.HEAD)) + "|")
-    for mix in options.mix or synthetic.MIXES:
+    for mix in options.mix or ("q8_0", "q4_k_m", "q5_0", "q6_k"):
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, f"{mix}.gguf")
-            synthetic.write(options.vocab, mix, path)
+            synth_gguf.write(options.vocab, "qwen2.5-0.5b", mix, path)
             prompts = truth.code_prompts(path, options.positions // 6 + 1)
             peer, ours = gate.judge(path, prompts)
         count = sum(map(len, prompts))
