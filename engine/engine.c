@@ -68,6 +68,8 @@ uint64_t engine_load(engine *g, int slot, const engine_model_options *opt) {
     c->name = xstrdup(opt->name ? opt->name : opt->path);
     c->context_tokens = opt->context_tokens;
     c->kv_type = opt->kv_type;
+    c->cpu = opt->cpu;
+    c->memory_max = opt->memory_max;
     uint64_t load = c->load = ++g->loads;
     mailbox_command(g->mail, c); /* which takes c */
     return load;
@@ -158,6 +160,8 @@ static engine_event event_of(const delivery *d) {
                             .progress = d->load->progress,
                             .what = d->load->what};
         if (ev.kind == EV_LOADED) ev.info = &d->load->info;
+        ev.status = d->load->status;
+        ev.missing = d->load->missing;
         ev.tokens = d->load->tokens;
         if (d->load->error.text[0]) ev.error = &d->load->error;
         break;

@@ -23,7 +23,7 @@ typedef struct engine engine;
 typedef struct {
     k_device device;  /* K_AUTO */
     int threads;      /* 0: chosen */
-    void (*wake)(void *ud); /* called on the engine thread when events wait; e.g. uv_async_send */
+    void (*wake)(void *ud); /* called on other threads when events wait; e.g. uv_async_send */
     void *wake_ud;
 } engine_options;
 
@@ -38,6 +38,8 @@ typedef struct {
     const char *name;   /* shown to people; copied */
     int context_tokens; /* 0: the model's own length, at most what the memory plan allows (8192) */
     k_kv_type kv_type;
+    bool cpu;             /* on the CPU, even when there is a device */
+    uint64_t memory_max;  /* bytes that it may take, where it runs; 0: what there is */
 } engine_model_options;
 
 /* Starts loading into `slot` (0..LIMIT_ENGINE_MODELS-1), unloading what is there.  Ends in
@@ -65,6 +67,7 @@ typedef struct {
     char name[64];
     char arch[32];
     char backend[96];
+    bool on_device;
     char quant[16];          /* the type that most weight bytes have */
     uint64_t file_bytes;
     k_memory memory;
@@ -217,6 +220,8 @@ typedef struct {
     float progress;             /* EV_LOAD_PROGRESS: 0..1 */
     const char *what;           /* EV_LOAD_PROGRESS: "mapping", "repacking", ... (static) */
     const engine_model_info *info; /* EV_LOADED */
+    status status;              /* EV_LOAD_FAILED: the kind of failure */
+    uint64_t missing;           /* EV_LOAD_FAILED, ERR_LIMIT: bytes of memory; 1: nobody knows */
     const err *error;           /* EV_LOAD_FAILED; EV_SAVED, EV_RESTORED: NULL when it worked */
     int tokens;                 /* EV_SAVED, EV_RESTORED: of the sequence */
     job_id job;                 /* EV_TEXT, EV_DONE */

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Loading a model.
  *
- *     map the file -> tokenizer -> architecture -> plan (every tensor bound and checked)
- *       -> memory plan, compared with what is free -> repack the weights -> sessions
- *       -> one warm-up step
+ *     open:   map the file -> architecture -> tokenizer -> touch every page
+ *     build:  plan (every tensor bound and checked) -> memory plan, compared with what is free
+ *               -> repack the weights -> sessions -> one warm-up step
  *
  * Nothing large is allocated before the memory plan says that it fits.  When the caller left the
  * length of the context to us, it is halved until it fits.  Any failure leaves nothing behind and
- * is one sentence.  Thread: engine.
+ * is one sentence.  Opening knows no backend and may run beside the engine.
+ * Thread: engine, but for model_open.
  */
 #include "engine/load.h"
 
@@ -38,10 +39,10 @@ static bool report(const load_order *o, float done, const char *what) {
     return !o->progress || o->progress(o->progress_ud, done, what);
 }
 
-/* The kernels' share of the progress is 10 to 95 per cent. */
+/* The kernels' share of the progress is 30 to 95 per cent. */
 static bool on_kernel_progress(void *ud, uint64_t done, uint64_t all) {
     float part = all ? (float)((double)done / (double)all) : 1.0f;
-    return report(ud, 0.1f + 0.85f * part, "repacking");
+    return report(ud, 0.3f + 0.65f * part, "repacking");
 }
 
 int load_pages(int context) {
@@ -63,13 +64,23 @@ static uint64_t total(k_memory m) {
     return m.weight_bytes + m.kv_bytes + m.work_bytes;
 }
 
+/* What the model may take: of the caller's budget, and of the host's memory.  A device has its own,
+ * which k_model_new asks for itself. */
+static uint64_t memory_for(const k_backend *backend, const load_order *order) {
+    uint64_t available = k_backend_is_device(backend) ? UINT64_MAX : memory_available();
+    return order->memory_max ? MIN(available, order->memory_max) : available;
+}
+
+static uint64_t mb(uint64_t bytes) {
+    return bytes >> 20;
+}
+
 /* Sets the context and the number of pages so that the whole model fits into memory. */
 static status plan_memory(model *m, k_backend *backend, const load_order *order,
-                          k_model_options *opt, err *e) {
+                          k_model_options *opt, uint64_t *missing, err *e) {
     bool chosen = order->context_tokens <= 0;
     m->context = load_context(&m->arch, order->context_tokens);
-    /* A device has its own memory, which k_model_new asks for itself. */
-    uint64_t available = k_backend_is_device(backend) ? UINT64_MAX : memory_available();
+    uint64_t available = memory_for(backend, order);
     for (;;) {
         opt->kv_pages = load_pages(m->context);
         k_memory need = k_model_plan_memory(backend, opt);
@@ -78,14 +89,16 @@ static status plan_memory(model *m, k_backend *backend, const load_order *order,
             m->context /= 2;
             continue;
         }
+        *missing = total(need) - available;
         return err_set(e, ERR_LIMIT,
                        "%s needs %llu MB (weights %llu, context of %d tokens %llu, work "
-                       "%llu), but %llu MB are available; use a smaller model or a shorter context",
-                       order->name, (unsigned long long)(total(need) >> 20),
-                       (unsigned long long)(need.weight_bytes >> 20), m->context,
-                       (unsigned long long)(need.kv_bytes >> 20),
-                       (unsigned long long)(need.work_bytes >> 20),
-                       (unsigned long long)(available >> 20));
+                       "%llu), but %llu MB %s; use a smaller model or a shorter context",
+                       order->name, (unsigned long long)mb(total(need)),
+                       (unsigned long long)mb(need.weight_bytes), m->context,
+                       (unsigned long long)mb(need.kv_bytes),
+                       (unsigned long long)mb(need.work_bytes), (unsigned long long)mb(available),
+                       available == order->memory_max ? "are what the settings leave it"
+                                                      : "are available");
     }
 }
 
@@ -115,7 +128,8 @@ static status open_file(model *m, const load_order *order, err *e) {
     return OK;
 }
 
-static status make_kernels(model *m, k_backend *backend, const load_order *order, err *e) {
+static status make_kernels(model *m, k_backend *backend, const load_order *order, uint64_t *missing,
+                           err *e) {
     m->guesses = k_backend_is_device(backend) ? GUESSES_CUDA : GUESSES_CPU;
     m->rows_max = load_rows(m->file, backend);
     plan p = {0};
@@ -129,8 +143,11 @@ static status make_kernels(model *m, k_backend *backend, const load_order *order
     load_order copy = *order; /* progress_ud is not const */
     opt.progress_ud = &copy;
     snprintf(m->info.quant, sizeof m->info.quant, "%s", k_type_name((int)p.main_type));
-    s = plan_memory(m, backend, order, &opt, e);
-    if (s == OK) s = k_model_new(&m->kernels, backend, &opt, e);
+    s = plan_memory(m, backend, order, &opt, missing, e);
+    if (s == OK) {
+        s = k_model_new(&m->kernels, backend, &opt, e);
+        if (s == ERR_LIMIT) *missing = 1; /* the device knows how much, and says it in words */
+    }
     if (s == OK) sessions_init(&m->sessions, m->kernels, m->context, opt.kv_pages);
     if (s == OK && k_model_borrows_file(m->kernels))
         m->plan = p; /* some weights may lie in its memory instead of the file */
@@ -199,6 +216,7 @@ static void fill_info(model *m, k_backend *backend, const load_order *order, dou
     snprintf(i->name, sizeof i->name, "%s", order->name);
     snprintf(i->arch, sizeof i->arch, "%s", m->arch.name);
     snprintf(i->backend, sizeof i->backend, "%s", k_backend_name(backend));
+    i->on_device = k_backend_is_device(backend);
     i->file_bytes = gguf_file_bytes(m->file);
     i->memory = k_model_memory(m->kernels);
     i->context_tokens = m->context;
@@ -220,34 +238,72 @@ static void fill_info(model *m, k_backend *backend, const load_order *order, dou
              (unsigned long long)(i->memory.kv_bytes >> 20));
 }
 
-status model_load(model **out, k_backend *backend, const load_order *order, err *e) {
-    double start = clock_ms();
+/* One byte of each page: what is not in memory comes now. */
+static status touch_pages(const model *m, const load_order *order, err *e) {
+    const size_t page = 4096, stretch = (size_t)4 << 20;
+    uint64_t all = gguf_file_bytes(m->file), done = 0;
+    uint8_t sum = 0;
+    for (size_t i = 0; i < gguf_tensor_count(m->file); i++) {
+        const gguf_tensor *t = gguf_tensor_at(m->file, i);
+        const volatile uint8_t *bytes = t->data;
+        for (uint64_t at = 0; at < t->bytes; at += page) {
+            sum ^= bytes[at];
+            if (at % stretch == 0 &&
+                !report(order, 0.05f + 0.25f * (float)((double)(done + at) / (double)MAX(all, 1)),
+                        "reading"))
+                return err_set(e, ERR_CANCELLED, "loading was cancelled");
+        }
+        done += t->bytes;
+    }
+    UNUSED(sum);
+    return OK;
+}
+
+status model_open(model **out, const load_order *order, err *e) {
     model *m = xcalloc(1, sizeof *m);
+    m->opened_ms = clock_ms();
     status s = open_file(m, order, e);
-    if (s == OK) s = make_kernels(m, backend, order, e);
+    if (s == OK) s = touch_pages(m, order, e);
+    if (s == OK) {
+        *out = m;
+        return OK;
+    }
+    tokenizer_close(model_free(m));
+    return s;
+}
+
+static void drop_kernels(model *m) {
+    sessions_deinit(&m->sessions);
+    k_model_free(m->kernels);
+    plan_deinit(&m->plan);
+    m->kernels = NULL;
+    m->sessions = (session_table){0};
+    m->plan = (plan){0};
+}
+
+status model_build(model *m, k_backend *backend, const load_order *order, uint64_t *missing,
+                   err *e) {
+    *missing = 0;
+    status s = make_kernels(m, backend, order, missing, e);
     if (s == OK) s = warm_up(m, order, e);
-    if (s != OK) goto fail;
+    if (s != OK) {
+        drop_kernels(m);
+        return s;
+    }
     m->work = xcalloc((size_t)m->arch.vocab, sizeof *m->work);
     identify(m, backend, order);
-    fill_info(m, backend, order, start);
+    fill_info(m, backend, order, m->opened_ms);
     if (!k_model_borrows_file(m->kernels)) {
         gguf_close(m->file);
         m->file = NULL;
     }
-    *out = m;
     return OK;
-fail:
-    tokenizer_close(model_free(m));
-    return s;
 }
 
 tokenizer *model_free(model *m) {
     if (!m) return NULL;
     tokenizer *tok = m->tok;
-    sessions_deinit(&m->sessions);
-    chat_format_deinit(&m->chat);
-    k_model_free(m->kernels);
-    plan_deinit(&m->plan);
+    drop_kernels(m);
     gguf_close(m->file);
     xfree(m->work);
     xfree(m);

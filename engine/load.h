@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* A loaded model and how it is loaded.  Thread: engine. */
+/* A loaded model and how it is loaded.  Thread: engine, but for model_open. */
 #include "engine/arch.h"
 #include "engine/chat_prompt.h"
 #include "engine/engine.h"
@@ -21,6 +21,8 @@ typedef struct {
     int context;     /* positions of one sequence */
     int rows_max;    /* prompt tokens in one step */
     int guesses;     /* drafted tokens that a step checks at most */
+    double row_ms;   /* of a prompt's row lately, in a chunk; 0: not measured yet */
+    double opened_ms; /* when loading began */
     int vocab;       /* ids that can be run and named */
     int piece_max;   /* bytes of the longest token */
     char identity[65]; /* of its bytes and the layout of its cache, for saved sequences */
@@ -31,6 +33,7 @@ typedef struct {
     const char *path, *name;
     int context_tokens; /* 0: chosen */
     k_kv_type kv_type;
+    uint64_t memory_max; /* bytes that it may take; 0: what there is */
     bool (*progress)(void *ud, float done, const char *what); /* false cancels */
     void *progress_ud;
 } load_order;
@@ -40,8 +43,13 @@ int load_context(const arch *a, int asked); /* positions of a sequence; asked 0:
 int load_pages(int context);                /* KV pages for that */
 int load_rows(const gguf *g, const k_backend *b); /* prompt tokens in one step */
 
-/* Opens the file, checks everything, plans memory against what the machine has, repacks the weights
- * and runs one token.  Blocks for as long as that takes.  Errors: one sentence each. */
-status model_load(model **out, k_backend *backend, const load_order *order, err *e) MUST_USE;
+/* Maps the file, reads vocabulary and architecture, and touches every page of it.  Blocks for as
+ * long as that takes; touches no backend, so any thread will do.  Errors: one sentence each. */
+status model_open(model **out, const load_order *order, err *e) MUST_USE;
+/* Checks every tensor of an opened model, plans memory against what there is, repacks the weights
+ * and runs one token.  After an error the model is as model_open left it, so that another backend
+ * may be tried; ERR_LIMIT with *missing > 0: so many bytes of memory were missing. */
+status model_build(model *m, k_backend *backend, const load_order *order, uint64_t *missing,
+                   err *e) MUST_USE;
 /* Frees all but the tokenizer, which is handed to the caller (it may be NULL).  Accepts NULL. */
 tokenizer *model_free(model *m);

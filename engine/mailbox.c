@@ -39,7 +39,7 @@ struct mailbox {
     mail *mails, **mails_tail;
     size_t n_mails;
     job_id last_id;
-    bool closed, started;
+    bool closed, started, nudged;
     status start_status; /* valid when started */
     err start_error;
     const job *running;
@@ -126,6 +126,7 @@ void mailbox_cancel(mailbox *m, job_id id) {
         job *j = m->table[i];
         if (!j || j->id != id) continue;
         atomic_store(&j->cancel, true);
+        m->nudged = true;
         pthread_cond_signal(&m->posted);
     }
     unlock(m);
@@ -136,6 +137,7 @@ void mailbox_command(mailbox *m, command *c) {
     c->next = NULL;
     *m->commands_tail = c;
     m->commands_tail = &c->next;
+    m->nudged = true;
     pthread_cond_signal(&m->posted);
     unlock(m);
 }
@@ -206,13 +208,21 @@ void mailbox_set_started(mailbox *m, status s, const err *e) {
     unlock(m);
 }
 
-bool mailbox_wait(mailbox *m, bool busy) {
+bool mailbox_wait(mailbox *m, bool busy, bool reading) {
     lock(m);
-    if (!busy && !m->closed && !m->jobs && !m->commands)
+    if (!busy && !m->closed && !m->jobs && !m->nudged && (reading || !m->commands))
         pthread_cond_wait(&m->posted, &m->lock); /* may wake for nothing: the worker just looks */
+    m->nudged = false;
     bool open = !m->closed;
     unlock(m);
     return open;
+}
+
+void mailbox_nudge(mailbox *m) {
+    lock(m);
+    m->nudged = true;
+    pthread_cond_signal(&m->posted);
+    unlock(m);
 }
 
 bool mailbox_is_closed(mailbox *m) {
@@ -229,6 +239,15 @@ command *mailbox_take_command(mailbox *m) {
     if (!m->commands) m->commands_tail = &m->commands;
     unlock(m);
     return c;
+}
+
+void mailbox_return_command(mailbox *m, command *c) {
+    lock(m);
+    c->next = m->commands;
+    if (!m->commands) m->commands_tail = &c->next;
+    m->commands = c;
+    m->nudged = true;
+    unlock(m);
 }
 
 bool mailbox_has_command(mailbox *m, int slot) {

@@ -16,6 +16,8 @@ typedef struct command {
     int context_tokens;
     k_kv_type kv_type;
     uint64_t load; /* WISH_LOAD: its number */
+    bool cpu;      /* WISH_LOAD: not on the device */
+    uint64_t memory_max; /* WISH_LOAD: bytes that it may take; 0: what there is */
 } command;
 void command_free(command *c); /* accepts NULL */
 
@@ -26,6 +28,8 @@ typedef struct {
     int slot;
     uint64_t load;
     float progress;
+    status status;    /* EV_LOAD_FAILED */
+    uint64_t missing; /* EV_LOAD_FAILED: bytes of memory */
     int tokens; /* EV_SAVED, EV_RESTORED; error.text is empty when all went well */
     const char *what;
     engine_model_info info;
@@ -57,11 +61,15 @@ bool mailbox_next(mailbox *m, delivery *out); /* false: empty */
 
 /* ---- engine ---- */
 void mailbox_set_started(mailbox *m, status s, const err *e);
-/* Sleeps until something is there, unless `busy`.  False: the mailbox is closed. */
-bool mailbox_wait(mailbox *m, bool busy);
+/* Sleeps until something new is there, unless `busy`.  With `reading`, commands that were there
+ * before do not count: they wait for the file that is read.  False: the mailbox is closed. */
+bool mailbox_wait(mailbox *m, bool busy, bool reading);
+/* Ends a mailbox_wait, now or the next one.  Any thread. */
+void mailbox_nudge(mailbox *m);
 bool mailbox_is_closed(mailbox *m);
 command *mailbox_take_command(mailbox *m);      /* NULL: none; takes ownership */
 bool mailbox_has_command(mailbox *m, int slot); /* a newer wish (un)loads this slot */
+void mailbox_return_command(mailbox *m, command *c); /* it will be the next one again; takes c */
 job *mailbox_take_job(mailbox *m);              /* NULL: none; takes ownership */
 /* Says which job is stepping (NULL: none).  The returned mark turns true when that step should be
  * given up: a more urgent job came, or the mailbox was closed.  Cancelling does not: the chunk that

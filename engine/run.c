@@ -236,9 +236,15 @@ static bool accept(run *r, const choice *c) {
 
 /* ---- steps ----------------------------------------------------------------------------------- */
 
-/* Rows for the next step: up to the end of a chunk, or to the last id. */
-static int count_rows(const run *r) {
+#define CHUNK_MIN 8 /* shorter ones cost as much */
+
+/* Rows for the next step: up to the end of a chunk, or to the last id.  Short chunks end at
+ * multiples of a power of two, so that they meet the ends of whole ones. */
+static int count_rows(const run *r, double chunk_ms) {
     int from = r->session->count, chunk = r->model->rows_max;
+    while (chunk_ms > 0 && chunk >= 2 * CHUNK_MIN && chunk % 2 == 0 &&
+           chunk * r->model->row_ms > chunk_ms)
+        chunk /= 2;
     int upto = MIN((from / chunk + 1) * chunk, r->n_ids);
     return upto - from;
 }
@@ -304,15 +310,24 @@ static step_outcome take_tokens(run *r, int guesses, err *e) {
     return r->done ? STEP_DONE : STEP_MORE;
 }
 
-step_outcome run_step(run *r, const atomic_bool *interrupt, err *e) {
+/* How long a row of a prompt takes, when a chunk was large enough to tell. */
+static void note_speed(model *m, int rows, double ms) {
+    if (rows < CHUNK_MIN) return;
+    double one = ms / rows;
+    m->row_ms = m->row_ms > 0 ? 0.7 * m->row_ms + 0.3 * one : one;
+}
+
+step_outcome run_step(run *r, double chunk_ms, const atomic_bool *interrupt, err *e) {
     engine_result *res = &r->job->result;
-    int rows = count_rows(r), from = r->session->count;
+    double start = clock_ms();
+    int rows = count_rows(r, chunk_ms), from = r->session->count;
     bool last = from + rows == r->n_ids;
     int guesses = last ? guess(r, rows) : 0, all = rows + guesses;
     if (!session_reserve(&r->model->sessions, r->session, from + all)) return STEP_NO_PAGES;
     status s = forward(r, all, last ? rows - 1 : all, interrupt, e);
     if (s == ERR_CANCELLED) return STEP_YIELDED;
     if (s != OK) return fail(r, s, e);
+    note_speed(r->model, all, clock_ms() - start);
     session_append(r->session, r->ids + from, all);
     if (from < r->n_prompt && r->first_ms == 0) res->prefilled += MIN(rows, r->n_prompt - from);
     return last ? take_tokens(r, guesses, e) : STEP_MORE;

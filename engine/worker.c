@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The engine thread's loop: wishes about models first, then one step of the most urgent job.
+/* The engine thread's loop: wishes about models first (worker_models.c), then one step of the most
+ * urgent job.
  *
- *     slot:  EMPTY --load--> (loading, blocks the thread) --> READY --unload, load--> EMPTY
- *                                                        \--> FAILED: jobs end with its sentence
  *     job:   waiting --most urgent for the first time--> running --> done
  *
  * Order between jobs: smaller priority number first; of the same priority the one that already
@@ -10,63 +9,25 @@
  * job per priority and model is in the middle of its work, which is less than there are sessions.
  *
  * A step of a less urgent job is given up inside k_forward when a more urgent one arrives; its rows
- * are computed again later.  Jobs for a slot that is loading wait, because loading blocks this
- * thread; meanwhile cancelled ones are answered from the progress callback.
+ * are computed again later.  While somebody types, the chunks of less urgent prompts are so short
+ * that a key waits for CHUNK_MS at most even where a step cannot be given up (and so that little is
+ * computed twice where it can).  Jobs for a slot that is loading wait; the others go on.
  *
- * A model that the device has no kernels for runs on the CPU beside it.
+ * When a device fails, the job that saw it ends with its sentence.
  *
- * When a device fails it is gone for good: the job that saw it ends with its sentence, the CPU is
- * opened instead, and every model is loaded again there.
- *
- * Invariant: every job taken from the mailbox is given back by `end` exactly once.
+ * Invariant: every job taken from the mailbox is given back by worker_end_job exactly once.
  * Thread: engine.
  */
-#include "engine/worker.h"
-
 #include "engine/base/clock.h"
-#include "engine/base/limits.h"
 #include "engine/base/log.h"
 #include "engine/base/mem.h"
-#include "engine/load.h"
-#include "engine/run.h"
-#include "engine/session_file.h"
+#include "engine/worker_private.h"
 
-typedef struct {
-    model *model;  /* NULL: none */
-    status failed; /* why not; OK: nothing was asked for */
-    err error;
-    uint64_t load;   /* its number */
-    command *wanted; /* what was asked for, to load it again after a device failed; owned */
-} model_slot;
-
-typedef struct {
-    job *job;
-    run *run;     /* NULL: waiting */
-    bool blocked; /* no session was free this turn */
-} entry;
-
-/* When a client's last job began, in jobs; for clients that have no record: 0. */
-typedef struct {
-    uint64_t client, turn;
-} client_turn;
-
-typedef struct {
-    mailbox *mail;
-    k_backend *backend;
-    k_backend *beside; /* the CPU, for models that the device cannot run; NULL: not needed yet */
-    k_options options;
-    bool device_lost;
-    model_slot slots[LIMIT_ENGINE_MODELS];
-    entry entries[LIMIT_ENGINE_JOBS];
-    int n_entries;
-    client_turn clients[16]; /* the latest ones: more connections just share less exactly */
-    uint64_t turn;
-} worker;
+#define TYPING_MS 3000.0 /* after a job of PRIO_TYPE somebody counts as typing */
 
 /* ---- jobs ------------------------------------------------------------------------------------ */
 
-/* Gives the job back.  With s == OK a running one ends as its steps left it. */
-static void end(worker *w, int index, status s, const err *e) {
+void worker_end_job(worker *w, int index, status s, const err *e) {
     entry en = w->entries[index];
     w->entries[index] = w->entries[--w->n_entries];
     if (en.run)
@@ -86,16 +47,18 @@ static void end(worker *w, int index, status s, const err *e) {
     mailbox_emit_done(w->mail, en.job);
 }
 
-static void take_jobs(worker *w) {
-    for (job *j; w->n_entries < LIMIT_ENGINE_JOBS && (j = mailbox_take_job(w->mail));)
+void worker_take_jobs(worker *w) {
+    for (job *j; w->n_entries < LIMIT_ENGINE_JOBS && (j = mailbox_take_job(w->mail));) {
         w->entries[w->n_entries++] = (entry){.job = j};
+        if (j->spec.priority == PRIO_TYPE) w->typed_ms = clock_ms();
+    }
 }
 
-static void end_cancelled(worker *w) {
+void worker_end_cancelled(worker *w) {
     err e;
     status s = err_set(&e, ERR_CANCELLED, "the job was cancelled");
     for (int i = w->n_entries - 1; i >= 0; i--)
-        if (atomic_load(&w->entries[i].job->cancel)) end(w, i, s, &e);
+        if (atomic_load(&w->entries[i].job->cancel)) worker_end_job(w, i, s, &e);
 }
 
 static uint64_t client_last_turn(const worker *w, uint64_t client) {
@@ -148,7 +111,13 @@ static void make_room(worker *w, int index) {
         return;
     }
     err e;
-    end(w, index, err_set(&e, ERR_LIMIT, "the KV cache of the model is full"), &e);
+    worker_end_job(w, index, err_set(&e, ERR_LIMIT, "the KV cache of the model is full"), &e);
+}
+
+/* How long a chunk of its prompt may take; 0: as long as it likes. */
+static double chunk_ms(const worker *w, const job *j) {
+    bool yields = j->spec.priority > PRIO_TYPE && clock_ms() - w->typed_ms < TYPING_MS;
+    return yields ? CHUNK_MS : 0;
 }
 
 static void step(worker *w, int index) {
@@ -156,7 +125,7 @@ static void step(worker *w, int index) {
     err e = {0};
     const atomic_bool *interrupt = mailbox_set_running(w->mail, en->job);
     mem_seal("generate");
-    step_outcome outcome = run_step(en->run, interrupt, &e);
+    step_outcome outcome = run_step(en->run, chunk_ms(w, en->job), interrupt, &e);
     mem_unseal();
     mailbox_set_running(w->mail, NULL);
     switch (outcome) {
@@ -167,7 +136,7 @@ static void step(worker *w, int index) {
         break;
     case STEP_DONE:
         w->device_lost |= en->job->result.status == ERR_DEVICE;
-        end(w, index, OK, &e);
+        worker_end_job(w, index, OK, &e);
         break;
     case STEP_YIELDED: break; /* the next turn sees why */
     case STEP_NO_PAGES: make_room(w, index); break;
@@ -178,13 +147,15 @@ static void step(worker *w, int index) {
 static bool start(worker *w, int index) {
     entry *en = &w->entries[index];
     const model_slot *slot = &w->slots[en->job->spec.slot];
+    en->blocked = !slot->model && worker_is_loading(w, en->job->spec.slot);
+    if (en->blocked) return false;
     err e = slot->error;
     status s = slot->failed;
     if (!slot->model && s == OK)
         s = err_set(&e, ERR_NOT_FOUND, "no model is loaded in slot %d", en->job->spec.slot);
     if (slot->model) s = run_start(&en->run, en->job, slot->model, &e);
     if (s != OK) {
-        end(w, index, s, &e);
+        worker_end_job(w, index, s, &e);
         return false;
     }
     en->blocked = en->run == NULL;
@@ -192,152 +163,23 @@ static bool start(worker *w, int index) {
     return !en->blocked;
 }
 
-static void advance(worker *w) {
+bool worker_has_job(const worker *w, job_priority least) {
+    for (int i = 0; i < w->n_entries; i++) {
+        const job *j = w->entries[i].job;
+        if (j->spec.priority <= least && w->slots[j->spec.slot].model) return true;
+    }
+    return false;
+}
+
+bool worker_advance(worker *w) {
     for (int i = 0; i < w->n_entries; i++)
         w->entries[i].blocked = false;
     for (int best; (best = find_most_urgent(w)) >= 0;) {
         if (!w->entries[best].run && !start(w, best)) continue;
         step(w, best);
-        return;
+        return true;
     }
-}
-
-/* ---- models ---------------------------------------------------------------------------------- */
-
-static void emit_load(worker *w, event_kind kind, int slot, const load_mail *details) {
-    load_mail *l = xcalloc(1, sizeof *l);
-    *l = *details;
-    l->kind = kind;
-    l->slot = slot;
-    l->load = w->slots[slot].load;
-    mailbox_emit_load(w->mail, l);
-}
-
-static void unload(worker *w, int slot) {
-    err e;
-    status s = err_set(&e, ERR_CANCELLED, "the model was unloaded");
-    for (int i = w->n_entries - 1; i >= 0; i--)
-        if (w->entries[i].run && w->entries[i].job->spec.slot == slot) end(w, i, s, &e);
-    model_slot *ms = &w->slots[slot];
-    if (ms->model)
-        emit_load(w, EV_UNLOADED, slot, &(load_mail){.tokenizer = model_free(ms->model)});
-    command_free(ms->wanted);
-    *ms = (model_slot){0};
-}
-
-typedef struct {
-    worker *w;
-    int slot;
-    float last;
-    const char *what;
-} load_watch;
-
-static bool on_progress(void *ud, float done, const char *what) {
-    load_watch *watch = ud;
-    worker *w = watch->w;
-    take_jobs(w);
-    end_cancelled(w);
-    if (what != watch->what || done >= watch->last + 0.05f) {
-        watch->what = what;
-        watch->last = done;
-        emit_load(w, EV_LOAD_PROGRESS, watch->slot, &(load_mail){.progress = done, .what = what});
-    }
-    return !mailbox_is_closed(w->mail) && !mailbox_has_command(w->mail, watch->slot);
-}
-
-/* The device has no kernels for this model: the CPU has. */
-static status load_beside(worker *w, model_slot *ms, const load_order *order) {
-    log_warn("engine", "not on the device model=%s why=\"%s\"", order->name, ms->error.text);
-    k_options cpu = w->options;
-    cpu.device = K_CPU;
-    status s = w->beside ? OK : k_open(&w->beside, &cpu, &ms->error);
-    return s == OK ? model_load(&ms->model, w->beside, order, &ms->error) : s;
-}
-
-static void load(worker *w, command *c) { /* takes c */
-    model_slot *ms = &w->slots[c->slot];
-    ms->wanted = c;
-    ms->load = c->load;
-    load_watch watch = {.w = w, .slot = c->slot};
-    load_order order = {.path = c->path,
-                        .name = c->name,
-                        .context_tokens = c->context_tokens,
-                        .kv_type = c->kv_type,
-                        .progress = on_progress,
-                        .progress_ud = &watch};
-    if (w->backend)
-        ms->failed = model_load(&ms->model, w->backend, &order, &ms->error);
-    else /* a device failed, and the CPU could not be opened instead */
-        ms->failed = err_set(&ms->error, ERR_DEVICE, "no device is left; restart inlined");
-    if (ms->failed == ERR_UNSUPPORTED && k_backend_is_device(w->backend))
-        ms->failed = load_beside(w, ms, &order);
-    if (ms->failed != OK) {
-        log_warn("engine", "model not loaded name=%s status=%s error=\"%s\"", c->name,
-                 status_name(ms->failed), ms->error.text);
-        emit_load(w, EV_LOAD_FAILED, c->slot, &(load_mail){.error = ms->error});
-        return;
-    }
-    emit_load(w, EV_LOADED, c->slot,
-              &(load_mail){.info = ms->model->info, .tokenizer = ms->model->tok});
-}
-
-static void move_sequence(worker *w, command *c) { /* takes c */
-    model *m = w->slots[c->slot].model;
-    load_mail said = {0};
-    if (!m) {
-        err_set(&said.error, ERR_NOT_FOUND, "no model is loaded in slot %d", c->slot);
-    } else {
-        session_store store = {&m->sessions, m->kernels, m->identity, m->vocab};
-        err e = {0};
-        status s = c->wish == WISH_SAVE ? session_save(&store, c->path, &said.tokens, &e)
-                                        : session_restore(&store, c->path, &said.tokens, &e);
-        if (s != OK) said.error = e;
-        w->device_lost |= s == ERR_DEVICE;
-    }
-    emit_load(w, c->wish == WISH_SAVE ? EV_SAVED : EV_RESTORED, c->slot, &said);
-    command_free(c);
-}
-
-static void obey(worker *w) {
-    for (command *c; (c = mailbox_take_command(w->mail));) {
-        if (c->wish == WISH_SAVE || c->wish == WISH_RESTORE) {
-            move_sequence(w, c);
-            continue;
-        }
-        unload(w, c->slot);
-        if (c->wish == WISH_LOAD)
-            load(w, c);
-        else
-            command_free(c);
-    }
-}
-
-/* The device is gone: the CPU takes over. */
-static void replace_device(worker *w) {
-    w->device_lost = false;
-    if (w->options.device == K_CPU || w->options.device == K_REF) return;
-    log_warn("engine", "device failed, going on with the cpu name=\"%s\"",
-             k_backend_name(w->backend));
-    command *wanted[LIMIT_ENGINE_MODELS];
-    for (int i = 0; i < LIMIT_ENGINE_MODELS; i++) {
-        wanted[i] = w->slots[i].wanted;
-        w->slots[i].wanted = NULL;
-        unload(w, i);
-    }
-    k_close(w->backend);
-    w->backend = w->beside;
-    w->beside = NULL;
-    w->options.device = K_CPU;
-    err e = {0};
-    status s = w->backend ? OK : k_open(&w->backend, &w->options, &e);
-    for (int i = 0; i < LIMIT_ENGINE_MODELS; i++) {
-        if (wanted[i] && s == OK) {
-            load(w, wanted[i]);
-            continue;
-        }
-        if (wanted[i]) w->slots[i] = (model_slot){.failed = s, .error = e};
-        command_free(wanted[i]);
-    }
+    return false;
 }
 
 /* ---- the thread ------------------------------------------------------------------------------ */
@@ -345,11 +187,12 @@ static void replace_device(worker *w) {
 static void shut_down(worker *w) {
     err e;
     status s = err_set(&e, ERR_CANCELLED, "the engine is shutting down");
-    take_jobs(w);
+    worker_stop_opening(w);
+    worker_take_jobs(w);
     while (w->n_entries > 0)
-        end(w, w->n_entries - 1, s, &e);
+        worker_end_job(w, w->n_entries - 1, s, &e);
     for (int i = 0; i < LIMIT_ENGINE_MODELS; i++)
-        unload(w, i);
+        worker_unload(w, i);
     k_close(w->beside);
     k_close(w->backend);
 }
@@ -362,12 +205,13 @@ void worker_run(const worker_options *opt) {
     if (s != OK) return;
     log_info("engine", "backend name=\"%s\" why=\"%s\"", k_backend_name(w.backend),
              k_backend_why(w.backend));
-    while (mailbox_wait(w.mail, w.n_entries > 0)) {
-        if (w.device_lost) replace_device(&w);
-        obey(&w);
-        take_jobs(&w);
-        end_cancelled(&w);
-        advance(&w);
+    bool busy = false;
+    while (mailbox_wait(w.mail, busy, w.opening != NULL)) {
+        if (w.device_lost) worker_replace_device(&w);
+        worker_obey(&w);
+        worker_take_jobs(&w);
+        worker_end_cancelled(&w);
+        busy = worker_advance(&w) || w.device_lost;
     }
     shut_down(&w);
 }

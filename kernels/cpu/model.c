@@ -117,12 +117,13 @@ static void pack_stretch(void *arg, int64_t from, int64_t to, int worker) {
 }
 
 static status pack_all(cpu_model *m, const k_model_options *opt, err *e) {
-    const int64_t step = 4096; /* panels between looks at the progress function */
+    const int64_t stretch_bytes = 4 << 20; /* packed between looks at the progress function */
     uint64_t done = 0;
     for (int i = 0; i < m->plan.n_ops * 3; i++) {
         const cpu_op *op = &m->ops[i / 3];
         if (!op->w[i % 3] || first_use(opt->plan, i / 3, i % 3) != i) continue;
         pack_job j = {op->w[i % 3], &opt->plan->ops[i / 3].w[i % 3], m->isa->signed8};
+        int64_t step = MAX(1, stretch_bytes / (int64_t)MAX(j.matrix->panel_bytes, 1));
         for (int64_t p = 0; p < j.matrix->panels; p += step) {
             cpu_matrix part = *j.matrix;
             k_tensor rows = *j.tensor;

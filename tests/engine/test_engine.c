@@ -40,7 +40,11 @@ typedef struct {
     int count, loads, failures, unloads, progress;
     int moves, moved_tokens; /* sequences saved and restored */
     char move_error[sizeof((err *)NULL)->text];
+    bool building;   /* the last progress was of repacking */
+    int done_beside; /* jobs that ended meanwhile */
     err load_error;
+    status load_status;
+    uint64_t missing;
     engine_model_info info;
 } fixture;
 
@@ -79,14 +83,20 @@ static void keep(answer *a, const engine_result *r) {
 static void on_event(void *ud, const engine_event *ev) {
     fixture *f = ud;
     switch (ev->kind) {
-    case EV_LOAD_PROGRESS: f->progress++; break;
+    case EV_LOAD_PROGRESS:
+        f->progress++;
+        f->building = !strcmp(ev->what, "repacking");
+        break;
     case EV_LOADED:
         f->loads++;
+        f->building = false;
         f->info = *ev->info;
         break;
     case EV_LOAD_FAILED:
         f->failures++;
         f->load_error = *ev->error;
+        f->load_status = ev->status;
+        f->missing = ev->missing;
         break;
     case EV_UNLOADED: f->unloads++; break;
     case EV_SAVED:
@@ -101,7 +111,10 @@ static void on_event(void *ud, const engine_event *ev) {
         snprintf(a->streamed + n, sizeof a->streamed - n, "%.*s", STR_ARG(ev->text));
         break;
     }
-    case EV_DONE: keep(answer_of(f, ev->job), ev->result); break;
+    case EV_DONE:
+        f->done_beside += f->building;
+        keep(answer_of(f, ev->job), ev->result);
+        break;
     }
 }
 
@@ -588,6 +601,42 @@ static void failed_loads_are_one_sentence(void **state) {
     unlink(path);
 }
 
+/* A load of some hundred matrices takes some hundred looks at the other slots' jobs. */
+static void jobs_go_on_while_another_model_is_built(void **state) {
+    UNUSED(state);
+    fixture f = {0};
+    err e;
+    assert_int_equal(engine_start(&f.g, &(engine_options){.device = K_CPU, .threads = 1}, &e), OK);
+    load(&f, 0, &(tiny_options){.context = 512});
+    char path[128];
+    tiny_model_write(&(tiny_options){.layers = 400, .seed = 9}, path);
+    uint64_t number = engine_load(f.g, 1, &(engine_model_options){.path = path, .name = "deep"});
+    assert_true(number > 1);
+    engine_job job = text_job("return", 1);
+    while (f.loads < 2) {
+        assert_int_equal(run(&f, &job)->status, OK);
+        f.count = 0;
+        assert_int_equal(f.failures, 0);
+    }
+    assert_true(f.done_beside > 3);
+    job.slot = 1;
+    assert_int_equal(run(&f, &job)->status, OK);
+    /* A newer wish ends a load; jobs for its slot wait for what comes instead. */
+    engine_load(f.g, 1, &(engine_model_options){.path = path, .name = "deep"});
+    engine_load(f.g, 1, &(engine_model_options){.path = path, .name = "deep"});
+    assert_int_equal(run(&f, &job)->status, OK);
+    assert_int_equal(f.failures, 1);
+    assert_int_equal(f.load_status, ERR_CANCELLED);
+    engine_load(f.g, 1, &(engine_model_options){.path = path, .name = "x", .memory_max = 1 << 16});
+    drain_until(&f, &f.failures, 2);
+    assert_int_equal(f.load_status, ERR_LIMIT);
+    assert_true(f.missing > 1000);
+    assert_non_null(strstr(f.load_error.text, "what the settings leave it"));
+    engine_load(f.g, 1, &(engine_model_options){.path = path, .name = "deep"});
+    engine_stop(f.g); /* in the middle of it */
+    unlink(path);
+}
+
 static void every_architecture_runs(void **state) {
     fixture *f = *state;
     static const char *const archs[] = {"deepseek2", "gemma",    "gemma2",  "gemma3",
@@ -730,6 +779,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(clients_take_turns, start, stop),
         cmocka_unit_test_setup_teardown(failed_loads_are_one_sentence, start, stop),
         cmocka_unit_test_setup_teardown(a_sequence_survives_the_engine, start, stop),
+        cmocka_unit_test(jobs_go_on_while_another_model_is_built),
         cmocka_unit_test_setup_teardown(every_architecture_runs, start, stop),
         cmocka_unit_test_setup_teardown(unloading_ends_running_jobs, start, stop),
         cmocka_unit_test(stopping_with_work_left_is_clean),

@@ -46,7 +46,7 @@ static void work(mailbox *m, job *j) {
 static void *pretend(void *ud) {
     mailbox *m = ud;
     job *j;
-    while (mailbox_wait(m, false))
+    while (mailbox_wait(m, false, false))
         while ((j = mailbox_take_job(m)))
             work(m, j);
     while ((j = mailbox_take_job(m)))
