@@ -40,6 +40,7 @@
 #define LIMIT_INDEX_FILES 60000      /* of all roots; more are not indexed                        */
 #define LIMIT_INDEX_JOBS 4096        /* changes that wait; above, everything is looked at again   */
 #define LIMIT_INDEX_SYMBOLS 600000   /* about 100 MB                                              */
+#define LIMIT_JUDGE_US 40000         /* for parsing what a model made of a document               */
 #define LIMIT_NOTES 64               /* diagnostics of a document, files of a diff, that are kept */
 #define LIMIT_NOTE_BYTES 400         /* of one of them                                            */
 #define LIMIT_PARSE_KEY_US 5000    /* the same when a key was typed and an answer is waited for   */
