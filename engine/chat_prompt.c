@@ -22,6 +22,16 @@
 #define OPEN "\xEF\xB7\x90"
 #define CLOSE "\xEF\xB7\x91"
 
+/* By the words with which the template shows a call; what has others is as good as none, because
+ * nobody could read its calls. */
+static chat_tool_style find_tool_style(str source) {
+    if (str_find(source, STR("tools")) < 0) return CHAT_TOOLS_NONE;
+    if (str_find(source, STR("<tool_call>")) >= 0) return CHAT_TOOLS_TAGGED;
+    if (str_find(source, STR("[TOOL_CALLS]")) >= 0) return CHAT_TOOLS_LIST;
+    if (str_find(source, STR("parameters")) >= 0) return CHAT_TOOLS_BARE;
+    return CHAT_TOOLS_NONE;
+}
+
 void chat_format_read(chat_format *out, const gguf *g) {
     str source = {0};
     *out = (chat_format){0};
@@ -33,7 +43,7 @@ void chat_format_read(chat_format *out, const gguf *g) {
         return;
     }
     status s = chat_template_parse(&out->template, source, &out->why);
-    out->tools = s == OK && str_find(source, STR("tools")) >= 0;
+    if (s == OK) out->tools = find_tool_style(source);
 }
 
 void chat_format_deinit(chat_format *f) {

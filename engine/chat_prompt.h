@@ -6,7 +6,7 @@
 
 typedef struct {
     chat_template *template; /* NULL: none that runs; `why` says why */
-    bool tools;              /* it has a place for tool definitions */
+    chat_tool_style tools;
     err why;
 } chat_format;
 

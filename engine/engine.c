@@ -144,8 +144,11 @@ static engine_event event_of(const delivery *d) {
     engine_event ev = {0};
     switch (d->kind) {
     case MAIL_TEXT:
-        ev = (engine_event){
-            .kind = EV_TEXT, .slot = d->job->spec.slot, .job = d->job->id, .text = d->text};
+        ev = (engine_event){.kind = EV_TEXT,
+                            .slot = d->job->spec.slot,
+                            .job = d->job->id,
+                            .tokens = d->tokens,
+                            .text = d->text};
         break;
     case MAIL_DONE:
         ev = (engine_event){.kind = EV_DONE,

@@ -57,6 +57,14 @@ void engine_restore(engine *g, int slot, const char *path);
 
 typedef enum { FIM_NONE, FIM_PSM, FIM_SPM } fim_format; /* FIM_SPM: PRE SUF suffix MID prefix */
 
+/* How a model writes the call of a tool, by its chat template. */
+typedef enum {
+    CHAT_TOOLS_NONE,    /* the template has no place for tools */
+    CHAT_TOOLS_TAGGED,  /* <tool_call> {"name": .., "arguments": ..} </tool_call> */
+    CHAT_TOOLS_BARE,    /* {"name": .., "parameters": ..} and nothing else: Llama 3 */
+    CHAT_TOOLS_LIST,    /* [TOOL_CALLS] [{"name": .., "arguments": ..}]: Mistral */
+} chat_tool_style;
+
 /* What is worth showing, in percent of probability, as it was measured; 0: nobody measured it. */
 typedef struct {
     int show; /* least geometric mean of the tokens */
@@ -76,7 +84,7 @@ typedef struct {
     bool cross_file;         /* pieces of other files help it */
     bool single_line;        /* it was trained on single lines: do not ask it for blocks */
     bool chat;               /* PROMPT_CHAT works: its file has a chat template that runs */
-    bool chat_tools;         /* the template has a place for tool definitions */
+    chat_tool_style chat_tools;
     model_confidence confidence;
     double load_ms;
 } engine_model_info;
@@ -223,7 +231,7 @@ typedef struct {
     status status;              /* EV_LOAD_FAILED: the kind of failure */
     uint64_t missing;           /* EV_LOAD_FAILED, ERR_LIMIT: bytes of memory; 1: nobody knows */
     const err *error;           /* EV_LOAD_FAILED; EV_SAVED, EV_RESTORED: NULL when it worked */
-    int tokens;                 /* EV_SAVED, EV_RESTORED: of the sequence */
+    int tokens;                 /* EV_SAVED, EV_RESTORED: of the sequence; EV_TEXT: so far */
     job_id job;                 /* EV_TEXT, EV_DONE */
     str text;                   /* EV_TEXT: what is new, complete UTF-8 */
     const engine_result *result;/* EV_DONE */

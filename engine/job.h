@@ -32,6 +32,7 @@ struct job {
     char *text;                /* [text_cap] valid UTF-8; grows, never moves        */
     size_t text_cap, text_len; /* text_len: engine                            */
     size_t shared, taken;      /* mailbox.lock: bytes sent, bytes delivered   */
+    int shared_tokens;         /* mailbox.lock: tokens behind the bytes sent  */
     int guessed, confirmed;    /* tokens that were drafted, for the log */
     job *next;                 /* mailbox.lock: queue of posted jobs                */
 };

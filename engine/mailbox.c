@@ -188,6 +188,7 @@ bool mailbox_next(mailbox *m, delivery *out) {
         out->text =
             (str){first->job->text + first->job->taken, first->job->shared - first->job->taken};
         first->job->taken = first->job->shared;
+        out->tokens = first->job->shared_tokens;
     } else if (first->kind == MAIL_DONE) {
         table_remove(m, first->job);
     } else {
@@ -296,7 +297,10 @@ void mailbox_emit_text(mailbox *m, job *j, size_t upto) {
     ASSERT(upto <= j->text_len);
     lock(m);
     bool news = upto > j->shared;
-    if (news) j->shared = upto;
+    if (news) {
+        j->shared = upto;
+        j->shared_tokens = j->result.n_tokens;
+    }
     if (news && !j->text_mail.queued) append(m, &j->text_mail);
     unlock(m);
     if (news) wake(m);

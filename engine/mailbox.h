@@ -54,6 +54,7 @@ typedef struct {
     mail_kind kind;
     job *job;        /* MAIL_TEXT: borrowed; MAIL_DONE: taken by the caller */
     str text;        /* MAIL_TEXT */
+    int tokens;      /* MAIL_TEXT: generated so far */
     load_mail *load; /* MAIL_LOAD: taken by the caller */
 } delivery;
 size_t mailbox_waiting(mailbox *m);

@@ -91,6 +91,14 @@
 #define LIMIT_MCP_TOTAL_MS 600000   /* a call, whatever signs of life there are                 */
 #define LIMIT_MCP_WRITE_BYTES (4u << 20) /* waiting for a server that does not read              */
 
+/* --- work with tools ------------------------------------------------------------------------- */
+#define LIMIT_AGENT_ANSWER_BYTES (1u << 20) /* of all rounds together */
+#define LIMIT_AGENT_MS 120000       /* one piece of work, with all its calls                     */
+#define LIMIT_AGENT_RESULT_BYTES (32u << 10) /* of one tool, for the model                        */
+#define LIMIT_AGENT_ROUNDS 6        /* calls of tools within one piece of work                   */
+#define LIMIT_AGENT_TOOLS 512       /* offered to one model                                      */
+#define LIMIT_AGENTS 32             /* at work at once                                           */
+
 /* --- model files ------------------------------------------------------------------------------ */
 #define LIMIT_GGUF_ALIGNMENT 1048576u /* real files use 32                                      */
 #define LIMIT_GGUF_ARRAY 8388608u   /* elements; the largest real one has 514,906 merges        */

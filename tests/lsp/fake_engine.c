@@ -9,7 +9,7 @@ typedef struct {
     job_id id;
     bool ended;
     status status;
-    char *text, *prefix;
+    char *text, *prefix, *written;
     engine_job spec; /* without its borrowed parts, but for prompt.prefix */
 } fake_job;
 
@@ -19,7 +19,7 @@ struct engine {
     size_t submitted, cancelled;
     bool refuse;
     job_priority priority;
-    strbuf prefix;
+    strbuf prefix, chat;
 };
 
 size_t fake_engine_waiting(const engine *g) {
@@ -43,6 +43,10 @@ void fake_engine_refuse(engine *g, bool refuse) {
 
 job_priority fake_engine_priority(const engine *g) {
     return g->priority;
+}
+
+str fake_engine_chat(const engine *g) {
+    return strbuf_str(&g->chat);
 }
 
 str fake_engine_prefix(const engine *g) {
@@ -74,6 +78,11 @@ bool fake_engine_end(engine *g, const char *text, status s) {
     return fake_engine_end_nth(g, 0, text, s);
 }
 
+void fake_engine_write(engine *g, const char *text) {
+    fake_job *job = waiting(g, 0);
+    if (job) job->written = xstrdup(text);
+}
+
 /* ---- engine.h -------------------------------------------------------------------------------- */
 
 status engine_start(engine **out, const engine_options *opt, err *e) {
@@ -81,6 +90,7 @@ status engine_start(engine **out, const engine_options *opt, err *e) {
     UNUSED(e);
     *out = xcalloc(1, sizeof **out);
     strbuf_init(&(*out)->prefix, 1u << 26);
+    strbuf_init(&(*out)->chat, 1u << 26);
     return OK;
 }
 
@@ -88,9 +98,11 @@ void engine_stop(engine *g) {
     for (size_t i = 0; i < g->jobs.count; i++) {
         xfree(g->jobs.at[i].text);
         xfree(g->jobs.at[i].prefix);
+        xfree(g->jobs.at[i].written);
     }
     vec_free(&g->jobs);
     strbuf_deinit(&g->prefix);
+    strbuf_deinit(&g->chat);
     xfree(g);
 }
 
@@ -106,14 +118,29 @@ void engine_unload(engine *g, int slot) {
     UNUSED(slot);
 }
 
+static void keep_chat(engine *g, chat_value chat) {
+    chat_value messages = chat_get(chat, STR("messages"));
+    strbuf_clear(&g->chat);
+    for (size_t i = 0; i < chat_count(messages); i++) {
+        chat_value m = chat_at(messages, i, NULL);
+        str role = chat_get(m, STR("role")).text, text = chat_get(m, STR("content")).text;
+        strbuf_addf(&g->chat, "%.*s: %.*s\n", STR_ARG(role), STR_ARG(text));
+    }
+}
+
 status engine_submit(engine *g, const engine_job *job, job_id *id, err *e) {
     if (g->refuse) return err_set(e, ERR_LIMIT, "the fake engine refuses");
     g->submitted++;
     strbuf_clear(&g->prefix);
     strbuf_add_str(&g->prefix, job->prompt.prefix);
+    keep_chat(g, job->prompt.chat);
     g->priority = job->priority;
     *id = ++g->last;
-    fake_job kept = {.id = *id, .spec = {.priority = job->priority, .sampling = job->sampling}};
+    fake_job kept = {.id = *id,
+                     .spec = {.priority = job->priority,
+                              .sampling = job->sampling,
+                              .grammar = job->grammar, /* only whether there is one */
+                              .tokens_max = job->tokens_max}};
     kept.prefix = xstrndup(job->prompt.prefix.ptr, job->prompt.prefix.len);
     kept.spec.prompt.prefix = (str){kept.prefix, job->prompt.prefix.len};
     vec_push(&g->jobs, kept);
@@ -132,6 +159,13 @@ void engine_cancel(engine *g, job_id id) {
 void engine_drain(engine *g, void (*fn)(void *ud, const engine_event *ev), void *ud) {
     for (size_t i = 0; i < g->jobs.count;) {
         fake_job job = g->jobs.at[i];
+        if (job.written) {
+            g->jobs.at[i].written = NULL;
+            fn(ud, &(engine_event){
+                       .kind = EV_TEXT, .job = job.id, .tokens = 1, .text = str_of(job.written)});
+            xfree(job.written);
+            continue;
+        }
         if (!job.ended) {
             i++;
             continue;

@@ -15,5 +15,9 @@ bool fake_engine_end(engine *g, const char *text, status s);
 const engine_job *fake_engine_job(const engine *g, size_t n);
 bool fake_engine_end_nth(engine *g, size_t n, const char *text, status s);
 job_priority fake_engine_priority(const engine *g); /* of the newest job */
+/* More text of the oldest waiting job, at the next drain. */
+void fake_engine_write(engine *g, const char *text);
+/* The newest job's conversation, a line "role: content" each. */
+str fake_engine_chat(const engine *g);
 /* The prefix of the newest job's prompt. */
 str fake_engine_prefix(const engine *g);

@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Tools for a model.
+ *
+ * Up to AGENT_TOOLS they are offered as they are.  Beyond, every definition would cost each round's
+ * prompt some hundred tokens and a small model its judgement, so three are offered instead:
+ * find_tools searches names and descriptions, show_tool gives one's schema, call_tool calls what
+ * has been shown; its grammar knows the schemas of these.
+ */
+#include "lsp/agent_tools.h"
+
+#include "engine/base/limits.h"
+#include "lsp/json_grammar.h"
+#include "lsp/json_value.h"
+
+#define FOUND_MAX 8
+static const char find_name[] = "find_tools", show_name[] = "show_tool", call_name[] = "call_tool";
+
+void toolbox_init(toolbox *b, chat_tool_style style, const agent_tool *tools, size_t n) {
+    *b = (toolbox){.style = style};
+    for (size_t i = 0; i < n; i++)
+        vec_push(&b->tools, ((toolbox_tool){.name = xstrdup(tools[i].name),
+                                            .description = xstrdup(
+                                                tools[i].description ? tools[i].description : ""),
+                                            .schema = cJSON_Duplicate(tools[i].schema, true)}));
+}
+
+void toolbox_deinit(toolbox *b) {
+    for (size_t i = 0; i < b->tools.count; i++) {
+        xfree(b->tools.at[i].name);
+        xfree(b->tools.at[i].description);
+        cJSON_Delete(b->tools.at[i].schema);
+    }
+    vec_free(&b->tools);
+}
+
+static bool is_large(const toolbox *b) {
+    return b->tools.count > AGENT_TOOLS;
+}
+
+static toolbox_tool *find(const toolbox *b, const char *name) {
+    for (size_t i = 0; name && i < b->tools.count; i++)
+        if (!strcmp(b->tools.at[i].name, name)) return &b->tools.at[i];
+    return NULL;
+}
+
+/* ---- what the model sees --------------------------------------------------------------------- */
+
+static cJSON *one_text(const char *name, const char *meaning) {
+    cJSON *s = cJSON_CreateObject(), *p, *t;
+    cJSON_AddStringToObject(s, "type", "object");
+    p = cJSON_AddObjectToObject(s, "properties");
+    t = cJSON_AddObjectToObject(p, name);
+    cJSON_AddStringToObject(t, "type", "string");
+    cJSON_AddStringToObject(t, "description", meaning);
+    cJSON_AddItemToArray(cJSON_AddArrayToObject(s, "required"), cJSON_CreateString(name));
+    return s;
+}
+
+static void add_function(cJSON *to, const char *name, const char *description, cJSON *schema) {
+    cJSON *tool = cJSON_CreateObject(), *f;
+    cJSON_AddStringToObject(tool, "type", "function");
+    f = cJSON_AddObjectToObject(tool, "function");
+    cJSON_AddStringToObject(f, "name", name);
+    cJSON_AddStringToObject(f, "description", description);
+    cJSON_AddItemToObject(f, "parameters", schema ? schema : cJSON_CreateObject());
+    cJSON_AddItemToArray(to, tool);
+}
+
+/* The definitions that are offered, in the form that templates expect. */
+static cJSON *definitions(const toolbox *b) {
+    cJSON *all = cJSON_CreateArray();
+    if (!is_large(b)) {
+        for (size_t i = 0; i < b->tools.count; i++) {
+            const toolbox_tool *t = &b->tools.at[i];
+            add_function(all, t->name, t->description, cJSON_Duplicate(t->schema, true));
+        }
+        return all;
+    }
+    add_function(all, find_name, "Search the tools that exist by a few words.",
+                 one_text("query", "words that the tool's name or description may have"));
+    add_function(all, show_name, "Show what one tool does and which arguments it takes.",
+                 one_text("name", "a name that find_tools gave"));
+    cJSON *call = one_text("name", "a tool that show_tool has shown");
+    cJSON *properties = cJSON_GetObjectItemCaseSensitive(call, "properties");
+    cJSON_AddStringToObject(cJSON_AddObjectToObject(properties, "arguments"), "type", "object");
+    cJSON_AddItemToArray(cJSON_GetObjectItemCaseSensitive(call, "required"),
+                         cJSON_CreateString("arguments"));
+    add_function(all, call_name, "Call a tool that was shown, with its arguments.", call);
+    return all;
+}
+
+chat_value toolbox_for_template(const toolbox *b, arena *a) {
+    if (b->tools.count == 0 || b->style == CHAT_TOOLS_NONE) return (chat_value){0};
+    cJSON *all = definitions(b);
+    chat_value v = json_chat_value(all, a);
+    cJSON_Delete(all);
+    return v;
+}
+
+void toolbox_explain(const toolbox *b, strbuf *out) {
+    if (b->tools.count == 0 || b->style != CHAT_TOOLS_NONE) return;
+    cJSON *all = definitions(b), *tool;
+    strbuf_add_str(out, STR("\n\nYou may call a tool when you need what it knows. These exist:\n"));
+    cJSON_ArrayForEach(tool, all) {
+        char *text = cJSON_PrintUnformatted(cJSON_GetObjectItemCaseSensitive(tool, "function"));
+        if (text) strbuf_addf(out, "%s\n", text);
+        cJSON_free(text);
+    }
+    strbuf_add_str(out, STR("To call one, write only this, and wait for its result:\n<tool_call>\n"
+                            "{\"name\": \"NAME\", \"arguments\": {}}\n</tool_call>"));
+    cJSON_Delete(all);
+}
+
+/* ---- how a call is written ------------------------------------------------------------------- */
+
+str toolbox_trigger(const toolbox *b) {
+    switch (b->style) {
+    case CHAT_TOOLS_BARE: return STR("{\"name\":");
+    case CHAT_TOOLS_LIST: return STR("[TOOL_CALLS]");
+    case CHAT_TOOLS_NONE:
+    case CHAT_TOOLS_TAGGED: break;
+    }
+    return STR("<tool_call>");
+}
+
+static gsym blank(grammar *g) {
+    str words[] = {STR(""), STR(" "), STR("\n")};
+    return grammar_words(g, words, COUNTOF(words));
+}
+
+static gsym quoted(grammar *g, const char *text) {
+    char *json = cJSON_PrintUnformatted(
+        &(cJSON){.type = cJSON_String, .valuestring = (char *)(uintptr_t)text});
+    gsym s = grammar_literal(g, str_of(json ? json : "\"\""));
+    cJSON_free(json);
+    return s;
+}
+
+/* "NAME", "ARGUMENTS": {...} and the end of the object. */
+static gsym rest_of_call(grammar *g, const toolbox *b, const char *name, gsym arguments) {
+    bool bare = b->style == CHAT_TOOLS_BARE;
+    gsym space = grammar_repeat(g, grammar_literal(g, STR(" ")), 0, 1);
+    gsym parts[] = {space,
+                    quoted(g, name),
+                    grammar_literal(g, STR(",")),
+                    space,
+                    grammar_literal(g, bare ? STR("\"parameters\":") : STR("\"arguments\":")),
+                    space,
+                    arguments,
+                    grammar_literal(g, STR("}"))};
+    return grammar_sequence(g, parts, COUNTOF(parts));
+}
+
+/* {"name": "NAME", "arguments": {..}} for call_tool, one way for each tool that was shown. */
+static gsym inner_calls(grammar *g, const toolbox *b) {
+    VEC(gsym) ways = {0};
+    toolbox plain = {.style = CHAT_TOOLS_TAGGED};
+    for (size_t i = 0; i < b->tools.count; i++) {
+        const toolbox_tool *t = &b->tools.at[i];
+        if (!t->seen) continue;
+        gsym parts[] = {grammar_literal(g, STR("{\"name\":")),
+                        rest_of_call(g, &plain, t->name, json_grammar_value(g, t->schema, NULL))};
+        vec_push(&ways, grammar_sequence(g, parts, 2));
+    }
+    gsym s = ways.count ? grammar_choice(g, ways.at, ways.count) : GSYM_NONE;
+    vec_free(&ways);
+    return s;
+}
+
+static gsym all_calls(grammar *g, const toolbox *b) {
+    VEC(gsym) ways = {0};
+    for (size_t i = 0; i < b->tools.count && !is_large(b); i++) {
+        const toolbox_tool *t = &b->tools.at[i];
+        vec_push(&ways, rest_of_call(g, b, t->name, json_grammar_value(g, t->schema, NULL)));
+    }
+    if (is_large(b)) {
+        cJSON *query = one_text("query", ""), *name = one_text("name", "");
+        vec_push(&ways, rest_of_call(g, b, find_name, json_grammar_value(g, query, NULL)));
+        vec_push(&ways, rest_of_call(g, b, show_name, json_grammar_value(g, name, NULL)));
+        gsym inner = inner_calls(g, b);
+        if (inner != GSYM_NONE) vec_push(&ways, rest_of_call(g, b, call_name, inner));
+        cJSON_Delete(query);
+        cJSON_Delete(name);
+    }
+    gsym s = grammar_choice(g, ways.at, ways.count);
+    vec_free(&ways);
+    return s;
+}
+
+grammar *toolbox_grammar(const toolbox *b) {
+    grammar *g = grammar_new();
+    gsym open = grammar_literal(g, STR("{\"name\":"));
+    gsym call = all_calls(g, b), start = call;
+    if (b->style == CHAT_TOOLS_TAGGED || b->style == CHAT_TOOLS_NONE) {
+        gsym parts[] = {blank(g), open, call, blank(g), grammar_literal(g, STR("</tool_call>"))};
+        start = grammar_sequence(g, parts, COUNTOF(parts));
+    } else if (b->style == CHAT_TOOLS_LIST) {
+        gsym parts[] = {blank(g), grammar_literal(g, STR("[")), open, call,
+                        grammar_literal(g, STR("]"))};
+        start = grammar_sequence(g, parts, COUNTOF(parts));
+    }
+    if (grammar_start(g, start)) return g;
+    grammar_release(g);
+    return NULL;
+}
+
+bool toolbox_parse(const toolbox *b, str text, toolbox_call *out, size_t *begin) {
+    str trigger = toolbox_trigger(b);
+    ptrdiff_t at = str_find(text, trigger);
+    if (b->tools.count == 0 || at < 0) return false;
+    size_t from = (size_t)at + (b->style == CHAT_TOOLS_BARE ? 0 : trigger.len);
+    str json = str_sub(text, from, text.len);
+    *begin = (size_t)at;
+    out->whole = cJSON_ParseWithLength(json.ptr, json.len); /* what follows the value is ignored */
+    const cJSON *call = cJSON_IsArray(out->whole) ? out->whole->child : out->whole;
+    const cJSON *name = cJSON_GetObjectItemCaseSensitive(call, "name");
+    out->name = cJSON_GetStringValue(name);
+    out->arguments = cJSON_GetObjectItemCaseSensitive(
+        call, b->style == CHAT_TOOLS_BARE ? "parameters" : "arguments");
+    if (out->name) return true;
+    cJSON_Delete(out->whole);
+    return false;
+}
+
+/* ---- the three that stand for many ----------------------------------------------------------- */
+
+static int score(const toolbox_tool *t, str words) {
+    int sum = 0;
+    for (str word; str_split(&words, ' ', &word);) {
+        if (word.len < 2) continue;
+        sum += 3 * str_contains_ignore_case(str_of(t->name), word);
+        sum += str_contains_ignore_case(str_of(t->description), word);
+    }
+    return sum;
+}
+
+/* The best matches, in order, each with the first line of its description. */
+static void find_tools(const toolbox *b, str query, strbuf *out) {
+    size_t best[FOUND_MAX];
+    size_t n = 0;
+    for (size_t i = 0; i < b->tools.count; i++) {
+        int s = score(&b->tools.at[i], query);
+        if (s == 0) continue;
+        size_t at = n;
+        while (at > 0 && score(&b->tools.at[best[at - 1]], query) < s)
+            at--;
+        if (at == FOUND_MAX) continue;
+        n = MIN(n + 1, (size_t)FOUND_MAX);
+        memmove(best + at + 1, best + at, (n - at - 1) * sizeof *best);
+        best[at] = i;
+    }
+    for (size_t i = 0; i < n; i++) {
+        const toolbox_tool *t = &b->tools.at[best[i]];
+        str rest = str_of(t->description), line = {0};
+        str_split(&rest, '\n', &line);
+        strbuf_addf(out, "%s: %.*s\n", t->name, (int)MIN(line.len, 200), line.ptr);
+    }
+    if (n == 0) strbuf_addf(out, "no tool matches; there are %zu", b->tools.count);
+}
+
+static void show_tool(toolbox *b, const char *name, strbuf *out) {
+    toolbox_tool *t = find(b, name);
+    if (!t) {
+        strbuf_add_str(out, STR("there is no tool of that name; find_tools lists them"));
+        return;
+    }
+    char *schema = t->schema ? cJSON_PrintUnformatted(t->schema) : NULL;
+    t->seen = true;
+    strbuf_addf(out, "%s: %s\narguments: %s", t->name, t->description, schema ? schema : "{}");
+    cJSON_free(schema);
+}
+
+bool toolbox_answer(toolbox *b, const toolbox_call *c, strbuf *answer, const char **tool,
+                    const cJSON **arguments) {
+    const toolbox_tool *t = NULL;
+    *arguments = c->arguments;
+    if (!is_large(b)) {
+        t = find(b, c->name);
+    } else if (!strcmp(c->name, find_name)) {
+        const cJSON *q = cJSON_GetObjectItemCaseSensitive(c->arguments, "query");
+        find_tools(b, str_of(cJSON_GetStringValue(q)), answer);
+        return true;
+    } else if (!strcmp(c->name, show_name)) {
+        const cJSON *name = cJSON_GetObjectItemCaseSensitive(c->arguments, "name");
+        show_tool(b, cJSON_GetStringValue(name), answer);
+        return true;
+    } else if (!strcmp(c->name, call_name)) {
+        const cJSON *name = cJSON_GetObjectItemCaseSensitive(c->arguments, "name");
+        t = find(b, cJSON_GetStringValue(name));
+        *arguments = cJSON_GetObjectItemCaseSensitive(c->arguments, "arguments");
+    }
+    *tool = t ? t->name : NULL;
+    return false;
+}
