@@ -117,11 +117,12 @@ static const command COMMANDS[CMD_COUNT] = {
         "memory gives that reading every weight once per token takes.\n", 0, 0},
     [CMD_DOCTOR] = {"doctor", "", "check this machine and say what to mend", "", 0, 0},
     [CMD_MCP] = {"mcp", "list | doctor [SERVER] | test [SERVER] | call SERVER TOOL [ARGUMENTS] | "
-        "approve [SERVER] | forget SERVER",
+        "approve [SERVER] | login SERVER | forget SERVER",
         "MCP servers: what is configured, whether it works, and calls",
         "Servers come from ~/.config/inlined/mcp.json and from the project (.mcp.json and the files of\n"
         "other editors).  Those of a project start only after approve, which shows and remembers their\n"
-        "command.  ARGUMENTS is a JSON object; - reads it from standard input.\n",
+        "command.  ARGUMENTS is a JSON object; - reads it from standard input.  login shows where to log\n"
+        "in to a server that asks for it; forget takes back approvals and logins.\n",
         1, 4},
 };
 /* clang-format on */

@@ -64,8 +64,18 @@ static status read_config(mcp_run *r, const char *workspace, err *e) {
     return mcp_config_read_path(&r->config, r->args->file, MCP_USER, workspace, e);
 }
 
+static void on_ask(void *ud, const mcp_question *q) {
+    mcp_run *r = ud;
+    r->ask(r, q);
+}
+
 status mcp_run_open(mcp_run *r, const cli_args *a, const char *only, err *e) {
-    *r = (mcp_run){.args = a, .only = only};
+    return mcp_run_open_asking(r, a, only, NULL, e);
+}
+
+status mcp_run_open_asking(mcp_run *r, const cli_args *a, const char *only,
+                           void (*ask)(mcp_run *r, const mcp_question *q), err *e) {
+    *r = (mcp_run){.args = a, .only = only, .ask = ask};
     char workspace[PATH_MAX];
     if (!getcwd(workspace, sizeof workspace))
         return err_set(e, ERR_IO, "the current folder cannot be read");
@@ -82,7 +92,9 @@ status mcp_run_open(mcp_run *r, const cli_args *a, const char *only, err *e) {
     loop_signal_init(&r->loop, &r->interrupt, SIGINT, on_interrupt, r);
     uv_unref((uv_handle_t *)&r->interrupt.handle);
     const mcp_options options = {.workspace = workspace, .state_dir = state, .cache_dir = cache};
-    r->host = mcp_host_new(&r->loop.uv, &options, &(mcp_hooks){.ud = r, .changed = on_changed});
+    r->host =
+        mcp_host_new(&r->loop.uv, &options,
+                     &(mcp_hooks){.ud = r, .ask = ask ? on_ask : NULL, .changed = on_changed});
     mcp_host_configure(r->host, &r->config);
     xfree(state);
     xfree(cache);
@@ -106,8 +118,10 @@ void mcp_run_close(mcp_run *r) {
 /* ---- list ------------------------------------------------------------------------------------ */
 
 static const char *scope_name(mcp_scope s) {
-    static const char *const names[] = {[MCP_IMPORTED] = "imported", [MCP_USER] = "user",
-                                        [MCP_PROJECT] = "project", [MCP_LOCAL] = "local"};
+    static const char *const names[] = {[MCP_IMPORTED] = "imported",
+                                        [MCP_USER] = "user",
+                                        [MCP_PROJECT] = "project",
+                                        [MCP_LOCAL] = "local"};
     return names[s];
 }
 
@@ -168,8 +182,7 @@ static status list(const cli_args *a, err *e) {
         strbuf_deinit(&shown);
         if (*s.why) strbuf_addf(&out, "  %s\n", s.why);
     }
-    if (!out.len)
-        strbuf_addf(&out, "no MCP servers are configured here; docs/MCP.md says how\n");
+    if (!out.len) strbuf_addf(&out, "no MCP servers are configured here; docs/MCP.md says how\n");
     for (size_t i = 0; i < r.config.notes.count; i++) {
         const mcp_note *n = &r.config.notes.at[i];
         strbuf_addf(&out, "%s:%d:%d: %s\n", n->file, n->line, n->column, n->text);
@@ -246,9 +259,9 @@ static void on_answer(void *ud, const mcp_answer *a) {
         if (c->status == OK) c->status = term_write(STR("\n"), c->e);
     }
     if (c->status == OK && !good)
-        c->status = err_set(c->e, ERR_IO, "%s: %.300s", mcp_outcome_name(a->outcome),
-                            a->outcome == MCP_TOOL_ERROR ? "the tool says that it failed"
-                                                         : a->message);
+        c->status =
+            err_set(c->e, ERR_IO, "%s: %.300s", mcp_outcome_name(a->outcome),
+                    a->outcome == MCP_TOOL_ERROR ? "the tool says that it failed" : a->message);
     mcp_run_end(&c->run);
 }
 
@@ -296,6 +309,7 @@ status cli_mcp(const cli_args *a, err *e) {
     if (strcmp(verb, "doctor") == 0) return cli_mcp_doctor(a, true, e);
     if (strcmp(verb, "test") == 0) return cli_mcp_doctor(a, false, e);
     if (strcmp(verb, "call") == 0) return call(a, e);
+    if (strcmp(verb, "login") == 0) return cli_mcp_login(a, e);
     if (strcmp(verb, "approve") == 0) return approve(a, e);
     if (strcmp(verb, "forget") == 0) return forget(a, e);
     return err_set(e, ERR_USAGE, "unknown 'mcp %.60s'; see inlined mcp --help", verb);

@@ -17,14 +17,19 @@ struct mcp_run {
     /* Called when no server is on its way up any more; again after each change then. */
     void (*settled)(mcp_run *r);
     bool told;
+    void (*ask)(mcp_run *r, const mcp_question *q); /* NULL: nobody is asked */
     void *ud;
 };
 
 /* Reads the configuration and makes the host.  ERR_USAGE: `only` is not configured. */
 status mcp_run_open(mcp_run *r, const cli_args *a, const char *only, err *e) MUST_USE;
+/* The same; `ask` is told what the host asks. */
+status mcp_run_open_asking(mcp_run *r, const cli_args *a, const char *only,
+                           void (*ask)(mcp_run *r, const mcp_question *q), err *e) MUST_USE;
 /* Starts the servers that are meant and may start, runs the loop until mcp_run_end, closes. */
 void mcp_run_servers(mcp_run *r);
 void mcp_run_end(mcp_run *r);
 void mcp_run_close(mcp_run *r);
 
+status cli_mcp_login(const cli_args *a, err *e) MUST_USE;              /* cli_mcp_login.c */
 status cli_mcp_doctor(const cli_args *a, bool probe, err *e) MUST_USE; /* cli_mcp_doctor.c */

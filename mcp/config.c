@@ -52,8 +52,7 @@ static const struct {
      "is not published; use mcp-time (npm mcp-time-linux-x64) or mcp-server-time (PyPI)"},
     {"@modelcontextprotocol/server-fetch",
      "is not published; use mcp-server-fetch (PyPI: uvx mcp-server-fetch)"},
-    {"@modelcontextprotocol/server-github",
-     "is archived; use github/github-mcp-server"},
+    {"@modelcontextprotocol/server-github", "is archived; use github/github-mcp-server"},
 };
 
 /* One reading of one file. */
@@ -63,8 +62,8 @@ typedef struct {
     const format *format;
     expand_dialect dialect;
     str text;
-    mcp_definition *d; /* the entry in hand */
-    const char *name;  /* its key */
+    mcp_definition *d;  /* the entry in hand */
+    const char *name;   /* its key */
     const char *within; /* the member of the entry whose members are being read, or NULL */
 } reader;
 
@@ -80,8 +79,7 @@ static void note_at(mcp_config *c, const mcp_source *from, bool error, const int
 }
 
 /* About the entry in hand, at its member `key` (NULL: at its name). */
-static void note(reader *r, bool error, const char *key, const char *fmt, ...)
-    PRINTF_LIKE(4, 5);
+static void note(reader *r, bool error, const char *key, const char *fmt, ...) PRINTF_LIKE(4, 5);
 static void note(reader *r, bool error, const char *key, const char *fmt, ...) {
     char text[384];
     va_list args;
@@ -192,10 +190,23 @@ static void read_host_numbers(reader *r, const cJSON *x) {
 
 /* Our extras. */
 static void read_host(reader *r, const cJSON *x) {
-    static const char *const known[] = {
-        "allow", "ask", "cache", "deny", "env_passthrough", "era", "idleStopMs", "idleTimeoutMs",
-        "lazy", "maxConcurrency", "maxOutputBytes", "roots", "sampling", "startTimeoutMs",
-        "timeoutMs", "trust"};
+    static const char *const known[] = {"allow",
+                                        "ask",
+                                        "cache",
+                                        "deny",
+                                        "env_passthrough",
+                                        "era",
+                                        "idleStopMs",
+                                        "idleTimeoutMs",
+                                        "lazy",
+                                        "maxConcurrency",
+                                        "maxOutputBytes",
+                                        "oauth",
+                                        "roots",
+                                        "sampling",
+                                        "startTimeoutMs",
+                                        "timeoutMs",
+                                        "trust"};
     mcp_definition *d = r->d;
     const cJSON *m;
     cJSON_ArrayForEach(m, x) {
@@ -264,15 +275,69 @@ static void read_named_secrets(reader *r, const cJSON *entry) {
         add_header(r, "Authorization", arena_printf(&r->d->memory, "Bearer %s", m->valuestring));
 }
 
+static const char *named_text(reader *r, const cJSON *object, const char *ours, const char *other) {
+    const cJSON *m = member(object, ours);
+    if (!m && other) m = member(object, other);
+    if (!m || cJSON_IsNull(m)) return NULL;
+    return text_value(r, m);
+}
+
+static void read_grant(reader *r, const cJSON *m) {
+    static const struct {
+        const char *name;
+        mcp_grant grant;
+    } grants[] = {{"authorization_code", MCP_GRANT_CODE},
+                  {"client_credentials", MCP_GRANT_CLIENT},
+                  {"jwt-bearer", MCP_GRANT_ASSERTION},
+                  {"token-exchange", MCP_GRANT_EXCHANGE}};
+    for (size_t i = 0; i < COUNTOF(grants); i++) {
+        if (!cJSON_IsString(m) || strcmp(m->valuestring, grants[i].name) != 0) continue;
+        r->d->oauth.grant = grants[i].grant;
+        return;
+    }
+    problem(r, "grant",
+            "oauth.grant is authorization_code, client_credentials, jwt-bearer or "
+            "token-exchange");
+}
+
+/* Ours, and Claude's (clientId, callbackPort) and Cursor's (CLIENT_ID, CLIENT_SECRET). */
+static void read_oauth(reader *r, const cJSON *x) {
+    mcp_oauth *o = &r->d->oauth;
+    o->off = cJSON_IsFalse(x);
+    if (!cJSON_IsObject(x)) return;
+    const cJSON *idp = member(x, "idp"), *port = member(x, "callbackPort");
+    r->within = x->string;
+    o->client_id = named_text(r, x, "clientId", "CLIENT_ID");
+    o->client_secret = named_text(r, x, "clientSecret", "CLIENT_SECRET");
+    o->client_document = named_text(r, x, "clientMetadataUrl", NULL);
+    o->issuer = named_text(r, x, "issuer", NULL);
+    o->scope = named_text(r, x, "scope", NULL);
+    o->key = named_text(r, x, "privateKey", NULL);
+    o->assertion = named_text(r, x, "assertion", NULL);
+    o->assertion_file = named_text(r, x, "assertionFile", NULL);
+    o->idp_token_url = named_text(r, idp, "tokenUrl", NULL);
+    o->idp_client_id = named_text(r, idp, "clientId", NULL);
+    o->idp_token = named_text(r, idp, "idToken", NULL);
+    if (cJSON_IsNumber(port) && port->valuedouble >= 1 && port->valuedouble <= 65535)
+        o->port = (uint16_t)port->valueint;
+    if (member(x, "grant")) read_grant(r, member(x, "grant"));
+    if (o->client_document && strncmp(o->client_document, "https://", 8) != 0)
+        problem(r, "clientMetadataUrl", "oauth.clientMetadataUrl is an https address");
+    r->within = NULL;
+}
+
 static void read_http(reader *r, const cJSON *entry, const cJSON *url, bool sse) {
     static const char *const headers[] = {"headers", "http_headers", NULL};
+    static const char *const oauth[] = {"oauth", "auth", NULL};
     r->d->transport = sse ? MCP_SSE : MCP_HTTP;
     r->d->url = text_value(r, url);
-    bool web = r->d->url && (strncmp(r->d->url, "http://", 7) == 0 ||
-                             strncmp(r->d->url, "https://", 8) == 0);
+    bool web = r->d->url &&
+               (strncmp(r->d->url, "http://", 7) == 0 || strncmp(r->d->url, "https://", 8) == 0);
     if (!web) problem(r, url->string, "its url is neither http:// nor https://");
     read_pairs(r, first_of(entry, headers), &r->d->headers);
     read_named_secrets(r, entry);
+    const cJSON *x = member(entry, "x-host");
+    read_oauth(r, member(x, "oauth") ? member(x, "oauth") : first_of(entry, oauth));
 }
 
 static void read_rules(reader *r, const cJSON *entry) {
@@ -281,8 +346,8 @@ static void read_rules(reader *r, const cJSON *entry) {
     mcp_definition *d = r->d;
     read_texts(r, first_of(entry, deny), &d->deny);
     read_texts(r, first_of(entry, allow), &d->included);
-    d->disabled = cJSON_IsTrue(member(entry, "disabled")) ||
-                  cJSON_IsFalse(member(entry, "enabled"));
+    d->disabled =
+        cJSON_IsTrue(member(entry, "disabled")) || cJSON_IsFalse(member(entry, "enabled"));
     read_ms(r, member(entry, "timeout"), r->format->timeout_ms, &d->total_ms);
     read_ms(r, member(entry, "startup_timeout_sec"), 1000, &d->start_ms);
     read_ms(r, member(entry, "tool_timeout_sec"), 1000, &d->total_ms);
@@ -296,8 +361,8 @@ static void advise(reader *r) {
     for (size_t i = 0; i < d->args.count; i++) {
         for (size_t k = 0; k < COUNTOF(ADVICE); k++) {
             str arg = str_of(d->args.at[i]), word = str_of(ADVICE[k].word);
-            bool is = str_starts_with(arg, word) &&
-                      (arg.len == word.len || arg.ptr[word.len] == '@');
+            bool is =
+                str_starts_with(arg, word) && (arg.len == word.len || arg.ptr[word.len] == '@');
             if (is) note(r, false, "args", "%s %s", ADVICE[k].word, ADVICE[k].advice);
         }
     }

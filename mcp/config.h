@@ -28,6 +28,26 @@ typedef struct {
 typedef VEC(const char *) mcp_texts;
 typedef VEC(mcp_pair) mcp_pairs;
 
+/* How a token for a server behind a URL is got (OAuth 2.1), when it asks for one. */
+typedef enum {
+    MCP_GRANT_CODE,      /* a person logs in with a browser */
+    MCP_GRANT_CLIENT,    /* client_credentials: the program itself */
+    MCP_GRANT_ASSERTION, /* jwt-bearer: a signed statement that somebody else made */
+    MCP_GRANT_EXCHANGE,  /* an identity provider's token is exchanged for such a statement */
+} mcp_grant;
+typedef struct {
+    bool off; /* never: a refusal stays one */
+    mcp_grant grant;
+    /* Of a client that was registered by hand; NULL: one is registered when needed.  `issuer`: the
+     * only one that it is for.  `key`: a private key in PEM instead of a secret. */
+    const char *client_id, *client_secret, *issuer, *key;
+    const char *client_document; /* https URL of our metadata, which is our client id then */
+    const char *scope;           /* asked for instead of what the server says */
+    const char *assertion, *assertion_file; /* MCP_GRANT_ASSERTION; the file is read each time */
+    const char *idp_token_url, *idp_client_id, *idp_token; /* MCP_GRANT_EXCHANGE */
+    uint16_t port; /* of the loopback address a login comes back to; 0: any */
+} mcp_oauth;
+
 /* One server.  Texts live in `memory`; 0 in a number means the default of limits.h. */
 typedef struct {
     arena memory;
@@ -37,7 +57,8 @@ typedef struct {
     const char *url;           /* MCP_HTTP, MCP_SSE */
     mcp_texts args;
     mcp_pairs env;     /* set for the child beside the few that every child gets */
-    mcp_pairs headers; /* sent with every request */
+    mcp_pairs headers; /* sent with every request; with an Authorization there is no OAuth */
+    mcp_oauth oauth;
     mcp_texts env_passthrough;  /* names taken over from our environment */
     mcp_texts included;         /* only these tools exist for us; empty: all */
     mcp_texts allow, deny, ask; /* patterns (* and ?) over tool names; deny wins, then ask */
@@ -48,20 +69,20 @@ typedef struct {
     size_t output_bytes;   /* text of one answer that a model gets */
     mcp_era era;
     bool disabled;
-    bool eager;   /* start at once, not at the first use */
-    bool trusted; /* the user vouches for its annotations: look-ups may be cached and retried */
-    bool roots;   /* tell it the workspace's folders when it asks */
+    bool eager;    /* start at once, not at the first use */
+    bool trusted;  /* the user vouches for its annotations: look-ups may be cached and retried */
+    bool roots;    /* tell it the workspace's folders when it asks */
     bool sampling; /* it may ask our model for text (each time after a question) */
     mcp_scope scope;
-    const char *file; /* where it is written; NULL: made by a program */
-    int line, column; /* of its key there; from 1, columns in bytes */
+    const char *file;    /* where it is written; NULL: made by a program */
+    int line, column;    /* of its key there; from 1, columns in bytes */
     const char *problem; /* why it cannot start, one sentence; NULL: it can */
 } mcp_definition;
 
 mcp_definition *mcp_definition_new(const char *name);
 void mcp_definition_free(mcp_definition *d); /* accepts NULL */
 /* What an approval is bound to: SHA-256 over transport, command, arguments, working folder, names
- * of the environment, url and names of the headers; hex. */
+ * of the environment, url, names of the headers, and whose client it is; hex. */
 void mcp_definition_hash(const mcp_definition *d, char out[static 65]);
 /* The whole command line, or the url, as a user should read it before saying yes. */
 void mcp_definition_show(const mcp_definition *d, strbuf *out);
@@ -75,7 +96,7 @@ typedef struct {
 } mcp_note;
 
 typedef struct {
-    arena memory; /* of the notes */
+    arena memory;                  /* of the notes */
     VEC(mcp_definition *) servers; /* in the order of the files */
     VEC(mcp_note) notes;
 } mcp_config;
@@ -90,7 +111,7 @@ typedef struct {
      * and where several products share them, ours. */
     const char *product;
     mcp_scope scope;
-    const char *workspace, *home;                      /* absolute; NULL: not known */
+    const char *workspace, *home;                        /* absolute; NULL: not known */
     const char *(*variable)(void *ud, const char *name); /* NULL: not set */
     const char *(*input)(void *ud, const char *id);      /* an answer to ${input:id}; may be NULL */
     void *ud;
@@ -106,8 +127,8 @@ status mcp_config_read_file(mcp_config *c, const mcp_source *from, err *e) MUST_
  * workspace (absolute; may be NULL).  What is wrong with one becomes a note (blocks). */
 void mcp_config_discover(mcp_config *c, const char *workspace);
 /* Reads one file of any format with this process's environment (blocks). */
-status mcp_config_read_path(mcp_config *c, const char *path, mcp_scope scope,
-                            const char *workspace, err *e) MUST_USE;
+status mcp_config_read_path(mcp_config *c, const char *path, mcp_scope scope, const char *workspace,
+                            err *e) MUST_USE;
 const mcp_definition *mcp_config_find(const mcp_config *c, const char *name);
 
 /* Pattern of tool names: * any text, ? one byte; everything else is itself. */

@@ -13,8 +13,8 @@ mcp_definition *mcp_definition_new(const char *name) {
 
 void mcp_definition_free(mcp_definition *d) {
     if (!d) return;
-    mcp_texts *texts[] = {&d->args,  &d->env_passthrough, &d->included,
-                          &d->allow, &d->deny,            &d->ask};
+    mcp_texts *texts[] = {&d->args, &d->env_passthrough, &d->included, &d->allow, &d->deny,
+                          &d->ask};
     for (size_t i = 0; i < COUNTOF(texts); i++)
         vec_free(texts[i]);
     vec_free(&d->env);
@@ -30,8 +30,8 @@ static void add(sha256 *h, const char *text) {
 }
 
 void mcp_definition_hash(const mcp_definition *d, char out[static 65]) {
-    static const char *const kinds[] = {[MCP_STDIO] = "stdio", [MCP_HTTP] = "http",
-                                        [MCP_SSE] = "sse"};
+    static const char *const kinds[] = {
+        [MCP_STDIO] = "stdio", [MCP_HTTP] = "http", [MCP_SSE] = "sse"};
     sha256 h;
     sha256_init(&h);
     add(&h, kinds[d->transport]);
@@ -46,6 +46,13 @@ void mcp_definition_hash(const mcp_definition *d, char out[static 65]) {
     add(&h, "headers");
     for (size_t i = 0; i < d->headers.count; i++)
         add(&h, d->headers.at[i].name);
+    const mcp_oauth *o = &d->oauth;
+    if (o->client_id || o->idp_token_url) { /* whom secrets may be shown to */
+        add(&h, "oauth");
+        add(&h, o->client_id);
+        add(&h, o->issuer);
+        add(&h, o->idp_token_url);
+    }
     sha256_hex(&h, out);
 }
 

@@ -89,6 +89,7 @@ mcp_host *mcp_host_new(uv_loop_t *loop, const mcp_options *options, const mcp_ho
     if (h->state_dir) mcp_folder_make(h->state_dir);
     if (h->cache_dir) mcp_folder_make(h->cache_dir);
     h->approvals = approvals_open(h->state_dir);
+    h->tokens = tokens_open(h->state_dir);
     h->spill = spill_new(h->cache_dir);
     h->cache = cache_new();
     open_marks(h);
@@ -104,6 +105,7 @@ static void on_timer_closed(uv_handle_t *handle) {
     for (size_t i = 0; i < h->graves.count; i++)
         session_free(h->graves.at[i]);
     approvals_free(h->approvals);
+    tokens_free(h->tokens);
     spill_free(h->spill);
     cache_free(h->cache);
     xfree(h->marks);
@@ -166,15 +168,36 @@ static bool same_pairs(const mcp_pairs *a, const mcp_pairs *b) {
     return true;
 }
 
+static bool same_text(const char *a, const char *b) {
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static bool same_oauth(const mcp_oauth *a, const mcp_oauth *b) {
+    const char *const texts[][2] = {{a->client_id, b->client_id},
+                                    {a->client_secret, b->client_secret},
+                                    {a->issuer, b->issuer},
+                                    {a->key, b->key},
+                                    {a->client_document, b->client_document},
+                                    {a->scope, b->scope},
+                                    {a->assertion, b->assertion},
+                                    {a->assertion_file, b->assertion_file},
+                                    {a->idp_token_url, b->idp_token_url},
+                                    {a->idp_client_id, b->idp_client_id},
+                                    {a->idp_token, b->idp_token}};
+    for (size_t i = 0; i < COUNTOF(texts); i++)
+        if (!same_text(texts[i][0], texts[i][1])) return false;
+    return a->off == b->off && a->grant == b->grant && a->port == b->port;
+}
+
 /* Whether a server that runs under `a` may go on under `b`. */
 static bool same_server(const mcp_definition *a, const mcp_definition *b) {
     char ha[65], hb[65];
     mcp_definition_hash(a, ha);
     mcp_definition_hash(b, hb);
     return strcmp(ha, hb) == 0 && same_pairs(&a->env, &b->env) &&
-           same_pairs(&a->headers, &b->headers) && a->disabled == b->disabled &&
-           a->era == b->era && a->roots == b->roots && a->sampling == b->sampling &&
-           a->scope == b->scope && !a->problem == !b->problem &&
+           same_pairs(&a->headers, &b->headers) && same_oauth(&a->oauth, &b->oauth) &&
+           a->disabled == b->disabled && a->era == b->era && a->roots == b->roots &&
+           a->sampling == b->sampling && a->scope == b->scope && !a->problem == !b->problem &&
            same_texts(a->env_passthrough.at, b->env_passthrough.at, a->env_passthrough.count,
                       b->env_passthrough.count);
 }
@@ -184,6 +207,7 @@ static void take_definition(mcp_host *h, mcp_definition *d) {
     if (old && same_server(old->def, d)) { /* limits and rules may differ: they apply from now on */
         mcp_definition_free(old->def);
         old->def = d;
+        if (old->auth) oauth_moved(auth_machine(old->auth), d);
         return;
     }
     if (old) {
@@ -242,8 +266,7 @@ void mcp_server_restart(mcp_host *h, const char *name) {
         mcp_server_start(h, name);
 }
 
-/* ---- approval
- * --------------------------------------------------------------------------------- */
+/* ---- approval -------------------------------------------------------------------------------- */
 
 bool mcp_server_approve(mcp_host *h, const char *name) {
     server *s = host_find(h, name);
@@ -264,6 +287,7 @@ void mcp_server_forget(mcp_host *h, const char *name) {
     if (!s) return;
     approvals_remove_server(h->approvals, s->hash);
     approvals_save(h->approvals);
+    if (s->def->url) tokens_forget(h->tokens, s->def->url);
 }
 
 /* ---- what there is --------------------------------------------------------------------------- */

@@ -106,7 +106,9 @@ void ask_session(server *s, const session_question *q) {
     strbuf_init(&shown, 1u << 16);
     output_clean(&shown, str_sub(str_of(text_member(q->params, url ? "url" : "message")), 0,
                                  LIMIT_MCP_TEXT_BYTES));
-    asked a = {.kind = url ? MCP_ASK_URL : form ? MCP_ASK_FORM : MCP_ASK_TEXT,
+    asked a = {.kind = url    ? MCP_ASK_URL
+                       : form ? MCP_ASK_FORM
+                              : MCP_ASK_TEXT,
                .server = s,
                .number = q->number,
                .schema = form && schema ? cJSON_Duplicate(schema, true) : NULL};
@@ -114,6 +116,22 @@ void ask_session(server *s, const session_question *q) {
     ask(h, &a,
         &(mcp_question){.text = shown.ptr ? shown.ptr : "", .data = form ? schema : q->params});
     strbuf_deinit(&shown);
+}
+
+void ask_login(server *s, const char *url) {
+    s->open_questions++;
+    ask(s->host, &(asked){.kind = MCP_ASK_URL, .server = s, .login = true},
+        &(mcp_question){.text = url});
+}
+
+/* It has been answered with the browser, or nobody waits for it any more. */
+void asks_forget_login(server *s) {
+    mcp_host *h = s->host;
+    for (size_t i = h->questions.count; i-- > 0;) {
+        if (h->questions.at[i].server != s || !h->questions.at[i].login) continue;
+        s->open_questions--;
+        vec_remove(&h->questions, i);
+    }
 }
 
 /* ---- decisions ------------------------------------------------------------------------------- */
@@ -165,6 +183,12 @@ static cJSON *form_content(const cJSON *schema, const cJSON *content) {
     return out;
 }
 
+/* Yes: the browser is there; what happens in it is heard elsewhere. */
+static void decide_login(server *s, mcp_decision d) {
+    s->open_questions--;
+    if (d != MCP_ALLOW_ONCE && d != MCP_ALLOW_ALWAYS) auth_stop(s->auth, "the login was declined");
+}
+
 static void decide_session(const asked *q, mcp_decision d, const cJSON *content) {
     session *n = q->server->session;
     bool yes = d == MCP_ALLOW_ONCE || d == MCP_ALLOW_ALWAYS;
@@ -178,7 +202,9 @@ static void decide_session(const asked *q, mcp_decision d, const cJSON *content)
     }
     cJSON *result = cJSON_CreateObject();
     cJSON_AddStringToObject(result, "action",
-                            yes ? "accept" : d == MCP_DENY ? "decline" : "cancel");
+                            yes             ? "accept"
+                            : d == MCP_DENY ? "decline"
+                                            : "cancel");
     if (yes && q->kind == MCP_ASK_FORM)
         cJSON_AddItemToObject(result, "content", form_content(q->schema, content));
     session_answer(n, q->number, result);
@@ -193,6 +219,8 @@ void mcp_decide(mcp_host *h, uint64_t question, mcp_decision d, const cJSON *con
             decide_server(q.server, d);
         else if (q.kind == MCP_ASK_TOOL)
             decide_tool(q.call, d);
+        else if (q.login)
+            decide_login(q.server, d);
         else
             decide_session(&q, d, content);
         cJSON_Delete(q.schema);
@@ -206,7 +234,7 @@ void asks_forget(mcp_host *h, const server *s, const call *c) {
         asked *q = &h->questions.at[i];
         bool gone = c ? q->call == c : q->server == s && !q->call;
         if (!gone) continue;
-        if (!c && q->number) q->server->open_questions--;
+        if (!c && (q->number || q->login)) q->server->open_questions--;
         if (!c && q->kind == MCP_ASK_SERVER) q->server->asked = 0;
         cJSON_Delete(q->schema);
         vec_remove(&h->questions, i);

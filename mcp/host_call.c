@@ -105,9 +105,8 @@ void call_fail(call *c, mcp_outcome outcome, const char *fmt, ...) {
 /* How long the result of this tool may be kept; 0: not at all.  The configuration names it, or the
  * server is trusted and says that the tool only reads what is its own. */
 static double keep_ms(const server *s, const call *c) {
-    const mcp_tool *t = c->verb == MCP_CALL_TOOL
-                            ? catalogue_tool(host_server_list(s, LIST_TOOLS), c->name)
-                            : NULL;
+    const mcp_tool *t =
+        c->verb == MCP_CALL_TOOL ? catalogue_tool(host_server_list(s, LIST_TOOLS), c->name) : NULL;
     if (!t) return 0;
     for (size_t i = 0; i < s->def->cache.count; i++) {
         str value = str_of(s->def->cache.at[i].value);
@@ -127,8 +126,7 @@ static void keep_result(const call *c, const rpc_answer *from, bool good) {
         s->epoch++;
         cache_drop(c->host->cache, s);
     } else if (good && c->cacheable && c->epoch == s->epoch) {
-        cache_put(c->host->cache, s, c->key, from->result, from->bytes,
-                  clock_ms() + keep_ms(s, c));
+        cache_put(c->host->cache, s, c->key, from->result, from->bytes, clock_ms() + keep_ms(s, c));
     }
 }
 
@@ -348,14 +346,14 @@ static void timed_out(call *c, mcp_outcome outcome, double ms) {
 
 static void check_running(call *c, double now) {
     server *s = c->server;
-    if (s->open_questions) c->life_ms = now; /* it waits for a person, not the other way round */
+    if (s->open_questions || s->authorizing)
+        c->life_ms = now; /* it waits for a person, not the other way round */
     if (now >= c->begun_ms + c->total_ms)
         timed_out(c, MCP_TIMEOUT, c->total_ms);
     else if (now >= c->life_ms + c->idle_ms)
         timed_out(c, MCP_IDLE_TIMEOUT, c->idle_ms);
     else
-        host_wake_at(c->host,
-                     MIN(c->begun_ms + c->total_ms, c->life_ms + c->idle_ms));
+        host_wake_at(c->host, MIN(c->begun_ms + c->total_ms, c->life_ms + c->idle_ms));
 }
 
 static void check_waiting(call *c, double now) {
@@ -502,8 +500,7 @@ uint64_t mcp_call(mcp_host *h, const mcp_order *order, mcp_done done, void *ud) 
 /* The waiter leaves; the last one takes the call with it. */
 static void cancel_waiter(call *c, size_t at) {
     if (c->waiters.count == 1) {
-        if (c->state == CALL_RUNNING)
-            session_cancel(c->server->session, c->handle, "cancelled");
+        if (c->state == CALL_RUNNING) session_cancel(c->server->session, c->handle, "cancelled");
         call_fail(c, MCP_CANCELLED, "cancelled");
         return;
     }

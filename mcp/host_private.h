@@ -2,6 +2,7 @@
 #pragma once
 /* The parts of the host that its files share.  Thread: loop. */
 #include "mcp/approvals.h"
+#include "mcp/auth.h"
 #include "mcp/cache.h"
 #include "mcp/histogram.h"
 #include "mcp/http.h"
@@ -33,14 +34,14 @@ typedef struct {
     bool sent_back; /* the server's session was gone: it had no effect and waits again, once */
     bool shared;    /* equal calls may join it */
     char key[65];   /* of verb, name and arguments */
-    bool cacheable;   /* its result may be kept for a while */
-    cJSON *cached;    /* ENDED: the result that was kept */
+    bool cacheable; /* its result may be kept for a while */
+    cJSON *cached;  /* ENDED: the result that was kept */
     size_t output_max;
-    uint64_t epoch;   /* RUNNING: the server's, when it was sent */
+    uint64_t epoch; /* RUNNING: the server's, when it was sent */
     double queued_ms, idle_ms, total_ms;
     double begun_ms, life_ms; /* RUNNING: when, and the last sign of life */
     uint64_t queued_us, begun_us;
-    int64_t handle;           /* RUNNING: of the session */
+    int64_t handle; /* RUNNING: of the session */
     VEC(waiter) waiters;
     mcp_outcome outcome; /* ENDED, to be told at the next turn */
     char why[384];
@@ -58,23 +59,27 @@ struct server {
     session *session;
     process *process; /* or */
     http_link *http;
-    bool quiet;       /* nothing is sent any more: the connection is going down */
-    bool old_http;    /* its url speaks the old HTTP+SSE */
-    bool http_refused; /* the handshake was refused by HTTP itself */
-    bool broken;      /* the session failed: to be settled outside of its hooks */
-    bool denied;      /* a person said no to its start */
-    bool legacy_only; /* it ended when it was probed in the modern way */
-    bool stopping;    /* its process is being ended; `then` says what follows */
+    auth *auth;         /* beside http, unless its headers have an Authorization */
+    bool authorizing;   /* its requests wait for a token */
+    char auth_why[384]; /* why there is none; "" */
+    bool quiet;         /* nothing is sent any more: the connection is going down */
+    bool old_http;      /* its url speaks the old HTTP+SSE */
+    bool http_refused;  /* the handshake was refused by HTTP itself */
+    bool broken;        /* the session failed: to be settled outside of its hooks */
+    bool denied;        /* a person said no to its start */
+    bool legacy_only;   /* it ended when it was probed in the modern way */
+    bool stopping;      /* its process is being ended; `then` says what follows */
+    int parts;          /* of it that are not closed yet */
     then_do then;
-    uint64_t asked;   /* question about its start that is open; 0: none */
+    uint64_t asked; /* question about its start that is open; 0: none */
     int open_questions;
     double begun_ms, since_ms, used_ms, ready_ms, retry_ms;
     int failures; /* in a row, for the pause */
     double crashes[LIMIT_MCP_CRASHES];
     size_t n_crashes;
-    int timeouts; /* in a row */
-    uint64_t epoch; /* calls that may have changed something */
-    int marked_pid; /* of the process; 0: none */
+    int timeouts;      /* in a row */
+    uint64_t epoch;    /* calls that may have changed something */
+    int marked_pid;    /* of the process; 0: none */
     VEC(call *) calls; /* queued, asking and running; those that wait in order of urgency */
     VEC(int64_t) lost; /* ids of requests that could not be written */
     catalogue_list kept[LIST_COUNT]; /* what it offered when it last ran */
@@ -90,9 +95,10 @@ typedef struct {
     uint64_t id;
     mcp_ask kind;
     server *server;
-    call *call;       /* MCP_ASK_TOOL */
-    uint64_t number;  /* of the session's question */
-    cJSON *schema;    /* MCP_ASK_FORM: for its defaults */
+    call *call;      /* MCP_ASK_TOOL */
+    bool login;      /* MCP_ASK_URL: it is ours, not the server's */
+    uint64_t number; /* of the session's question */
+    cJSON *schema;   /* MCP_ASK_FORM: for its defaults */
     double until_ms;
 } asked;
 
@@ -104,10 +110,11 @@ struct mcp_host {
     char *workspace, *state_dir, *cache_dir, *search_path;
     char *marks; /* folder of the marks of running servers, or NULL */
     approvals *approvals;
+    tokens *tokens;
     cache *cache;
     spill *spill;
     VEC(server *) servers;
-    VEC(call *) ended; /* to be told at the next turn */
+    VEC(call *) ended;     /* to be told at the next turn */
     VEC(session *) graves; /* silent, to be freed at the next turn */
     VEC(asked) questions;
     uint64_t last_id; /* of calls and questions */
@@ -142,11 +149,17 @@ void calls_tick(server *s, double now_ms);
 void call_tell_ended(mcp_host *h);
 call *call_by_handle(const server *s, int64_t handle);
 
+/* ---- host_auth.c ---- */
+/* Adds what a server behind a url needs for tokens, unless it has its own. */
+void host_auth_open(server *s, http_hooks *hooks);
+
 /* ---- host_ask.c ---- */
 typedef enum { POLICY_ALLOW, POLICY_ASK, POLICY_DENY } policy;
 policy policy_of(const call *c, const mcp_tool *t, const char **why);
 void ask_server(server *s);
 void ask_tool(call *c, const mcp_tool *t);
+void ask_login(server *s, const char *url);
+void asks_forget_login(server *s);
 void ask_session(server *s, const session_question *q);
 void asks_forget(mcp_host *h, const server *s, const call *c); /* one of them NULL */
 void asks_tick(mcp_host *h, double now_ms);

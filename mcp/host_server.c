@@ -76,7 +76,7 @@ void host_server_free(server *s) {
     vec_free(&s->calls);
     vec_free(&s->lost);
     mcp_definition_free(s->def);
-    char **texts[] = {&s->stderr_tail, &s->first_junk,   &s->name_said,
+    char **texts[] = {&s->stderr_tail,  &s->first_junk,   &s->name_said,
                       &s->version_said, &s->instructions, &s->oddities};
     for (size_t i = 0; i < COUNTOF(texts); i++)
         xfree(*texts[i]);
@@ -113,8 +113,7 @@ static void check_pins(server *s) {
     for (size_t i = 0; i < l->tools.count; i++) {
         mcp_tool *t = &l->tools.at[i];
         const char *known = approvals_pin(s->host->approvals, s->hash, t->name);
-        if (!known)
-            approvals_set_pin(s->host->approvals, s->hash, t->name, t->pin);
+        if (!known) approvals_set_pin(s->host->approvals, s->hash, t->name, t->pin);
         t->quarantined = known && strcmp(known, t->pin) != 0;
     }
     approvals_save(s->host->approvals);
@@ -243,8 +242,10 @@ static void on_ended(void *ud, const char *why) {
 
 static void on_closed(void *ud) {
     server *s = ud;
+    if (--s->parts) return;
     s->process = NULL;
     s->http = NULL;
+    s->auth = NULL;
     if (s->marked_pid) orphans_unmark(s->host->marks, s->marked_pid);
     s->marked_pid = 0;
     s->stopping = false;
@@ -276,9 +277,11 @@ void host_server_stop(server *s, then_do then) {
     if (s->process || s->http) {
         if (!s->stopping) {
             s->stopping = true;
+            s->parts = s->auth ? 2 : 1;
             if (s->process) keep_stderr(s);
             if (s->process) process_stop(s->process);
             if (s->http) http_close(s->http);
+            if (s->auth) auth_close(s->auth, on_closed, s);
         }
         s->then = MAX(s->then, then);
         if (then == THEN_IDLE && s->state == MCP_IDLE) host_server_set(s, MCP_DRAINING, "");
@@ -358,8 +361,8 @@ void host_server_settle(server *s) {
 /* ---- starting -------------------------------------------------------------------------------- */
 
 static bool may_download(const char *command) {
-    static const char *const names[] = {"npx", "bunx", "uvx", "uv", "docker", "podman", "go",
-                                        "pipx", "pnpm", "yarn"};
+    static const char *const names[] = {"npx",    "bunx", "uvx",  "uv",   "docker",
+                                        "podman", "go",   "pipx", "pnpm", "yarn"};
     const char *base = strrchr(command, '/');
     base = base ? base + 1 : command;
     for (size_t i = 0; i < COUNTOF(names); i++)
@@ -368,8 +371,8 @@ static bool may_download(const char *command) {
 }
 
 static bool passes_on(const mcp_definition *d, str name) {
-    static const char *const always[] = {"HOME", "LANG", "LOGNAME", "SHELL", "TERM",
-                                         "TMPDIR", "TZ", "USER"};
+    static const char *const always[] = {"HOME", "LANG",   "LOGNAME", "SHELL",
+                                         "TERM", "TMPDIR", "TZ",      "USER"};
     for (size_t i = 0; i < COUNTOF(always); i++)
         if (str_eq(name, str_of(always[i]))) return true;
     if (str_starts_with(name, STR("LC_")) || str_starts_with(name, STR("XDG_"))) return true;
@@ -434,8 +437,13 @@ static void on_refused(void *ud, int64_t id, const http_refusal *r) {
     if (!s->session || !id) return;
     bool client_error = r->status >= 400 && r->status < 500;
     if (s->state == MCP_STARTING && (r->status == 401 || r->status == 403)) {
-        host_server_down(s, MCP_FAILED, MCP_NOT_STARTED,
-                         "it wants an authorization: set a header \"Authorization\" for it");
+        char why[sizeof s->why];
+        if (*s->auth_why)
+            snprintf(why, sizeof why, "%.250s; see inlined mcp login %.80s", s->auth_why,
+                     s->def->name);
+        else
+            snprintf(why, sizeof why, "it refuses its \"Authorization\" header (%s)", r->why);
+        host_server_down(s, MCP_FAILED, MCP_NOT_STARTED, why);
         host_server_stop(s, THEN_IDLE);
         return;
     }
@@ -483,17 +491,23 @@ static bool on_is_open(void *ud, int64_t id) {
 }
 
 static status open_url(server *s) {
-    const http_hooks hooks = {s,          on_bytes,   on_refused, on_broken, on_session_gone,
-                              on_is_open, on_closed};
+    http_hooks hooks = {.ud = s,
+                        .bytes = on_bytes,
+                        .refused = on_refused,
+                        .broken = on_broken,
+                        .session_gone = on_session_gone,
+                        .is_open = on_is_open,
+                        .closed = on_closed};
     bool old = s->def->transport == MCP_SSE || s->old_http;
+    host_auth_open(s, &hooks);
     s->http = http_open(s->host->loop, s->def, old, &hooks);
     return OK;
 }
 
 static void open_session(server *s) {
     const mcp_definition *d = s->def;
-    uint32_t normal = may_download(d->command ? d->command : "") ? LIMIT_MCP_START_SLOW_MS
-                                                                 : LIMIT_MCP_START_MS;
+    uint32_t normal =
+        may_download(d->command ? d->command : "") ? LIMIT_MCP_START_SLOW_MS : LIMIT_MCP_START_MS;
     const session_options o = {
         .era = s->legacy_only || s->old_http || d->transport == MCP_SSE ? MCP_ERA_LEGACY : d->era,
         .http = d->transport != MCP_STDIO,

@@ -1,17 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* HTTP through libcurl's multi interface on the libuv loop.
+/* HTTP through libcurl on the libuv loop (mcp/web.h).  An exchange is one request and its response.
  *
- * libcurl says which sockets to watch (on_socket) and when to come back (on_timer_wanted); we tell
- * it what happened and collect what has ended (collect).  An exchange is one request and its
- * response.
- *
- * Invariants: an exchange is in `exchanges` from start to its end; libcurl is never called from
- * inside its own callbacks except by functions that allow it; what a response brings is handed on
- * in `collect` or from the write callback, and the owner may send from there (new exchanges are
- * started by the timer).  Owns the multi handle, exchanges, polls and timer.  Thread: loop. */
+ * Invariants: an exchange is in `exchanges` from start to its end; what a response brings is handed
+ * on when it ends or from the write callback, and the owner may send from there (new exchanges are
+ * started by the timer).  Owns the exchanges and the timer.  Thread: loop. */
 #include "mcp/http.h"
-
-#include <curl/curl.h>
 
 #include "engine/base/clock.h"
 #include "engine/base/limits.h"
@@ -19,11 +12,13 @@
 #include "engine/base/vec.h"
 #include "mcp/param_headers.h"
 #include "mcp/sse.h"
+#include "mcp/web.h"
 
 #define CONNECT_MS 10000L
 #define GOODBYE_MS 1000L /* for a DELETE at the end */
 #define RETRY_MS 1000.0  /* until the server says otherwise */
 #define RESUMES_MAX 5    /* in a row without an event */
+#define REFUSALS_MAX 4   /* of one request: a token, more scope, a nonce, and once more */
 
 typedef enum { EX_POST, EX_STREAM, EX_RESUME, EX_DELETE } exchange_kind;
 
@@ -31,14 +26,19 @@ typedef struct {
     http_link *link;
     exchange_kind kind;
     CURL *easy;
-    struct curl_slist *headers;
+    struct curl_slist *about;   /* headers that say what it is about */
+    struct curl_slist *headers; /* all that go out with it this time */
     strbuf body, response;
-    int64_t id; /* of the request that it carries, or resumes; 0: none */
+    int64_t id;        /* of the request that it carries, or resumes; 0: none */
     bool opens_stream; /* notifications/initialized: a stream of the server's own may follow */
     bool started, is_events;
+    bool waits; /* for an authorization */
+    int refusals;
+    uint64_t token;     /* it went out with */
     bool over, dropped; /* nothing more of it is heard; dropped: to be freed by the timer */
     long status;
-    char type[64], session[256], error[CURL_ERROR_SIZE];
+    char type[64], session[256], nonce[256], error[CURL_ERROR_SIZE];
+    strbuf challenge; /* WWW-Authenticate */
     sse_reader events;
     double due_ms; /* when it is to be started */
     int resumes;
@@ -47,9 +47,8 @@ typedef struct {
 struct http_link {
     uv_loop_t *loop;
     http_hooks hooks;
-    CURLM *multi;
-    uv_timer_t timer;
-    double curl_due_ms; /* when libcurl wants to be called; < 0: not at all */
+    web *web;
+    uv_timer_t timer;     /* until an exchange is to be started */
     char *url, *post_url; /* post_url: of the old transport, once it is known */
     bool old, modern, closing;
     bool last; /* the next turn of the timer closes the handles */
@@ -60,13 +59,6 @@ struct http_link {
     int open; /* handles that are not closed yet */
 };
 
-typedef struct {
-    uv_poll_t poll;
-    http_link *link;
-    curl_socket_t fd;
-} watch;
-
-static void collect(http_link *l);
 static void schedule(http_link *l);
 
 /* ---- handles --------------------------------------------------------------------------------- */
@@ -81,64 +73,12 @@ static void one_closed(http_link *l) {
     xfree(l);
 }
 
-static void on_watch_closed(uv_handle_t *h) {
-    watch *w = h->data;
-    http_link *l = w->link;
-    xfree(w);
-    one_closed(l);
+static void on_web_closed(void *ud) {
+    one_closed(ud);
 }
 
 static void on_timer_closed(uv_handle_t *h) {
     one_closed(h->data);
-}
-
-static void on_ready(uv_poll_t *p, int bad, int events) {
-    watch *w = p->data;
-    http_link *l = w->link;
-    int what = bad < 0 ? CURL_CSELECT_ERR
-                       : (events & UV_READABLE ? CURL_CSELECT_IN : 0) |
-                             (events & UV_WRITABLE ? CURL_CSELECT_OUT : 0);
-    int running;
-    curl_multi_socket_action(l->multi, w->fd, what, &running);
-    collect(l);
-}
-
-static int on_socket(CURL *easy, curl_socket_t fd, int what, void *ud, void *socket_ud) {
-    http_link *l = ud;
-    watch *w = socket_ud;
-    UNUSED(easy);
-    if (what == CURL_POLL_REMOVE) {
-        if (w) {
-            curl_multi_assign(l->multi, fd, NULL);
-            uv_poll_stop(&w->poll);
-            uv_close((uv_handle_t *)&w->poll, on_watch_closed);
-        }
-        return 0;
-    }
-    if (!w) {
-        w = xcalloc(1, sizeof *w);
-        w->link = l;
-        w->fd = fd;
-        w->poll.data = w;
-        if (uv_poll_init_socket(l->loop, &w->poll, fd) < 0) {
-            xfree(w);
-            return -1;
-        }
-        l->open++;
-        curl_multi_assign(l->multi, fd, w);
-    }
-    int events =
-        (what != CURL_POLL_OUT ? UV_READABLE : 0) | (what != CURL_POLL_IN ? UV_WRITABLE : 0);
-    uv_poll_start(&w->poll, events, on_ready);
-    return 0;
-}
-
-static int on_timer_wanted(CURLM *multi, long ms, void *ud) {
-    http_link *l = ud;
-    UNUSED(multi);
-    l->curl_due_ms = ms < 0 ? -1 : clock_ms() + (double)ms;
-    schedule(l);
-    return 0;
 }
 
 /* ---- exchanges ------------------------------------------------------------------------------- */
@@ -150,9 +90,11 @@ static void exchange_free(exchange *x) {
         vec_remove(&l->exchanges, i);
         break;
     }
-    if (x->started) curl_multi_remove_handle(l->multi, x->easy);
+    if (x->started) web_remove(l->web, x->easy);
     curl_easy_cleanup(x->easy);
+    curl_slist_free_all(x->about);
     curl_slist_free_all(x->headers);
+    strbuf_deinit(&x->challenge);
     strbuf_deinit(&x->body);
     strbuf_deinit(&x->response);
     sse_deinit(&x->events);
@@ -185,8 +127,7 @@ static void take_endpoint(http_link *l, str data) {
                curl_url_get(both[i], CURLUPART_SCHEME, &scheme[i], 0) == CURLUE_OK &&
                curl_url_get(both[i], CURLUPART_PORT, &port[i], CURLU_DEFAULT_PORT) == CURLUE_OK;
     good = good && !strcmp(host[0], host[1]) && !strcmp(port[0], port[1]) &&
-           !strcmp(scheme[0], scheme[1]) &&
-           curl_url_get(u, CURLUPART_URL, &full, 0) == CURLUE_OK;
+           !strcmp(scheme[0], scheme[1]) && curl_url_get(u, CURLUPART_URL, &full, 0) == CURLUE_OK;
     if (good && !l->post_url) l->post_url = xstrdup(full);
     if (!good) log_warn("mcp", "an event stream names an address of another origin");
     for (int i = 0; i < 2; i++) {
@@ -237,10 +178,13 @@ static size_t on_header(char *bytes, size_t size, size_t n, void *ud) {
     str line = {bytes, size * n};
     keep_header(line, "Content-Type", x->type, sizeof x->type);
     keep_header(line, "Mcp-Session-Id", x->session, sizeof x->session);
+    keep_header(line, "DPoP-Nonce", x->nonce, sizeof x->nonce);
+    char challenge[4096] = "";
+    keep_header(line, "WWW-Authenticate", challenge, sizeof challenge);
+    if (*challenge) strbuf_addf(&x->challenge, "%s%s", x->challenge.len ? ", " : "", challenge);
     if (str_trim(line).len) return line.len;
     curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &x->status);
-    x->is_events = x->status == 200 &&
-                   str_starts_with(str_of(x->type), STR("text/event-stream"));
+    x->is_events = x->status == 200 && str_starts_with(str_of(x->type), STR("text/event-stream"));
     return line.len;
 }
 
@@ -249,29 +193,53 @@ static exchange *exchange_new(http_link *l, exchange_kind kind, int64_t id) {
     *x = (exchange){.link = l, .kind = kind, .id = id, .easy = curl_easy_init()};
     strbuf_init(&x->body, (size_t)LIMIT_MCP_LINE_BYTES + 16);
     strbuf_init(&x->response, LIMIT_MCP_LINE_BYTES);
+    strbuf_init(&x->challenge, 16384);
     sse_init(&x->events, &(sse_hooks){x, on_event, on_retry}, LIMIT_MCP_LINE_BYTES);
     vec_push(&l->exchanges, x);
     return x;
 }
 
-static void add_header(exchange *x, const char *name, const char *value) {
+static struct curl_slist *with_header(struct curl_slist *list, const char *name,
+                                      const char *value) {
     strbuf line;
     strbuf_init(&line, 1u << 21);
     if (*value)
         strbuf_addf(&line, "%s: %s", name, value);
     else
         strbuf_addf(&line, "%s;", name); /* libcurl's way to send an empty one */
-    x->headers = curl_slist_append(x->headers, line.ptr);
+    list = curl_slist_append(list, line.ptr);
     strbuf_deinit(&line);
+    return list;
+}
+
+static void add_header(exchange *x, const char *name, const char *value) {
+    x->headers = with_header(x->headers, name, value);
 }
 
 static void add_param(void *ud, const char *name, const char *value) {
-    add_header(ud, name, value);
+    exchange *x = ud;
+    x->about = with_header(x->about, name, value);
+}
+
+static void add_authorization(exchange *x, const char *url) {
+    http_link *l = x->link;
+    if (!l->hooks.authorize) return;
+    const char *method = x->kind == EX_POST ? "POST" : x->kind == EX_DELETE ? "DELETE" : "GET";
+    strbuf authorization, dpop;
+    strbuf_init(&authorization, 1u << 17);
+    strbuf_init(&dpop, 1u << 17);
+    x->token = l->hooks.authorize(l->hooks.ud, method, url, &authorization, &dpop);
+    if (authorization.len) add_header(x, "Authorization", authorization.ptr);
+    if (dpop.len) add_header(x, "DPoP", dpop.ptr);
+    strbuf_deinit(&authorization);
+    strbuf_deinit(&dpop);
 }
 
 static void begin(exchange *x) {
     http_link *l = x->link;
     const char *url = x->kind == EX_POST && l->old ? l->post_url : l->url;
+    for (const struct curl_slist *h = x->about; h; h = h->next)
+        x->headers = curl_slist_append(x->headers, h->data);
     for (const struct curl_slist *h = l->own; h; h = h->next)
         x->headers = curl_slist_append(x->headers, h->data);
     if (*l->session && !l->modern) add_header(x, "Mcp-Session-Id", l->session);
@@ -288,6 +256,7 @@ static void begin(exchange *x) {
         add_header(x, "Accept", "text/event-stream");
         if (*x->events.id) add_header(x, "Last-Event-ID", x->events.id);
     }
+    add_authorization(x, url);
     x->headers = curl_slist_append(x->headers, "Expect:");
     curl_easy_setopt(x->easy, CURLOPT_URL, url);
     curl_easy_setopt(x->easy, CURLOPT_HTTPHEADER, x->headers);
@@ -302,7 +271,7 @@ static void begin(exchange *x) {
     curl_easy_setopt(x->easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS);
     curl_easy_setopt(x->easy, CURLOPT_USERAGENT, "inlined/" INLINED_VERSION);
     x->started = true;
-    curl_multi_add_handle(l->multi, x->easy);
+    web_add(l->web, x->easy);
 }
 
 /* ---- ends of exchanges ----------------------------------------------------------------------- */
@@ -355,6 +324,51 @@ static void refused(exchange *x) {
     cJSON_Delete(body);
 }
 
+/* ---- refusals that a token may lift ---------------------------------------------------------- */
+
+/* As it was before it went out. */
+static void take_back(exchange *x) {
+    web_remove(x->link->web, x->easy);
+    curl_easy_reset(x->easy);
+    curl_slist_free_all(x->headers);
+    x->headers = NULL;
+    strbuf_clear(&x->response);
+    strbuf_clear(&x->challenge);
+    x->type[0] = x->session[0] = x->nonce[0] = x->error[0] = 0;
+    x->started = x->is_events = false;
+}
+
+/* Whether the request is not over yet: it goes out again, or waits.  It had no effect. */
+static bool lives_on(exchange *x) {
+    http_link *l = x->link;
+    if (!l->hooks.challenged || l->closing) return false;
+    if (*x->nonce) l->hooks.nonce(l->hooks.ud, x->nonce);
+    if (x->status >= 200 && x->status < 300) l->hooks.accepted(l->hooks.ud);
+    if ((x->status != 401 && x->status != 403) || x->refusals++ >= REFUSALS_MAX) return false;
+    const http_challenge c = {.status = (int)x->status,
+                              .challenge = x->challenge.ptr ? x->challenge.ptr : "",
+                              .token = x->token};
+    http_verdict v = l->hooks.challenged(l->hooks.ud, &c);
+    if (v == HTTP_REFUSED) return false;
+    take_back(x);
+    x->waits = v == HTTP_WAIT;
+    schedule(l);
+    return true;
+}
+
+void http_authorized(http_link *l, bool good, const char *why) {
+    for (size_t i = l->exchanges.count; i-- > 0;) {
+        exchange *x = i < l->exchanges.count ? l->exchanges.at[i] : NULL;
+        if (!x || !x->waits) continue;
+        x->waits = false;
+        if (good || l->closing) continue;
+        x->over = x->dropped = true;
+        l->hooks.refused(l->hooks.ud, x->id,
+                         &(http_refusal){.status = 401, .code = RPC_INTERNAL_ERROR, .why = why});
+    }
+    schedule(l);
+}
+
 static void post_ended(exchange *x, CURLcode rc) {
     http_link *l = x->link;
     bool good = x->status >= 200 && x->status < 300;
@@ -399,12 +413,13 @@ static void stream_ended(exchange *x, CURLcode rc) {
 static void close_handles(http_link *l) {
     while (l->exchanges.count)
         exchange_free(l->exchanges.at[0]);
-    curl_multi_cleanup(l->multi); /* closes its sockets: on_socket takes the polls away */
+    web_close(l->web, on_web_closed, l);
     uv_close((uv_handle_t *)&l->timer, on_timer_closed);
 }
 
 static void ended(exchange *x, CURLcode rc) {
     http_link *l = x->link;
+    if (rc == CURLE_OK && x->kind != EX_DELETE && lives_on(x)) return;
     x->over = true;
     if (x->kind == EX_POST)
         post_ended(x, rc);
@@ -415,25 +430,20 @@ static void ended(exchange *x, CURLcode rc) {
     if (last) close_handles(l);
 }
 
-static void collect(http_link *l) {
-    CURLMsg *m;
-    int left;
-    while ((m = curl_multi_info_read(l->multi, &left))) {
-        if (m->msg != CURLMSG_DONE) continue;
-        char *x = NULL;
-        CURLcode rc = m->data.result;
-        curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &x);
-        bool last = ((exchange *)(void *)x)->kind == EX_DELETE;
-        ended((exchange *)(void *)x, rc);
-        if (last) return; /* the link is being taken apart */
-    }
-    schedule(l);
+static void on_ended(void *ud, CURL *easy, CURLcode rc) {
+    http_link *l = ud;
+    char *x = NULL;
+    curl_easy_getinfo(easy, CURLINFO_PRIVATE, &x);
+    bool last = ((exchange *)(void *)x)->kind == EX_DELETE;
+    ended((exchange *)(void *)x, rc);
+    if (!last) schedule(l); /* else the link is being taken apart */
 }
 
 /* ---- time ------------------------------------------------------------------------------------ */
 
 static bool may_begin(const exchange *x) {
-    return !x->started && !(x->kind == EX_POST && x->link->old && !x->link->post_url);
+    return !x->started && !x->waits && !x->over &&
+           !(x->kind == EX_POST && x->link->old && !x->link->post_url);
 }
 
 static void on_timer(uv_timer_t *t) {
@@ -449,17 +459,12 @@ static void on_timer(uv_timer_t *t) {
         exchange *x = l->exchanges.at[i];
         if (may_begin(x) && now >= x->due_ms) begin(x);
     }
-    if (l->curl_due_ms >= 0 && now >= l->curl_due_ms) {
-        int running;
-        l->curl_due_ms = -1;
-        curl_multi_socket_action(l->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-    }
-    collect(l);
+    schedule(l);
 }
 
 static void schedule(http_link *l) {
     if (uv_is_closing((uv_handle_t *)&l->timer)) return;
-    double due = l->last ? 0 : l->curl_due_ms;
+    double due = l->last ? 0 : -1;
     for (size_t i = 0; i < l->exchanges.count; i++) {
         const exchange *x = l->exchanges.at[i];
         if (x->dropped) due = 0;
@@ -478,15 +483,12 @@ static void schedule(http_link *l) {
 
 http_link *http_open(uv_loop_t *loop, const mcp_definition *d, bool old, const http_hooks *hooks) {
     http_link *l = xcalloc(1, sizeof *l);
-    curl_global_init(CURL_GLOBAL_DEFAULT);
     *l = (http_link){.loop = loop,
                      .hooks = *hooks,
-                     .multi = curl_multi_init(),
-                     .curl_due_ms = -1,
                      .url = xstrdup(d->url),
                      .old = old,
                      .retry_ms = RETRY_MS,
-                     .open = 1};
+                     .open = 2};
     for (size_t i = 0; i < d->headers.count; i++) {
         strbuf line;
         strbuf_init(&line, 1u << 21);
@@ -497,10 +499,7 @@ http_link *http_open(uv_loop_t *loop, const mcp_definition *d, bool old, const h
     }
     uv_timer_init(loop, &l->timer);
     l->timer.data = l;
-    curl_multi_setopt(l->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
-    curl_multi_setopt(l->multi, CURLMOPT_SOCKETDATA, l);
-    curl_multi_setopt(l->multi, CURLMOPT_TIMERFUNCTION, on_timer_wanted);
-    curl_multi_setopt(l->multi, CURLMOPT_TIMERDATA, l);
+    l->web = web_open(loop, on_ended, l);
     if (l->old) later(exchange_new(l, EX_STREAM, 0), clock_ms());
     return l;
 }
@@ -534,10 +533,10 @@ void http_send(http_link *l, const session_message *m, bool modern, const char *
     if (modern && m->method) {
         strbuf name;
         strbuf_init(&name, 1u << 20);
-        add_header(x, "Mcp-Method", m->method);
+        add_param(x, "Mcp-Method", m->method);
         if (m->name) {
             param_header_value(&name, str_of(m->name));
-            add_header(x, "Mcp-Name", name.ptr ? name.ptr : "");
+            add_param(x, "Mcp-Name", name.ptr ? name.ptr : "");
         }
         strbuf_deinit(&name);
         if (schema)

@@ -218,6 +218,11 @@ void rpc_expire(rpc *r, double now_ms) {
     }
 }
 
+void rpc_postpone(rpc *r, double by_ms) {
+    for (size_t i = 0; i < r->pending.count; i++)
+        if (r->pending.at[i].deadline_ms > 0) r->pending.at[i].deadline_ms += by_ms;
+}
+
 bool rpc_is_pending(const rpc *r, int64_t id) {
     return pending_find(r, id) < r->pending.count;
 }
@@ -266,8 +271,8 @@ static void take_answer(rpc *r, const cJSON *message, const rpc_id *id, size_t b
  * a message.  An id stands near the beginning or the end. */
 static int64_t id_of_wreck(const rpc *r, str text) {
     str trimmed = str_trim(text);
-    str parts[2] = {str_sub(trimmed, 0, 256), str_sub(trimmed, trimmed.len - MIN(trimmed.len, 256),
-                                                      trimmed.len)};
+    str parts[2] = {str_sub(trimmed, 0, 256),
+                    str_sub(trimmed, trimmed.len - MIN(trimmed.len, 256), trimmed.len)};
     bool message = false;
     for (int i = 0; i < 2; i++)
         message = message || str_find(parts[i], STR("\"jsonrpc\"")) >= 0;
@@ -335,9 +340,8 @@ static void dispatch(rpc *r, const cJSON *m, str text) {
     }
     bool versioned = cJSON_IsString(version) && strcmp(version->valuestring, "2.0") == 0;
     const char *wrong =
-        !cJSON_IsString(method) ? "a message has a method or a result"
-        : !versioned && !r->hooks.junk
-            ? "jsonrpc must be \"2.0\""
+        !cJSON_IsString(method)        ? "a message has a method or a result"
+        : !versioned && !r->hooks.junk ? "jsonrpc must be \"2.0\""
         : params && !cJSON_IsObject(params) && !cJSON_IsArray(params) && !cJSON_IsNull(params)
             ? "params must be an object or an array"
             : NULL;

@@ -100,5 +100,7 @@ bool rpc_drop(rpc *r, int64_t id);
 bool rpc_end(rpc *r, int64_t id, const rpc_answer *a);
 /* Ends requests whose deadline has passed. */
 void rpc_expire(rpc *r, double now_ms);
+/* Moves every deadline into the future. */
+void rpc_postpone(rpc *r, double by_ms);
 bool rpc_is_pending(const rpc *r, int64_t id);
 size_t rpc_pending(const rpc *r); /* outgoing requests without an answer */

@@ -225,7 +225,7 @@ void session_feed(session *s, str bytes) {
 double session_tick(session *s, double now_ms) {
     double next = 0;
     s->now_ms = now_ms;
-    if (s->state == SESSION_FAILED) return 0;
+    if (s->state == SESSION_FAILED || s->held_ms > 0) return 0;
     rpc_expire(s->rpc, now_ms);
     if (s->state == SESSION_HANDSHAKE && s->deadline_ms > 0) {
         if (now_ms >= s->deadline_ms) {
@@ -239,6 +239,16 @@ double session_tick(session *s, double now_ms) {
     }
     session_lists_tick(s, &next);
     return next;
+}
+
+void session_hold(session *s, bool on, double now_ms) {
+    if (on == (s->held_ms > 0)) return;
+    double by = now_ms - s->held_ms;
+    s->held_ms = on ? now_ms : 0;
+    if (on) return;
+    rpc_postpone(s->rpc, by);
+    if (s->deadline_ms > 0) s->deadline_ms += by;
+    if (s->probe_ms > 0) s->probe_ms += by;
 }
 
 session_state session_state_of(const session *s) {

@@ -67,6 +67,9 @@ void session_feed(session *s, str bytes);
 /* Deadlines, debounced lists.  Returns when to come again, on the same clock; 0: no need. */
 double session_tick(session *s, double now_ms);
 
+/* While held, no time passes for it: what it waits for is not the server's fault. */
+void session_hold(session *s, bool on, double now_ms);
+
 session_state session_state_of(const session *s);
 bool session_is_modern(const session *s);
 const char *session_protocol(const session *s); /* "" before it is settled */
@@ -91,7 +94,7 @@ void session_cancel(session *s, int64_t call, const char *reason);
 void session_lost(session *s, int64_t id, status code, const char *why);
 /* The server refused it before it was a message to it. */
 void session_refused(session *s, int64_t id, int code, const char *why, const cJSON *data);
-bool session_waits_for(const session *s, int64_t id); /* an answer to this request */
+bool session_waits_for(const session *s, int64_t id);              /* an answer to this request */
 void session_answer(session *s, uint64_t question, cJSON *result); /* takes `result` */
 void session_refuse(session *s, uint64_t question, int code, const char *why);
 void session_list_again(session *s, list_kind k, double now_ms);

@@ -26,9 +26,9 @@ typedef struct {
     rpc_done done;
     void *ud;
     int rounds;
-    size_t waiting;    /* questions of this round without an answer */
-    cJSON *responses;  /* of this round */
-    char *state;       /* the server's requestState, or NULL */
+    size_t waiting;   /* questions of this round without an answer */
+    cJSON *responses; /* of this round */
+    char *state;      /* the server's requestState, or NULL */
 } session_call;
 
 typedef struct {
@@ -47,6 +47,7 @@ struct session {
     char protocol[16];
     char *server_name, *server_version, *instructions;
     strbuf oddities;
+    double held_ms;             /* since when it is held; 0: it is not */
     double now_ms, deadline_ms; /* deadline: of the handshake */
     double probe_ms;            /* until when server/discover may be answered; 0: no limit */
     int64_t handshake;          /* id of initialize or server/discover while it is under way */

@@ -58,6 +58,8 @@
 /* --- MCP servers ----------------------------------------------------------------------------- */
 #define LIMIT_MCP_ASK_MS 120000     /* for a person to answer; then it counts as dismissed      */
 #define LIMIT_MCP_BACKOFF_MS 30000  /* the longest pause before a server starts again           */
+#define LIMIT_MCP_AUTH_BYTES (256u << 10) /* a document or an answer of an authorization server  */
+#define LIMIT_MCP_AUTH_MS 15000     /* for one such answer                                      */
 #define LIMIT_MCP_CACHE_BYTES (32u << 20) /* results of look-ups                                 */
 #define LIMIT_MCP_CACHE_ENTRY (1u << 20)  /* a larger result is not kept                         */
 #define LIMIT_MCP_CACHE_MS 30000    /* for how long, unless configured                          */
@@ -75,6 +77,8 @@
 #define LIMIT_MCP_LIST_ITEMS 10000  /* tools, resources or prompts of one server                */
 #define LIMIT_MCP_LIST_MS 15000     /* one page of a list                                       */
 #define LIMIT_MCP_LIST_PAGES 1000
+#define LIMIT_MCP_LOGIN_MS 600000  /* for a person to log in with a browser                    */
+#define LIMIT_MCP_LOGINS 3          /* attempts to get a token that a server then takes         */
 #define LIMIT_MCP_NOTES 256         /* about configuration files                                */
 #define LIMIT_MCP_OUTPUT_BYTES (32u << 10) /* text of an answer for a model: about 8,000 tokens  */
 #define LIMIT_MCP_QUEUE 64          /* calls that wait on one server                            */

@@ -2,6 +2,7 @@
 /* The client that the official conformance suite drives: conformance_client URL.  It is our host
  * with one server: connects, calls what the context names (or every tool), reads every resource,
  * gets every prompt, and ends.  The suite's checks are on its side. */
+#include <curl/curl.h>
 #include <signal.h>
 
 #include "engine/base/log.h"
@@ -106,8 +107,71 @@ static void on_changed(void *ud, const char *server) {
     }
 }
 
+/* ---- a login: the suite's page sends a browser straight back -------------------------------- */
+
+typedef struct {
+    uv_work_t work;
+    char *url;
+} visit;
+
+static size_t read_nothing(char *bytes, size_t size, size_t n, void *ud) {
+    UNUSED(bytes);
+    UNUSED(ud);
+    return size * n;
+}
+
+static void browse(uv_work_t *w) {
+    const visit *v = w->data;
+    CURL *easy = curl_easy_init();
+    curl_easy_setopt(easy, CURLOPT_URL, v->url);
+    curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 1L);
+    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, 5000L);
+    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, read_nothing);
+    curl_easy_perform(easy);
+    curl_easy_cleanup(easy);
+}
+
+static void browsed(uv_work_t *w, int bad) {
+    visit *v = w->data;
+    UNUSED(bad);
+    xfree(v->url);
+    xfree(v);
+}
+
 static void on_ask(void *ud, const mcp_question *q) {
-    mcp_decide(((run *)ud)->host, q->id, MCP_ALLOW_ONCE, NULL);
+    run *r = ud;
+    if (q->kind == MCP_ASK_URL) {
+        visit *v = xcalloc(1, sizeof *v);
+        v->work.data = v;
+        v->url = xstrdup(q->text);
+        uv_queue_work(&r->loop, &v->work, browse, browsed);
+    }
+    mcp_decide(r->host, q->id, MCP_ALLOW_ONCE, NULL);
+}
+
+static const char *told(const run *r, const char *name) {
+    const cJSON *m = cJSON_GetObjectItemCaseSensitive(r->context, name);
+    return cJSON_IsString(m) ? m->valuestring : NULL;
+}
+
+/* What a scenario says that its client is. */
+static void set_oauth(const run *r, mcp_oauth *o) {
+    const char *scenario = getenv("MCP_CONFORMANCE_SCENARIO");
+    bool itself = scenario && strstr(scenario, "client-credentials");
+    o->client_document = "https://conformance-test.local/client-metadata.json";
+    o->client_id = told(r, "client_id");
+    o->client_secret = told(r, "client_secret");
+    o->issuer = told(r, "issuer");
+    o->key = told(r, "private_key_pem");
+    o->assertion = told(r, "valid_jwt");
+    o->idp_token_url = told(r, "idp_token_endpoint");
+    o->idp_client_id = told(r, "idp_client_id");
+    o->idp_token = told(r, "idp_id_token");
+    o->grant = itself         ? MCP_GRANT_CLIENT
+               : o->assertion ? MCP_GRANT_ASSERTION
+               : o->idp_token ? MCP_GRANT_EXCHANGE
+                              : MCP_GRANT_CODE;
 }
 
 int main(int argc, char **argv) {
@@ -130,6 +194,7 @@ int main(int argc, char **argv) {
     d->url = argv[argc - 1];
     d->scope = MCP_USER;
     d->concurrency = 8;
+    set_oauth(&r, &d->oauth);
     const char *version = getenv("MCP_CONFORMANCE_PROTOCOL_VERSION");
     if (version && strcmp(version, "2026-07-28") < 0) d->era = MCP_ERA_LEGACY;
     vec_push(&c.servers, d);
@@ -140,6 +205,6 @@ int main(int argc, char **argv) {
     mcp_server_start(r.host, "suite");
     uv_run(&r.loop, UV_RUN_DEFAULT);
     uv_loop_close(&r.loop);
-    cJSON_Delete(r.context);
+    cJSON_Delete(r.context); /* what the definition pointed to: after the host */
     return r.failed || !r.begun;
 }

@@ -17,6 +17,21 @@ BUILD = os.environ.get("INLINED_BUILD", "build")
 NPM = os.environ.get("INLINED_MCP_NPM", "")
 HERE = os.path.dirname(os.path.abspath(__file__))
 
+# Servers of 2025-03-26 without documents about themselves: no revision that is scored has them.
+OLD = ["auth/2025-03-26-oauth-metadata-backcompat", "auth/2025-03-26-oauth-endpoint-fallback"]
+
+
+def run_one(node, suite, name):
+    with tempfile.TemporaryDirectory(prefix="inlined-conformance-") as out:
+        done = subprocess.run(
+            [node, suite, "client", "--command", os.path.join(BUILD, "tests/conformance_client"),
+             "--scenario", name, "--timeout", "20000", "-o", out],
+            capture_output=True, text=True, cwd=out, timeout=60, check=False,
+            env={"PATH": os.path.dirname(node) + ":" + os.environ["PATH"], "HOME": out})
+        if done.returncode != 0:
+            print(done.stdout[-3000:], done.stderr[-1000:])
+        return done.returncode == 0
+
 
 def main():
     revision = sys.argv[1]
@@ -32,10 +47,14 @@ def main():
              "--expected-failures", os.path.join(HERE, "conformance_expected.yml")],
             capture_output=True, text=True, cwd=out, timeout=280, check=False,
             env={"PATH": os.path.dirname(node) + ":" + os.environ["PATH"], "HOME": out})
+    failed = [name for name in OLD if revision == "2025-11-25" and not run_one(node, suite, name)]
     results = re.findall(r"^[^\w\s] ([\w./-]+): (\d+) passed, (\d+) failed", done.stdout, re.M)
     good = [name for name, passed, failed in results if failed == "0" and passed != "0"]
     print(f"{revision}: {len(results)} scenarios ran, {len(good)} passed: {' '.join(good)}")
-    if done.returncode != 0 or len(good) < 5:
+    if failed:
+        print("failed alone:", *failed)
+        return 1
+    if done.returncode != 0 or len(good) < 20:
         print(done.stdout[-6000:], done.stderr[-2000:])
         return 1
     return 0
