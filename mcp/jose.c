@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns what OpenSSL gives; nothing of it is kept but in a jose_key. */
+/* Signatures, keys and encodings by OpenSSL.  Owns what that gives; nothing is kept but in a
+ * jose_key.  No state.  Thread: any. */
 #include "mcp/jose.h"
 
 #include <openssl/bn.h>

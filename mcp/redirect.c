@@ -88,7 +88,7 @@ static void answer(visit *v, const char *status, const char *sentence) {
 static void take_request(visit *v) {
     redirect *r = v->owner;
     v->answered = true;
-    str line = str_sub((str){v->bytes, v->len}, 0, v->len), target, word;
+    str line = {v->bytes, v->len}, target = {0}, word;
     (void)str_split(&line, '\r', &word);
     line = word;
     bool get =

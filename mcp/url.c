@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Parsed by libcurl, which also makes the requests: both read a URL in the same way. */
+/* URLs are parsed by libcurl, which also makes the requests: both read one in the same way.
+ * No state.  Thread: any. */
 #include "mcp/url.h"
 
 #include <curl/curl.h>
