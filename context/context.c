@@ -6,6 +6,7 @@
  */
 #include "context/context.h"
 
+#include "context/branch.h"
 #include "context/context_private.h"
 #include "context/retrieve.h"
 #include "context/secret.h"
@@ -34,8 +35,7 @@ void context_free(context *c) {
     }
     xfree(c->queries);
     privacy_free(c->privacy);
-    context_set_diff(c, (str){0});
-    vec_free(&c->diffs);
+    branch_deinit(c);
     ring_deinit(c);
     drop_roots(c);
     vec_free(&c->roots);
@@ -73,6 +73,7 @@ void context_set_roots(context *c, const str *roots, size_t n) {
     drop_roots(c);
     for (size_t i = 0; i < n && i < LIMIT_WORKSPACE_FOLDERS; i++)
         vec_push(&c->roots, xstrndup(roots[i].len ? roots[i].ptr : "", roots[i].len));
+    branch_settle(c);
     privacy_set_roots(c->privacy, roots, n);
     judge_all(c);
 }
@@ -101,6 +102,13 @@ void context_locate(context *c, document *d, str file) {
     xfree(d->file);
     d->file = xstrndup(file.len ? file.ptr : "", file.len);
     judge(c, d);
+}
+
+void context_rename(document *d, str path) {
+    if (str_eq(document_path(d), path)) return;
+    xfree(d->path);
+    d->path = xstrndup(path.len ? path.ptr : "", path.len);
+    selection_deinit(&d->selection);
 }
 
 /* ---- symbol index ---------------------------------------------------------------------------- */
@@ -142,63 +150,12 @@ void context_set_notes(document *d, const context_note *notes, size_t n) {
     for (size_t i = 0; i < d->notes.count; i++)
         xfree(d->notes.at[i].text);
     vec_clear(&d->notes);
+    d->notes_news++;
     for (size_t i = 0; i < n && i < LIMIT_NOTES; i++) {
         str text = str_sub(notes[i].text, 0, LIMIT_NOTE_BYTES);
         text.len = utf8_complete_prefix(text);
         vec_push(&d->notes, ((line_note){notes[i].line, xstrndup(text.ptr, text.len)}));
     }
-}
-
-/* Path of a line "+++ b/path", or nothing. */
-static str diff_path(str line) {
-    if (!str_starts_with(line, STR("+++ b/"))) return (str){0};
-    return str_trim(str_sub(line, 6, line.len));
-}
-
-static bool is_change(str line) {
-    return line.len && (line.ptr[0] == '+' || line.ptr[0] == '-') &&
-           !str_starts_with(line, STR("+++ ")) && !str_starts_with(line, STR("--- "));
-}
-
-static void add_diff(context *c, str path, strbuf *text) {
-    char *name = xstrndup(path.len ? path.ptr : "", path.len);
-    bool good = path.len && text->len && utf8_is_valid(strbuf_str(text));
-    for (size_t i = 0; i < c->roots.count && good; i++) {
-        strbuf full;
-        strbuf_init(&full, LIMIT_PATH_BYTES);
-        strbuf_addf(&full, "%s/%s", c->roots.at[i], name);
-        good = !full.overflow && !privacy_hides(c->privacy, strbuf_str(&full), false)[0];
-        strbuf_deinit(&full);
-    }
-    if (good)
-        vec_push(&c->diffs, ((file_diff){name, xstrndup(text->ptr, text->len)}));
-    else
-        xfree(name);
-    strbuf_clear(text);
-}
-
-void context_set_diff(context *c, str diff) {
-    for (size_t i = 0; i < c->diffs.count; i++) {
-        xfree(c->diffs.at[i].path);
-        xfree(c->diffs.at[i].text);
-    }
-    vec_clear(&c->diffs);
-    str path = {0}, line;
-    strbuf text;
-    strbuf_init(&text, 2 * LIMIT_NOTE_BYTES);
-    diff = str_sub(diff, 0, LIMIT_DIFF_BYTES);
-    while (c->diffs.count < LIMIT_NOTES && str_split(&diff, '\n', &line)) {
-        str next = diff_path(line);
-        if (next.len) {
-            add_diff(c, path, &text);
-            path = next;
-        } else if (is_change(line)) {
-            strbuf_add_str(&text, line); /* what does not fit is left out */
-            strbuf_add_char(&text, '\n');
-        }
-    }
-    add_diff(c, path, &text);
-    strbuf_deinit(&text);
 }
 
 /* ---- documents ------------------------------------------------------------------------------- */

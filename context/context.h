@@ -44,6 +44,8 @@ const char *context_trouble(const context *c);
 bool context_has_secret(str text);
 /* The document is this file (absolute path).  Without it, its path alone is judged. */
 void context_locate(context *c, document *d, str file);
+/* Another `path` for the model: folders have changed. */
+void context_rename(document *d, str path);
 
 /* ---- documents ------------------------------------------------------------------------------ */
 
@@ -83,14 +85,15 @@ void document_set_version(document *d, int64_t version);
 document *document_fork(const document *d);
 void document_free(document *d); /* of a fork; accepts NULL */
 
-/* What other tools say about lines of the document, and what a branch has changed: both replace
- * what was told before.  Copies; bounded by LIMIT_NOTES and LIMIT_DIFF_BYTES. */
+/* What other tools say about lines of the document, and what the branch that is checked out in a
+ * workspace folder has changed, as git prints it with paths relative to the folder: both replace
+ * what was told before.  Copies; bounded by LIMIT_NOTES and LIMIT_DIFF_*. */
 typedef struct {
-    size_t line;
-    str text;
+    size_t line; /* moves with the text until the notes are set anew */
+    str text;    /* one line: "error: x is not defined" */
 } context_note;
 void context_set_notes(document *d, const context_note *notes, size_t n);
-void context_set_diff(context *c, str unified_diff);
+void context_set_diff(context *c, str folder, str unified_diff);
 
 /* ---- a cursor becomes a prompt -------------------------------------------------------------- */
 

@@ -11,9 +11,13 @@ typedef struct {
     word_set words;
 } ring_piece;
 
+/* One hunk of a branch's changes. */
 typedef struct {
-    char *path, *text;
-} file_diff;
+    char *folder; /* of the workspace, absolute */
+    char *path;   /* below it */
+    char *text;   /* lines "-old" and "+new" */
+    word_set words;
+} branch_piece;
 
 typedef struct {
     TSQuery *query; /* NULL: not tried yet, or not compilable */
@@ -29,7 +33,8 @@ struct context {
     uint64_t client;
     VEC(char *) roots;
     VEC(ring_piece) ring; /* oldest first */
-    VEC(file_diff) diffs;
+    VEC(branch_piece) branch; /* each folder's in git's order */
+    uint64_t branch_news;     /* how often it was set */
     struct {
         char *uri; /* NULL: nowhere yet */
         size_t line;

@@ -201,11 +201,23 @@ status document_replace(document *d, str text, err *e) {
         strbuf_clear(&d->text);
         strbuf_add_str(&d->text, valid);
         edit_log_clear(&d->edits);
+        context_set_notes(d, NULL, 0); /* they were about another text */
         index_all(d);
         if (d->tree) syntax_reset(d->tree);
     }
     strbuf_deinit(&repaired);
     return s;
+}
+
+/* The lines [from, to] became `after - before` more lines. */
+static void move_notes(document *d, size_t from, size_t to, size_t before, size_t after) {
+    for (size_t i = 0; i < d->notes.count; i++) {
+        line_note *n = &d->notes.at[i];
+        if (n->line > to)
+            n->line = n->line + after - before;
+        else if (n->line > from)
+            n->line = from;
+    }
 }
 
 static bool is_boundary(const document *d, size_t offset) {
@@ -234,10 +246,13 @@ status document_edit(document *d, size_t from, size_t to, str text, err *e) {
             edit.old_end_point = document_point(d, to);
         }
         edit_log_note(&d->edits, d, from, to, valid);
+        size_t lines = d->starts.count;
+        size_t first = document_line_of(d, from), last = document_line_of(d, to);
         index_range r = index_before_edit(d, from, to);
         strbuf_splice(&d->text, from, to, valid);
         index_after_edit(d, r, from, to, valid.len);
         edit_log_settle(&d->edits, d->starts.count);
+        move_notes(d, first, last, lines, d->starts.count);
         if (d->tree) {
             edit.new_end_point = document_point(d, from + valid.len);
             syntax_edit(d->tree, &edit, d->text.len);

@@ -16,6 +16,7 @@ typedef struct {
     size_t n;
     size_t from, line, checked; /* where it was made, and the line that was looked at last */
     uint32_t sections_off;
+    uint64_t news; /* what had been told then */
     context_section sections[CONTEXT_SECTIONS];
 } selection;
 
@@ -36,6 +37,7 @@ struct document {
     edit_log edits;
     selection selection;
     VEC(line_note) notes;
+    uint64_t notes_news; /* how often they were set */
     char *file;           /* absolute path, or NULL */
     bool indexed;         /* the symbol index has its text of indexed_version */
     int64_t indexed_version;

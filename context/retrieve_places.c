@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Pieces of places: the ring of those that were visited, windows of open documents, recent edits,
- * and what others said about lines.
+ *
  *
  * The ring takes the lines around the cursor when it leaves for another document or for a place
  * more than LEAVE_LINES away, and when a document closes.  What is almost the same as a new piece
@@ -11,13 +11,15 @@
 #include "context/retrieve_parts.h"
 #include "context/words.h"
 #include "engine/base/limits.h"
+#include "engine/base/utf8.h"
 
 #define LEAVE_LINES 32
 #define PIECE_LINES 16
 #define PIECE_BYTES 700
-#define SAME 0.9f      /* likeness of a piece that replaces another */
-#define TOO_LIKE 0.5f  /* likeness to the cursor's surroundings that makes it useless */
+#define SAME 0.9f     /* likeness of a piece that replaces another */
+#define TOO_LIKE 0.5f /* likeness to the cursor's surroundings that makes it useless */
 #define NEAR_LINES 15
+#define NOTE_LINE_BYTES 80
 #define OPEN_DOCUMENTS 20
 #define OPEN_BYTES (256u << 10) /* read of all of them together */
 
@@ -149,7 +151,7 @@ void find_open(const asking *q, piece_list *out) {
     }
 }
 
-/* ---- edits, diagnostics, diff ---------------------------------------------------------------- */
+/* ---- edits, diagnostics ---------------------------------------------------------------------- */
 
 static int newest_first(const void *a, const void *b) {
     const context_chunk *x = a, *y = b;
@@ -167,7 +169,8 @@ void find_edits(const asking *q, piece_list *out) {
             if (d->uri_hash == q->d->uri_hash && at >= q->from && at < q->to) continue;
             str diff = edit_place_diff(p, d, q->arena);
             if (diff.len)
-                vec_push(out, ((context_chunk){.path = document_path(d), .text = diff,
+                vec_push(out, ((context_chunk){.path = document_path(d),
+                                               .text = diff,
                                                .score = (float)((double)p->at_us / 1e6)}));
         }
     }
@@ -177,21 +180,17 @@ void find_edits(const asking *q, piece_list *out) {
         out->at[first + i].score = 1.0f / (1.0f + (float)i);
 }
 
+/* The line as it is now, and below it what was said of it. */
 void find_diagnostics(const asking *q, piece_list *out) {
     for (size_t i = 0; i < q->d->notes.count; i++) {
         const line_note *note = &q->d->notes.at[i];
         size_t away = note->line > q->line ? note->line - q->line : q->line - note->line;
+        str line = str_trim(document_line(q->d, note->line));
+        line = str_sub(line, 0, NOTE_LINE_BYTES);
+        line.len = utf8_complete_prefix(line);
+        str text = str_of(arena_printf(q->arena, "%.*s\n^ %s\n", STR_ARG(line), note->text));
         vec_push(out, ((context_chunk){.path = document_path(q->d),
-                                       .text = str_of(note->text),
+                                       .text = text,
                                        .score = 1.0f / (1.0f + (float)away / 4.0f)}));
-    }
-}
-
-void find_diff(const asking *q, piece_list *out) {
-    for (size_t i = 0; i < q->c->diffs.count; i++) {
-        const file_diff *f = &q->c->diffs.at[i];
-        if (str_eq(str_of(f->path), document_path(q->d))) continue;
-        vec_push(out, ((context_chunk){
-                          .path = str_of(f->path), .text = str_of(f->text), .score = 0.5f}));
     }
 }

@@ -62,6 +62,12 @@ typedef struct {
 } lsp_change;
 
 typedef struct {
+    uint32_t line;
+    int severity; /* 1 error, 2 warning, 3 information, 4 hint */
+    str message, source;
+} lsp_diagnostic;
+
+typedef struct {
     str uri;
     bool has_version;
     int64_t version;
@@ -105,6 +111,8 @@ status protocol_read_document_id(const struct cJSON *id, str *uri, int64_t *vers
                                  err *e) MUST_USE;
 /* One element of contentChanges. */
 status protocol_read_change(const struct cJSON *change, lsp_change *out, err *e) MUST_USE;
+/* One Diagnostic, as far as a reader of its text needs it. */
+status protocol_read_diagnostic(const struct cJSON *item, lsp_diagnostic *out, err *e) MUST_USE;
 status protocol_read_inline(const struct cJSON *params, lsp_inline_params *out, err *e) MUST_USE;
 status protocol_read_command(const struct cJSON *params, str *command, str *argument,
                              err *e) MUST_USE;

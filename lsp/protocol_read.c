@@ -139,6 +139,19 @@ status protocol_read_change(const cJSON *change, lsp_change *out, err *e) {
     return out->whole ? OK : read_range(range, "range", &out->range, e);
 }
 
+status protocol_read_diagnostic(const cJSON *item, lsp_diagnostic *out, err *e) {
+    lsp_range range;
+    int64_t severity = 1; /* LSP leaves it to the client; most mean an error */
+    status s = read_text(item, "message", &out->message, e);
+    if (!s) s = read_range(protocol_get(item, "range"), "range", &range, e);
+    if (s) return s;
+    (void)integer_in(protocol_get(item, "severity"), 1, 4, &severity);
+    out->line = range.start.line;
+    out->severity = (int)severity;
+    out->source = optional_text(item, "source");
+    return OK;
+}
+
 /* ---- requests -------------------------------------------------------------------------------- */
 
 status protocol_read_inline(const cJSON *params, lsp_inline_params *out, err *e) {

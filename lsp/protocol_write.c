@@ -64,6 +64,8 @@ cJSON *protocol_initialize_result(const lsp_offer *offer) {
     cJSON *folders = cJSON_AddObjectToObject(workspace, "workspaceFolders");
     cJSON_AddTrueToObject(folders, "supported");
     cJSON_AddTrueToObject(folders, "changeNotifications");
+    cJSON *own = cJSON_AddObjectToObject(c, "experimental");
+    cJSON_AddTrueToObject(own, "inlined/diagnostics"); /* plugins need not send it elsewhere */
     cJSON *info = cJSON_AddObjectToObject(result, "serverInfo");
     cJSON_AddStringToObject(info, "name", "inlined");
     cJSON_AddStringToObject(info, "version", INLINED_VERSION);
@@ -133,8 +135,7 @@ cJSON *protocol_register_configuration(void) {
 
 cJSON *protocol_register_watch(void) {
     cJSON *options;
-    cJSON *params =
-        registration_json("inlined.watch", "workspace/didChangeWatchedFiles", &options);
+    cJSON *params = registration_json("inlined.watch", "workspace/didChangeWatchedFiles", &options);
     cJSON *watcher = cJSON_CreateObject();
     cJSON_AddItemToArray(cJSON_AddArrayToObject(options, "watchers"), watcher);
     cJSON_AddStringToObject(watcher, "globPattern", "**/*");
@@ -241,8 +242,7 @@ cJSON *protocol_copilot_status(const cJSON *of) {
     static const char *const fields[] = {"kind", "busy", "message"};
     cJSON *json = cJSON_CreateObject();
     for (size_t i = 0; i < COUNTOF(fields); i++)
-        cJSON_AddItemToObject(json, fields[i],
-                              cJSON_Duplicate(protocol_get(of, fields[i]), true));
+        cJSON_AddItemToObject(json, fields[i], cJSON_Duplicate(protocol_get(of, fields[i]), true));
     return json;
 }
 

@@ -21,6 +21,7 @@
 #include "engine/base/limits.h"
 #include "engine/base/log.h"
 #include "engine/base/utf8.h"
+#include "lsp/notes.h"
 
 /* ---- requests -------------------------------------------------------------------------------- */
 
@@ -102,6 +103,7 @@ static const struct {
     {"$/cancelRequest",                           cancel_request},
     {"exit",                                      lifecycle_exit},
     {"initialized",                               lifecycle_initialized},
+    {"inlined/diagnostics",                       notes_diagnostics},
     {"notebookDocument/didChange",                text_sync_notebook_change},
     {"notebookDocument/didClose",                 text_sync_notebook_close},
     {"notebookDocument/didOpen",                  text_sync_notebook_open},

@@ -10,6 +10,7 @@
 #include "engine/base/vec.h"
 #include "lsp/completion.h"
 #include "lsp/explain.h"
+#include "lsp/git_branch.h"
 #include "lsp/inline_completion.h"
 #include "lsp/progress.h"
 #include "lsp/protocol.h"
@@ -58,6 +59,7 @@ struct server {
     bool copilot_client;  /* speaks Copilot's extensions: gets didChangeStatus, too */
     bool model_failure_told, privacy_trouble_told;
     bool watch_dynamic, watched; /* the client can report changed files, and does */
+    git_branches branches;
     VEC(char *) roots;   /* decoded paths of the workspace folders */
     VEC(char *) unknown; /* URIs of didChange without didOpen that the log has named */
 };

@@ -32,6 +32,18 @@ static symbols *index_of(const server *s) {
     return s->settings.context.index ? s->options.symbols : NULL;
 }
 
+/* The model sees paths relative to their folder. */
+static void rename_documents(server *s, const str *roots) {
+    for (size_t i = 0; i < context_document_count(s->context); i++) {
+        document *d = context_document_at(s->context, i);
+        arena a;
+        arena_init(&a);
+        str file = uri_path(document_uri(d), &a);
+        context_rename(d, uri_relative(file, roots, s->roots.count));
+        arena_deinit(&a);
+    }
+}
+
 void workspace_update(server *s) {
     arena a;
     arena_init(&a);
@@ -42,6 +54,7 @@ void workspace_update(server *s) {
     strbuf_init(&lines, sizeof s->settings.privacy.deny_globs.at + SETTINGS_LIST_COUNT);
     settings_deny_globs(&s->settings, &lines);
     context_set_roots(s->context, roots, s->roots.count);
+    rename_documents(s, roots);
     context_set_privacy(s->context, strbuf_str(&lines), s->settings.privacy.respect_gitignore);
     context_set_symbols(s->context, index_of(s), s->options.client);
     if (s->options.symbols) {
@@ -55,6 +68,7 @@ void workspace_update(server *s) {
     }
     strbuf_deinit(&lines);
     arena_deinit(&a);
+    git_branch_update(s);
     tell_trouble(s);
 }
 
@@ -66,6 +80,7 @@ void workspace_register(server *s) {
 }
 
 void workspace_gone(server *s) {
+    git_branch_gone(s);
     if (!s->options.symbols) return;
     for (size_t i = 0; i < context_document_count(s->context); i++)
         context_index_closed(s->context, context_document_at(s->context, i));
@@ -96,6 +111,12 @@ void workspace_tick(server *s) {
     for (size_t i = 0; i < context_document_count(s->context); i++)
         context_index(s->context, context_document_at(s->context, i));
     take_messages(s);
+    git_branch_tick(s);
+}
+
+static void file_changed(server *s, str path) {
+    if (index_of(s)) symbols_file_changed(s->options.symbols, path);
+    git_branch_touched(s, path);
 }
 
 void workspace_saved(server *s, const cJSON *params) {
@@ -103,10 +124,11 @@ void workspace_saved(server *s, const cJSON *params) {
     int64_t version;
     err e;
     workspace_tick(s);
-    if (protocol_read_document_id(params, &uri, &version, &e)) return;
+    const cJSON *id = protocol_get(params, "textDocument");
+    if (protocol_read_document_id(id, &uri, &version, &e)) return;
     arena a;
     arena_init(&a);
-    if (index_of(s)) symbols_file_changed(s->options.symbols, uri_path(uri, &a));
+    file_changed(s, uri_path(uri, &a));
     arena_deinit(&a);
 }
 
@@ -116,8 +138,7 @@ void workspace_files_changed(server *s, const cJSON *params) {
     arena_init(&a);
     cJSON_ArrayForEach(change, protocol_get(params, "changes")) {
         const cJSON *uri = protocol_get(change, "uri");
-        if (index_of(s) && cJSON_IsString(uri))
-            symbols_file_changed(s->options.symbols, uri_path(str_of(uri->valuestring), &a));
+        if (cJSON_IsString(uri)) file_changed(s, uri_path(str_of(uri->valuestring), &a));
     }
     arena_deinit(&a);
     workspace_tick(s);

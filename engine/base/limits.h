@@ -31,6 +31,7 @@
 #define LIMIT_CURSOR_LINE_BYTES (8u << 10) /* a longer line is minified or data: nothing is asked */
 #define LIMIT_GATE_US 20000 /* for trying whether a suggestion parses; then it is believed       */
 #define LIMIT_DIFF_BYTES (256u << 10) /* of a branch's changes that are looked at                 */
+#define LIMIT_DIFF_PIECES 256 /* hunks of a branch that are kept, each up to LIMIT_NOTE_BYTES     */
 #define LIMIT_GLOB_STARS 32          /* stars of one pattern of an ignore file                    */
 #define LIMIT_GLOB_STEPS 20000       /* for one pattern and path; then it counts as a match       */
 #define LIMIT_IGNORE_BYTES (256u << 10) /* an ignore file; a larger one hides all that it rules   */
@@ -41,8 +42,8 @@
 #define LIMIT_INDEX_JOBS 4096        /* changes that wait; above, everything is looked at again   */
 #define LIMIT_INDEX_SYMBOLS 600000   /* about 100 MB                                              */
 #define LIMIT_JUDGE_US 40000         /* for parsing what a model made of a document               */
-#define LIMIT_NOTES 64               /* diagnostics of a document, files of a diff, that are kept */
-#define LIMIT_NOTE_BYTES 400         /* of one of them                                            */
+#define LIMIT_NOTES 64               /* diagnostics of a document that are kept                   */
+#define LIMIT_NOTE_BYTES 400         /* of one of them, or of one hunk of a branch                */
 #define LIMIT_PARSE_KEY_US 5000    /* the same when a key was typed and an answer is waited for   */
 #define LIMIT_PARSE_SLICE_US 20000 /* one go of the parser on the loop; the rest comes later     */
 #define LIMIT_PARSE_EDITS 1024     /* edits kept while a parse is unfinished; then it restarts   */

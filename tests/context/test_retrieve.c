@@ -108,11 +108,12 @@ static int teardown(void **state) {
 
 static void definitions_of_near_names(void **state) {
     place *at = *state;
-    put(at, "store.py", "TOKEN_KEY = \"AKIAIOSFODNN7EXAMPLE\"\n\n\nclass Store:\n"
-                        "    def fetch(self, id: int) -> str:\n        return str(id)\n\n"
-                        "    def drop_everything_that_is_older_than(self, days: int, really: "
-                        "bool) -> None:\n        raise NotImplementedError(days, really, self, "
-                        "1, 2, 3, 4, 5, 6)\n");
+    put(at, "store.py",
+        "TOKEN_KEY = \"AKIAIOSFODNN7EXAMPLE\"\n\n\nclass Store:\n"
+        "    def fetch(self, id: int) -> str:\n        return str(id)\n\n"
+        "    def drop_everything_that_is_older_than(self, days: int, really: "
+        "bool) -> None:\n        raise NotImplementedError(days, really, self, "
+        "1, 2, 3, 4, 5, 6)\n");
     put(at, "far.py", "def unrelated_function(): pass\n");
     put(at, "x.hidden.py", "def hidden_function(): pass\n");
     use_index(at);
@@ -162,8 +163,8 @@ static void pieces_stay_while_typing(void **state) {
 }
 
 #define LONG_LINES                                                                                 \
-    "def compute_totals(rows):\n    total_amount = 0\n    for row in rows:\n"                      \
-    "        total_amount += row.amount * row.exchange_rate\n    return total_amount\n"
+ "def compute_totals(rows):\n    total_amount = 0\n    for row in rows:\n"                         \
+ "        total_amount += row.amount * row.exchange_rate\n    return total_amount\n"
 
 static void places_and_documents(void **state) {
     place *at = *state;
@@ -191,7 +192,7 @@ static void edits_as_diffs(void **state) {
     place *at = *state;
     document *other = open_text(at, "other.py", "a = 1\nb = 2\nc = 3\nd = 4\n");
     err e;
-    assert_int_equal(document_edit(other, 10, 11, STR("22"), &e), OK);   /* b = 22 */
+    assert_int_equal(document_edit(other, 10, 11, STR("22"), &e), OK);      /* b = 22 */
     assert_int_equal(document_edit(other, 13, 13, STR("n = 0\n"), &e), OK); /* a line below */
     document *d = open_text(at, "main.py", "x = ");
     context_prompt p = ask(at, d);
@@ -234,21 +235,81 @@ static void edit_log_holds(void **state) {
     }
 }
 
+static void notes_move_with_the_text(void **state) {
+    place *at = *state;
+    document *d = open_text(at, "main.py", "one\ntwo\nthree\nfour\n");
+    const context_note notes[] = {{1, STR("error: a")}, {2, STR("error: b")}, {3, STR("error: c")}};
+    err e;
+    context_set_notes(d, notes, 3);
+    assert_int_equal(document_edit(d, 0, 0, STR("zero\r\nmore\n"), &e), OK);
+    assert_int_equal(d->notes.at[0].line, 3);
+    assert_int_equal(d->notes.at[2].line, 5);
+    size_t two = document_line_start(d, 3), four = document_line_start(d, 5);
+    assert_int_equal(document_edit(d, two + 1, four, STR(""), &e), OK); /* "tfour" */
+    assert_int_equal(d->notes.at[0].line, 3);
+    assert_int_equal(d->notes.at[1].line, 3);
+    assert_int_equal(d->notes.at[2].line, 3);
+    context_prompt p = ask(at, d);
+    assert_non_null(chunk(&p, "diagnostics", "tfour\n^ error: a\n"));
+    assert_int_equal(document_replace(d, STR("x = 1\n"), &e), OK);
+    assert_int_equal(d->notes.count, 0);
+}
+
+/* A piece that is longer than its share is cut at a line's end. */
+static void long_pieces_are_cut(void **state) {
+    place *at = *state;
+    strbuf text;
+    strbuf_init(&text, 1u << 16);
+    strbuf_addf(&text, "diff --git a/b.py b/b.py\n+++ b/b.py\n@@ -0,0 +1,20 @@\n");
+    for (int i = 0; i < 20; i++)
+        strbuf_addf(&text, "+total_%02d = alpha + beta\n", i);
+    document *d = open_text(at, "main.py", "alpha, beta = 1, 2\nreturn alpha + beta + ");
+    context_set_diff(at->c, str_of(at->root), strbuf_str(&text));
+    context_prompt p = ask(at, d);
+    const context_chunk *k = chunk(&p, "diff", "+total_00");
+    assert_non_null(k);
+    assert_true(k->text.len <= 153 && k->text.len >= 64);
+    assert_true(str_ends_with(k->text, STR("alpha + beta\n")));
+    strbuf_deinit(&text);
+}
+
 static void notes_and_branch(void **state) {
     place *at = *state;
     document *d = open_text(at, "main.py", "x = undefined_name\ny = ");
     context_note note = {.line = 0, .text = STR("line 1: \"undefined_name\" is not defined")};
     context_set_notes(d, &note, 1);
-    context_set_diff(at->c, STR("diff --git a/b.py b/b.py\n--- a/b.py\n+++ b/b.py\n@@ -1 +1 @@\n"
-                                "-old_call()\n+new_call(password=\"Tr0ub4dor&3\")\n context\n"
-                                "+++ b/z.hidden.py\n+secret_call()\n+++ b/main.py\n+own()\n"));
+    context_set_diff(at->c, str_of(at->root),
+                     STR("diff --git a/b.py b/b.py\n--- a/b.py\n+++ b/b.py\n@@ -1 +1,2 @@ x\n"
+                         "-old_call()\n+new_call(password=\"Tr0ub4dor&3\")\n"
+                         "+++ b/counted.py is a line of the hunk\n\\ No newline at end of file\n"
+                         "@@ -9,2 +10 @@\n-far_call()\n-other()\n+far()\n"
+                         "diff --git a/z.hidden.py b/z.hidden.py\n+++ b/z.hidden.py\n"
+                         "@@ -0,0 +1 @@\n+secret_call()\n"
+                         "diff --git \"a/odd\\n\" \"b/odd\\n\"\n+++ \"b/odd\\n\"\n@@ -0,0 +1 @@\n"
+                         "+odd_call()\n"
+                         "diff --git a/main.py b/main.py\n+++ b/main.py\n@@ -0,0 +1 @@\n+own()\n"));
     context_prompt p = ask(at, d);
     assert_non_null(chunk(&p, "diagnostics", "not defined"));
     const context_chunk *k = chunk(&p, "diff", "-old_call()");
     assert_non_null(k);
-    assert_true(str_eq(k->text, STR("-old_call()\n+new_call(password=\"REDACTED\")\n")));
+    assert_true(str_eq(k->text, STR("-old_call()\n+new_call(password=\"REDACTED\")\n"
+                                    "+++ b/counted.py is a line of the hunk\n")));
+    assert_true(str_eq(k->path, STR("b.py")));
+    assert_non_null(chunk(&p, "diff", "-far_call()"));
     assert_null(chunk(&p, "diff", "secret_call"));
+    assert_null(chunk(&p, "diff", "odd_call"));
     assert_null(chunk(&p, "diff", "own()"));
+    /* A rule that comes later hides, and so does a folder that goes. */
+    context_set_privacy(at->c, STR("b.py\n"), true);
+    d = open_text(at, "main.py", "x = 1\ny = ");
+    p = ask(at, d);
+    assert_null(chunk(&p, "diff", "far_call"));
+    context_set_privacy(at->c, (str){0}, true);
+    str root = STR("/elsewhere");
+    context_set_roots(at->c, &root, 1);
+    d = open_text(at, "main.py", "x = 1\ny = ");
+    p = ask(at, d);
+    assert_null(chunk(&p, "diff", "far_call"));
 }
 
 static void budgets(void **state) {
@@ -259,7 +320,8 @@ static void budgets(void **state) {
         snprintf(name, sizeof name, "f%d.py", i);
         snprintf(text, sizeof text,
                  "def shared_word_%d(alpha, beta):\n    gamma_%d = alpha + beta\n"
-                 "    return gamma_%d * alpha * beta\n", i, i, i);
+                 "    return gamma_%d * alpha * beta\n",
+                 i, i, i);
         open_text(at, name, text);
     }
     document *d = open_text(at, "main.py", "alpha, beta = 1, 2\nreturn alpha + beta + ");
@@ -269,9 +331,9 @@ static void budgets(void **state) {
         bytes += all.chunks[i].text.len;
     assert_true(all.n_chunks > 2 && bytes <= 1536);
     type(d, "\n");
-    context_prompt few = ask_with(at, d, document_text(d).len,
-                                  (context_request){.chunk_bytes_max = 400,
-                                                    .sections_off = 1u << 30});
+    context_prompt few =
+        ask_with(at, d, document_text(d).len,
+                 (context_request){.chunk_bytes_max = 400, .sections_off = 1u << 30});
     bytes = 0;
     for (size_t i = 0; i < few.n_chunks; i++)
         bytes += few.chunks[i].text.len;
@@ -304,6 +366,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(places_and_documents, setup, teardown),
         cmocka_unit_test_setup_teardown(edits_as_diffs, setup, teardown),
         cmocka_unit_test_setup_teardown(edit_log_holds, setup, teardown),
+        cmocka_unit_test_setup_teardown(notes_move_with_the_text, setup, teardown),
+        cmocka_unit_test_setup_teardown(long_pieces_are_cut, setup, teardown),
         cmocka_unit_test_setup_teardown(notes_and_branch, setup, teardown),
         cmocka_unit_test_setup_teardown(budgets, setup, teardown),
     };

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Lists of patterns, secrets and words from arbitrary bytes: no answer may take long or reach
- * outside, and what was masked holds no secret any more that was found in it.
+/* Lists of patterns, secrets, words and diffs from arbitrary bytes: no answer may take long or
+ * reach outside, and what was masked holds no secret any more that was found in it.
  *
  * Input: the list, a NUL, the path. */
 #include "context/ignore.h"
 #include "context/secret.h"
+#include "context/unified.h"
 #include "context/words.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -37,12 +38,29 @@ static void check_secrets(str text) {
     arena_deinit(&a);
 }
 
+/* Each kind of line is what its name says, and the path is that of the file it stands in. */
+static void check_diff(str text) {
+    unified_reader r = {.rest = text};
+    unified_kind kind;
+    str line;
+    size_t lines = 0;
+    while ((kind = unified_next(&r, &line))) {
+        ASSERT(++lines <= text.len + 1 && line.ptr >= text.ptr);
+        ASSERT(line.ptr + line.len <= text.ptr + text.len);
+        ASSERT(kind != UNIFIED_ADDED || line.ptr[0] == '+');
+        ASSERT(kind != UNIFIED_REMOVED || line.ptr[0] == '-');
+        ASSERT(kind != UNIFIED_SAME || !line.len || line.ptr[0] == ' ');
+        ASSERT(!r.path.len || (r.path.ptr >= text.ptr && !memchr(r.path.ptr, '\n', r.path.len)));
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     str all = {(const char *)data, MIN(size, 4096)}, word;
     const char *nul = all.len ? memchr(all.ptr, '\0', all.len) : NULL;
     size_t cut = nul ? (size_t)(nul - all.ptr) : all.len / 2;
     check_list(str_sub(all, 0, cut), str_sub(all, cut + (nul != NULL), all.len));
     check_secrets(all);
+    check_diff(all);
     word_set words = {{0}};
     word_set_add(&words, all);
     ASSERT(word_set_likeness(&words, &words) <= 1.0f);
