@@ -105,6 +105,35 @@ function tests.insertion_and_cursor()
   wait_text('x = 1 + 2;')
 end
 
+-- What other tools say goes to the daemon: errors and warnings, the nearest first.
+function tests.diagnostics_of_others()
+  open(('line\n'):rep(60) .. 'last', {})
+  nvim:lua([[
+    scripted.told = {}
+    vim.api.nvim_win_set_cursor(0, { 30, 0 })
+    local list = {}
+    for i = 0, 59 do
+      list[#list + 1] = { lnum = i, col = 1, message = 'w' .. i, severity = i == 28 and 1 or 2, source = 'lint' }
+    end
+    list[#list + 1] = { lnum = 29, col = 0, message = 'hint', severity = 4 }
+    list[#list + 1] = { lnum = 29, col = 0, message = 'ours', severity = 2, source = 'inlined' }
+    vim.diagnostic.set(vim.api.nvim_create_namespace('lint'), 0, list)
+  ]])
+  nvim:wait('the diagnostics', function()
+    return nvim:lua('return #scripted.told > 0')
+  end)
+  local told = nvim:lua('return scripted.told[#scripted.told]')
+  equal(told.uri, nvim:lua('return vim.uri_from_bufnr(0)'), 'the buffer')
+  equal(#told.diagnostics, 32, 'so many at most')
+  equal({ told.diagnostics[1].message, told.diagnostics[2].message, told.diagnostics[2].severity },
+    { 'w29', 'w28', 1 }, 'the nearest first')
+  equal(told.diagnostics[2].range, range(28, 1, 1), 'place')
+  nvim:lua("vim.diagnostic.reset(vim.api.nvim_create_namespace('lint'), 0)")
+  nvim:wait('the empty list', function()
+    return nvim:lua('return #scripted.told[#scripted.told].diagnostics') == 0
+  end)
+end
+
 function tests.item_without_range()
   open('x = ', { { insertText = 'y' } })
   nvim:keys('A')

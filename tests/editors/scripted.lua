@@ -6,6 +6,7 @@ local M = {
   executed = {}, -- params of each workspace/executeCommand
   opened = {}, -- text of each textDocument/didOpen; "closed" for each didClose
   cancelled = 0,
+  told = {}, -- params of each inlined/diagnostics
   items = {}, -- what is answered
   error = nil, -- or this
   hold = false, -- answers wait for release()
@@ -43,6 +44,7 @@ local function connection(encoding)
             positionEncoding = encoding,
             textDocumentSync = { openClose = true, change = 2 },
             executeCommandProvider = { commands = { 'inlined.didAcceptCompletionItem' } },
+            experimental = { ['inlined/diagnostics'] = true },
           },
         })
       elseif method == 'textDocument/inlineCompletion' then
@@ -68,6 +70,8 @@ local function connection(encoding)
       notify = function(method, params)
         if method == '$/cancelRequest' then
           M.cancelled = M.cancelled + 1
+        elseif method == 'inlined/diagnostics' then
+          table.insert(M.told, params)
         elseif method == 'textDocument/didOpen' then
           table.insert(M.opened, (vim.trim(params.textDocument.text)))
         elseif method == 'textDocument/didClose' then

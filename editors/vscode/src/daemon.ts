@@ -9,6 +9,7 @@ import {
   type ErrorHandlerResult, type LanguageClientOptions,
 } from "vscode-languageclient/node";
 import { CrashBudget, CRASHES_MAX } from "./crashes";
+import { DIAGNOSTICS_DELAY_MS, nearest } from "./diagnostics";
 import { locate, versionTrouble, type Found } from "./locate";
 import type { Pauses, Place } from "./pause";
 import { daemonSettings } from "./settings";
@@ -36,6 +37,9 @@ export class Daemon implements vscode.Disposable {
   private readonly crashes = new CrashBudget();
   private client: LanguageClient | undefined;
   private stopping = false;
+  private readonly listening: vscode.Disposable;
+  private readonly untold = new Set<string>(); // URIs whose diagnostics have changed
+  private telling: NodeJS.Timeout | undefined;
 
   constructor(
     private readonly context: vscode.ExtensionContext,
@@ -43,9 +47,14 @@ export class Daemon implements vscode.Disposable {
     private readonly output: vscode.LogOutputChannel,
   ) {
     this.onChange = this.changed.event;
+    this.listening = vscode.Disposable.from(
+      vscode.languages.onDidChangeDiagnostics((event) => { this.noteDiagnostics(event.uris); }),
+      vscode.workspace.onDidOpenTextDocument((document) => { this.noteDiagnostics([document.uri]); }));
   }
 
   dispose(): void {
+    clearTimeout(this.telling);
+    this.listening.dispose();
     this.changed.dispose();
   }
 
@@ -106,6 +115,31 @@ export class Daemon implements vscode.Disposable {
     await this.start();
   }
 
+  private noteDiagnostics(uris: readonly vscode.Uri[]): void {
+    for (const uri of uris) this.untold.add(uri.toString());
+    this.telling ??= setTimeout(() => { this.tellDiagnostics(); }, DIAGNOSTICS_DELAY_MS);
+  }
+
+  /** A language server does not hear the others, so it is told of what they say. */
+  private tellDiagnostics(): void {
+    this.telling = undefined;
+    const client = this.client;
+    if (client?.state !== State.Running) return; // what is open then is told when it runs
+    const offered: unknown = client.initializeResult?.capabilities.experimental;
+    const wanted = typeof offered === "object" && offered !== null && "inlined/diagnostics" in offered;
+    for (const document of wanted ? vscode.workspace.textDocuments : []) {
+      const uri = document.uri.toString();
+      if (!this.untold.has(uri)) continue;
+      const editor = vscode.window.visibleTextEditors.find((e) => e.document === document);
+      const near = nearest(vscode.languages.getDiagnostics(document.uri), editor?.selection.active.line ?? 0);
+      void client.sendNotification("inlined/diagnostics", {
+        uri: client.code2ProtocolConverter.asUri(document.uri),
+        diagnostics: near.map((d) => client.code2ProtocolConverter.asDiagnostic(d)),
+      });
+    }
+    this.untold.clear();
+  }
+
   private build(found: Found): LanguageClient {
     const args = vscode.workspace.getConfiguration("inlined").get<string[]>("server.arguments", []);
     const options: LanguageClientOptions = {
@@ -134,7 +168,10 @@ export class Daemon implements vscode.Disposable {
     });
     client.onDidChangeState((event) => {
       if (this.client !== client) return;
-      if (event.newState === State.Running) this.set("running");
+      if (event.newState === State.Running) {
+        this.set("running");
+        this.noteDiagnostics(vscode.workspace.textDocuments.map((document) => document.uri));
+      }
       if (event.newState === State.Starting) this.set("starting");
     });
     return client;

@@ -3,6 +3,7 @@
 import * as assert from "node:assert/strict";
 import test from "node:test";
 import { CrashBudget, CRASHES_MAX, WINDOW_MS } from "../src/crashes";
+import { DIAGNOSTICS_MOST, nearest } from "../src/diagnostics";
 import { locate, versionTrouble, type Places } from "../src/locate";
 import { choices, readModels, readProgress, type Model } from "../src/models";
 import { Pauses } from "../src/pause";
@@ -134,4 +135,11 @@ test("a program's output, its last sentence and its cancellation", async () => {
   abort.abort();
   await assert.rejects(long);
   await assert.rejects(runProgram("/no/such/program", []));
+});
+
+test("of other tools' diagnostics the nearest errors and warnings are told", () => {
+  const at = (line: number, severity: number, source?: string) => ({ severity, source, range: { start: { line } } });
+  const all = [at(9, 1), at(2, 0, "tsc"), at(4, 1, "inlined review"), at(4, 2), at(4, 3), at(6, 1), at(5, 0)];
+  assert.deepEqual(nearest(all, 4).map((d) => d.range.start.line), [5, 2, 6, 9]);
+  assert.equal(nearest(Array.from({ length: 99 }, (_, i) => at(i, 0)), 50).length, DIAGNOSTICS_MOST);
 });

@@ -196,15 +196,25 @@ function M.start(bufnr)
   vim.lsp.start(config, { bufnr = bufnr, silent = true, reuse_client = reuse })
 end
 
+local attach = vim.api.nvim_create_augroup('inlined.attach', { clear = true })
+
 -- The one place where ghost text is turned on, whoever started the daemon.  What is paused or off
 -- for a file type is decided by each question (wants()).
 vim.api.nvim_create_autocmd('LspAttach', {
-  group = vim.api.nvim_create_augroup('inlined.attach', { clear = true }),
+  group = attach,
   callback = function(event)
     local client = vim.lsp.get_client_by_id(event.data.client_id)
     if client and client.name == 'inlined' then
       drawer().attach(event.buf, client)
+      require('inlined.diagnostics').changed(event.buf)
     end
+  end,
+})
+
+vim.api.nvim_create_autocmd('DiagnosticChanged', {
+  group = attach,
+  callback = function(event)
+    require('inlined.diagnostics').changed(event.buf)
   end,
 })
 
