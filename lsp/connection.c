@@ -12,11 +12,14 @@
 
 #include "engine/base/log.h"
 #include "engine/base/mem.h"
+#include "lsp/tool_questions.h"
+#include "lsp/tools.h"
 
 struct connection {
     connection_hooks hooks;
     stream *stream;
     server *server;
+    tools *tools; /* NULL once it is closed */
     loop_timer timer;
     int64_t pids[2]; /* the client's process, and one from the command line; 0: none */
     bool ending;
@@ -57,14 +60,21 @@ static void on_ended(void *ud, const char *why) {
 
 static void on_timer_closed(void *ud) {
     connection *c = ud;
-    server_free(c->server);
     c->hooks.closed(c->hooks.ud, c, c->exit_code);
     xfree(c);
 }
 
-static void on_closed(void *ud) {
+static void on_tools_closed(void *ud) {
     connection *c = ud;
     loop_timer_close(&c->timer, on_timer_closed, c);
+}
+
+/* The server first, because it may still wait for a tool. */
+static void on_closed(void *ud) {
+    connection *c = ud;
+    server_free(c->server);
+    c->server = NULL;
+    tools_close(c->tools, on_tools_closed, c);
 }
 
 /* ---- from the server ------------------------------------------------------------------------- */
@@ -109,6 +119,21 @@ void connection_tick(connection *c) {
     connection_end(c, 1);
 }
 
+/* ---- from MCP servers ------------------------------------------------------------------------ */
+
+static void on_ask(void *ud, const mcp_question *q) {
+    connection *c = ud;
+    if (c->server)
+        tool_questions_ask(c->server, q);
+    else
+        tools_decide(c->tools, q->id, MCP_DENY, NULL);
+}
+
+static void on_files_read(void *ud, const mcp_config *config) {
+    connection *c = ud;
+    if (c->server) tool_questions_show_notes(c->server, config);
+}
+
 /* ---- life ------------------------------------------------------------------------------------ */
 
 status connection_open(connection **out, loop *l, const connection_source *from,
@@ -123,12 +148,15 @@ status connection_open(connection **out, loop *l, const connection_source *from,
         return s;
     }
     loop_timer_init(l, &c->timer, on_timer, c);
+    c->tools = tools_new(&l->uv, &(tools_hooks){.ud = c, .ask = on_ask, .read = on_files_read});
+    server_options own = *options;
+    own.tools = c->tools;
     c->server = server_new(&(server_host){.ud = c,
                                           .write = on_write,
                                           .timer = on_timer_wanted,
                                           .watch = on_watch,
                                           .exited = on_exited},
-                           options);
+                           &own);
     *out = c;
     return OK;
 }

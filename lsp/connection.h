@@ -22,7 +22,7 @@ typedef struct {
 status connection_open(connection **out, loop *l, const connection_source *from,
                        const server_options *options, const connection_hooks *hooks,
                        err *e) MUST_USE;
-server *connection_server(connection *c);
+server *connection_server(connection *c); /* NULL while it closes */
 /* Now and then: deadlines, and whether the client's process still lives. */
 void connection_tick(connection *c);
 /* Also watches this process (0: none). */

@@ -58,8 +58,10 @@ static void wake_loop(void *ud) { /* engine thread */
 
 static void on_model_changed(void *ud, const model *m) {
     program *d = ud;
-    for (size_t i = 0; i < d->connections.count; i++)
-        server_model_changed(connection_server(d->connections.at[i]), m);
+    for (size_t i = 0; i < d->connections.count; i++) {
+        server *s = connection_server(d->connections.at[i]);
+        if (s) server_model_changed(s, m);
+    }
 }
 
 static void on_engine_event(void *ud, const engine_event *ev) {

@@ -13,6 +13,7 @@
 #include "engine/base/log.h"
 #include "lsp/position.h"
 #include "lsp/server.h"
+#include "lsp/tools.h"
 
 #define ANSWER_MS 10000.0 /* how long a client may take to answer our requests */
 
@@ -47,12 +48,20 @@ static void register_menu(server *s) {
                 clock_ms() + ANSWER_MS, NULL, NULL);
 }
 
+/* MCP servers work in the first folder. */
+static void use_tools(server *s) {
+    if (s->options.tools)
+        tools_configure(s->options.tools, s->roots.count ? s->roots.at[0] : "",
+                        s->settings.enable && s->settings.mcp.enable);
+}
+
 static void use_settings(server *s, const cJSON *section) {
     s->settings = s->initial;
     settings_apply(&s->settings, section_of(section), complain, s);
     inline_completion_settings_changed(s);
     register_menu(s);
     workspace_update(s);
+    use_tools(s);
     s->settings_known = true;
     (void)server_want_model(s, ROLE_COMPLETION);
     server_tell_status(s);
@@ -107,6 +116,7 @@ void lifecycle_folders_changed(server *s, const cJSON *params) {
     protocol_each_folder(protocol_get(event, "removed"), root_remove, s);
     protocol_each_folder(protocol_get(event, "added"), root_add, s);
     workspace_update(s);
+    use_tools(s);
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */

@@ -22,6 +22,8 @@
 #include "engine/base/log.h"
 #include "engine/base/utf8.h"
 #include "lsp/notes.h"
+#include "lsp/tool_questions.h"
+#include "lsp/tools.h"
 
 /* ---- requests -------------------------------------------------------------------------------- */
 
@@ -55,6 +57,7 @@ static const struct {
     {"initialize",                    lifecycle_initialize},
     {"inlined/context/explain",       explain_request},
     {"inlined/status",                tell_status},
+    {"inlined/tools",                 tool_questions_request},
     {"shutdown",                      lifecycle_shutdown},
     {"textDocument/completion",       inline_completion_menu_request},
     {"textDocument/inlineCompletion", inline_completion_request},
@@ -236,6 +239,7 @@ void server_free(server *s) {
     if (!s) return;
     s->state = SERVER_EXITED;
     workspace_gone(s);
+    tool_questions_deinit(s);
     inline_completion_deinit(s);
     rpc_free(s->rpc);
     ASSERT(s->unanswered == 0);
@@ -263,5 +267,6 @@ void server_timer(server *s) {
 
 void server_tick(server *s) {
     rpc_expire(s->rpc, clock_ms());
+    if (s->options.tools) tools_tick(s->options.tools);
     workspace_tick(s);
 }

@@ -38,6 +38,7 @@ typedef struct {
     uint64_t client;          /* number of the connection, for the engine and the log */
     symbols *symbols;         /* borrowed; NULL: there is no symbol index */
     struct git *git;          /* lsp/git.h; borrowed; NULL: git is not asked */
+    struct tools *tools;      /* lsp/tools.h; borrowed; NULL: there are no MCP servers */
 } server_options;
 
 struct server {
@@ -61,6 +62,7 @@ struct server {
     bool watch_dynamic, watched; /* the client can report changed files, and does */
     git_branches branches;
     VEC(char *) roots;   /* decoded paths of the workspace folders */
+    VEC(char *) noted_files; /* that have diagnostics of ours about MCP servers */
     VEC(char *) unknown; /* URIs of didChange without didOpen that the log has named */
 };
 

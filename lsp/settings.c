@@ -57,6 +57,7 @@ static const leaf leaves[] = {
     {"engine.device",                LEAF_ENUM, offsetof(settings, engine.device)},
     {"engine.kvCache",               LEAF_ENUM, offsetof(settings, engine.kv_cache)},
     {"engine.threads",               LEAF_INT,  offsetof(settings, engine.threads)},
+    {"mcp.enable",                   LEAF_BOOL, offsetof(settings, mcp.enable)},
     {"model",                        LEAF_TEXT, offsetof(settings, model)},
     {"privacy.denyGlobs",            LEAF_LIST, offsetof(settings, privacy.deny_globs)},
     {"privacy.respectGitignore",     LEAF_BOOL, offsetof(settings, privacy.respect_gitignore)},

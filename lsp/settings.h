@@ -52,6 +52,9 @@ typedef struct {
         bool respect_gitignore;
     } privacy;
     struct {
+        bool enable; /* offer the tools of MCP servers to the model */
+    } mcp;
+    struct {
         settings_device device;
         int threads;        /* 0: chosen */
         int context_tokens; /* 0: chosen */

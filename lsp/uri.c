@@ -66,3 +66,16 @@ str uri_relative(str path, const str *roots, size_t n_roots) {
     ptrdiff_t slash = str_rfind_char(path, '/');
     return slash < 0 ? path : str_sub(path, (size_t)slash + 1, path.len);
 }
+
+void uri_add_path(strbuf *out, str path) {
+    static const char plain[] = "/-_.~";
+    strbuf_add_str(out, STR("file://"));
+    for (size_t i = 0; i < path.len; i++) {
+        unsigned char c = (unsigned char)path.ptr[i];
+        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        if (letter || (c && strchr(plain, c)))
+            strbuf_add_char(out, (char)c);
+        else
+            strbuf_addf(out, "%%%02X", c);
+    }
+}

@@ -99,6 +99,7 @@ typedef struct {
     arena memory;                  /* of the notes */
     VEC(mcp_definition *) servers; /* in the order of the files */
     VEC(mcp_note) notes;
+    size_t broken; /* files that mcp_config_discover left out because they cannot be read */
 } mcp_config;
 
 void mcp_config_init(mcp_config *c);
@@ -126,6 +127,9 @@ status mcp_config_read_file(mcp_config *c, const mcp_source *from, err *e) MUST_
 /* Reads the user's own file ($XDG_CONFIG_HOME/inlined/mcp.json) and the files of all products in a
  * workspace (absolute; may be NULL).  What is wrong with one becomes a note (blocks). */
 void mcp_config_discover(mcp_config *c, const char *workspace);
+/* The files that it looks at, whether they exist or not: a list on the heap that ends with NULL
+ * (xfree each, and the list). */
+char **mcp_config_files(const char *workspace);
 /* Reads one file of any format with this process's environment (blocks). */
 status mcp_config_read_path(mcp_config *c, const char *path, mcp_scope scope, const char *workspace,
                             err *e) MUST_USE;

@@ -43,8 +43,9 @@ status mcp_config_read_path(mcp_config *c, const char *path, mcp_scope scope,
 static void read_one(mcp_config *c, const char *path, const char *product, mcp_scope scope,
                      const char *workspace) {
     err e;
-    if (access(path, F_OK) == 0 && read_as(c, path, product, scope, workspace, &e) != OK)
-        log_info("mcp", "a configuration is left out: %s", e.text);
+    if (access(path, F_OK) != 0 || read_as(c, path, product, scope, workspace, &e) == OK) return;
+    c->broken++;
+    log_info("mcp", "a configuration is left out: %s", e.text);
 }
 
 char *mcp_folder(mcp_folder_kind kind) {
@@ -79,6 +80,26 @@ bool mcp_folder_make(const char *path) {
     good = mkdir(copy, 0700) == 0 || errno == EEXIST;
     xfree(copy);
     return good;
+}
+
+/* The user's own first, then those of the workspace. */
+char **mcp_config_files(const char *workspace) {
+    char **files = xcalloc(COUNTOF(PROJECT_FILES) + 2, sizeof *files);
+    char *folder = mcp_folder(MCP_FOLDER_CONFIG);
+    size_t n = 0;
+    strbuf path;
+    strbuf_init(&path, 1u << 16);
+    if (folder) {
+        strbuf_addf(&path, "%s/mcp.json", folder);
+        files[n++] = strbuf_take(&path);
+    }
+    for (size_t i = 0; workspace && i < COUNTOF(PROJECT_FILES); i++) {
+        strbuf_addf(&path, "%s/%s", workspace, PROJECT_FILES[i].path);
+        files[n++] = strbuf_take(&path);
+    }
+    strbuf_deinit(&path);
+    xfree(folder);
+    return files;
 }
 
 void mcp_config_discover(mcp_config *c, const char *workspace) {

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* The MCP servers of one connection, as tools for the model.
+ *
+ * Each connection has a host of its own (mcp/mcp.h), so that trust, approvals and processes of one
+ * editor are nobody else's.  It comes to life with the first look at it, and servers with the first
+ * look at their tools; a project's server waits until its command has been approved.  Files are
+ * looked at every few seconds; one that became unreadable changes nothing but its diagnostic.
+ *
+ * A tool's name for the model is SERVER__TOOL.  Thread: loop.  Only small local files block.
+ */
+#include <uv.h>
+
+#include "lsp/agent.h"
+#include "mcp/mcp.h"
+
+typedef struct tools tools;
+
+typedef struct {
+    void *ud;
+    /* A person must decide: tools_decide, now or later.  NULL: everything is denied. */
+    void (*ask)(void *ud, const mcp_question *q);
+    /* A server's state or catalogue has changed.  May be NULL. */
+    void (*changed)(void *ud);
+    /* The files were read again; what is wrong in them.  May be NULL. */
+    void (*read)(void *ud, const mcp_config *config);
+} tools_hooks;
+
+tools *tools_new(uv_loop_t *loop, const tools_hooks *hooks);
+/* Ends calls without calling their `done`, stops servers; `closed` comes from the loop. */
+void tools_close(tools *t, void (*closed)(void *ud), void *ud);
+
+/* Folder (absolute; "": none) and whether there are tools at all.  Nothing is read before it is
+ * needed. */
+void tools_configure(tools *t, const char *workspace, bool enabled);
+/* Looks whether files have changed; call every few seconds. */
+void tools_tick(tools *t);
+
+/* Starts what is idle and may start, and asks about what may not yet.  Within this session each
+ * server is asked about once. */
+void tools_wake(tools *t);
+/* True while a server is on its way to its first catalogue. */
+bool tools_are_starting(const tools *t);
+
+/* What is ready now, in a fixed order; texts live until the loop turns.  Quarantined ones are left
+ * out.  Returns how many were written. */
+size_t tools_list(tools *t, agent_tool *out, size_t max);
+/* Starts a call and returns its number; `done` comes exactly once, from the loop, unless
+ * tools_cancel comes first.  A name that no server has is answered, too. */
+uint64_t tools_call(tools *t, const char *name, const cJSON *arguments, mcp_purpose purpose,
+                    mcp_done done, void *ud);
+void tools_cancel(tools *t, uint64_t call);
+void tools_decide(tools *t, uint64_t question, mcp_decision d, const cJSON *content);
+
+/* For the status: NULL while nothing was needed. */
+mcp_host *tools_host(tools *t);

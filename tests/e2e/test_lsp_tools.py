@@ -1,0 +1,131 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""MCP servers behind the language server: a real one, asked about, started, edited and stopped."""
+import json
+import os
+import sys
+import time
+import unittest
+
+import lsp_case
+
+NPM = os.environ.get("INLINED_MCP_NPM")
+NODE = os.environ.get("INLINED_NODE", "node")
+
+
+class Tools(lsp_case.Case):
+    def setUp(self):
+        super().setUp()
+        if not NPM or not os.path.isdir(NPM):
+            self.skipTest("INLINED_MCP_NPM names no folder with the servers from npm")
+        self.home = os.path.join(self.folder, "home")
+        self.project = os.path.join(self.folder, "project")
+        os.makedirs(self.home)
+        os.makedirs(self.project)
+        self.asked = []
+
+    def write_config(self, text):
+        with open(os.path.join(self.project, ".mcp.json"), "w", encoding="utf-8") as f:
+            f.write(text)
+
+    def memory(self, **more):
+        """The official memory server as this project's."""
+        script = os.path.join(NPM, "@modelcontextprotocol/server-memory/dist/index.js")
+        memory = {"command": NODE, "args": [script],
+                  "env": {"MEMORY_FILE_PATH": os.path.join(self.folder, "memory.jsonl")}, **more}
+        return json.dumps({"mcpServers": {"memory": memory}}, indent=1)
+
+    def begin(self, answer):
+        env = {k: v for k, v in os.environ.items() if not k.startswith("XDG_")}
+        client = self.start(env={**env, "HOME": self.home})
+
+        def ask(params):
+            self.asked.append(params)
+            return {"title": answer} if answer else None
+        client.handlers["window/showMessageRequest"] = ask
+        client.initialize(workspaceFolders=[
+            {"uri": "file://" + self.project, "name": "project"}])
+        return client
+
+    def wait_tools(self, client, good):
+        end = time.monotonic() + 40
+        while True:
+            tools = client.call("inlined/tools")
+            if good(tools):
+                return tools
+            self.assertLess(time.monotonic(), end, tools)
+            time.sleep(0.1)
+
+    def state(self, tools):
+        return {s["name"]: s["state"] for s in tools["servers"]}
+
+    def test_approved(self):
+        """It starts after the person has seen its whole command and said yes; once is enough."""
+        self.write_config(self.memory())
+        client = self.begin("Start it")
+        tools = self.wait_tools(client, lambda t: self.state(t) == {"memory": "ready"})
+        self.assertEqual(len(self.asked), 1)
+        self.assertIn("server-memory/dist/index.js", self.asked[0]["message"])
+        self.assertEqual([a["title"] for a in self.asked[0]["actions"]], ["Start it", "No"])
+        names = {t["name"] for t in tools["tools"]}
+        self.assertIn("memory__create_entities", names)
+        self.assertEqual(client.close(), 0)
+
+        client = self.begin("No")
+        self.wait_tools(client, lambda t: self.state(t) == {"memory": "ready"})
+        self.assertEqual(len(self.asked), 1, "the approval was remembered")
+        self.assertEqual(client.close(), 0)
+
+        self.write_config(self.memory(args=["-e", "0"]))
+        client = self.begin("No")
+        self.wait_tools(client, lambda t: self.state(t) == {"memory": "untrusted"})
+        self.assertEqual(len(self.asked), 2, "another command is another question")
+        self.assertEqual(client.close(), 0)
+
+    def test_refused(self):
+        """Nothing runs, and the question does not come back in this session."""
+        self.write_config(self.memory())
+        client = self.begin("No")
+        self.wait_tools(client, lambda t: t["servers"])
+        for _ in range(3):
+            tools = client.call("inlined/tools")
+            self.assertEqual(self.state(tools), {"memory": "untrusted"})
+            time.sleep(0.2)
+        self.assertEqual(tools["tools"], [])
+        self.assertEqual(len(self.asked), 1)
+        self.assertEqual(client.close(), 0)
+
+    def test_edits(self):
+        """A broken edit leaves the servers alone and is marked; mended, the mark goes."""
+        self.write_config(self.memory())
+        client = self.begin("Start it")
+        self.wait_tools(client, lambda t: self.state(t) == {"memory": "ready"})
+        uri = "file://" + os.path.join(self.project, ".mcp.json")
+        self.write_config('{\n "mcpServers": {\n  "memory": oops\n }\n}')
+        marks = client.wait_notification("textDocument/publishDiagnostics",
+                                         lambda p: p["uri"] == uri and p["diagnostics"])
+        self.assertEqual(marks["diagnostics"][0]["range"]["start"]["line"], 2)
+        self.assertEqual(marks["diagnostics"][0]["source"], "inlined")
+        self.assertEqual(self.state(client.call("inlined/tools")), {"memory": "ready"})
+        self.write_config(self.memory(disabled=True))
+        client.wait_notification("textDocument/publishDiagnostics",
+                                 lambda p: p["uri"] == uri and not p["diagnostics"])
+        self.wait_tools(client, lambda t: self.state(t) == {"memory": "disabled"})
+        self.assertEqual(client.close(), 0)
+
+    def test_off(self):
+        """With mcp.enable false nothing is read, asked or started."""
+        self.write_config(self.memory())
+        client = self.begin("Start it")
+        client.settings = {"mcp": {"enable": False}}
+        client.notify("workspace/didChangeConfiguration", {"settings": None})
+        client.wait_for(lambda: sum(m["method"] == "workspace/configuration"
+                                    for m in client.server_requests) > 1, "the second question")
+        time.sleep(0.2)
+        self.assertEqual(client.call("inlined/tools"), {"servers": [], "tools": []})
+        self.assertEqual(self.asked, [])
+        self.assertEqual(client.close(), 0)
+
+
+if __name__ == "__main__":
+    sys.exit(unittest.main())
