@@ -12,11 +12,13 @@
 #include "engine/base/limits.h"
 #include "engine/base/mem.h"
 #include "engine/mailbox.h"
+#include "engine/memory.h"
 #include "engine/tokenizer.h"
 #include "engine/worker.h"
 
 struct engine {
     mailbox *mail;
+    engine_device device;
     worker_options worker;
     pthread_t thread;
     bool running;
@@ -40,7 +42,7 @@ status engine_start(engine **out, const engine_options *opt, err *e) {
                        "threads or memory");
     }
     g->running = true;
-    status s = mailbox_wait_started(g->mail, e);
+    status s = mailbox_wait_started(g->mail, &g->device, e);
     if (s != OK) {
         engine_stop(g);
         return s;
@@ -55,6 +57,14 @@ void engine_stop(engine *g) {
     if (g->running) ASSERT(pthread_join(g->thread, NULL) == 0);
     mailbox_free(g->mail);
     xfree(g);
+}
+
+const engine_device *engine_get_device(const engine *g) {
+    return &g->device;
+}
+
+uint64_t engine_host_memory(void) {
+    return memory_available();
 }
 
 /* ---- models ---------------------------------------------------------------------------------- */
@@ -116,6 +126,10 @@ status engine_submit(engine *g, const engine_job *spec, job_id *id, err *e) {
     }
     *id = j->id; /* alive: only this thread's drain frees it */
     return OK;
+}
+
+int engine_count_jobs(engine *g, int slot) {
+    return mailbox_count_jobs(g->mail, slot);
 }
 
 void engine_cancel(engine *g, job_id id) {

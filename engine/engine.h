@@ -31,6 +31,17 @@ status engine_start(engine **out, const engine_options *opt, err *e) MUST_USE;
 /* Cancels everything, joins the thread, frees models.  Undrained events are freed.  NULL: fine. */
 void engine_stop(engine *g);
 
+typedef struct {
+    char name[96];      /* of the backend: "cpu (avx512-vnni, 2 threads)" */
+    char why[256];      /* one sentence */
+    bool is_device;     /* it has memory of its own ... */
+    uint64_t free_bytes, all_bytes; /* ... of which so much was free when the engine started */
+} engine_device;
+/* What the engine runs on; the same until it stops, even when the device fails meanwhile. */
+const engine_device *engine_get_device(const engine *g);
+/* Bytes of main memory that can be had without swapping. */
+uint64_t engine_host_memory(void);
+
 /* ---- models ---------------------------------------------------------------------------------- */
 
 typedef struct {
@@ -174,6 +185,8 @@ typedef uint64_t job_id; /* grows from 1; 0 is never a job */
 /* Copies the job and returns its id.  ERR_LIMIT: LIMIT_ENGINE_JOBS are waiting.  Every job that was
  * accepted ends in exactly one EV_DONE, also when its model is absent or it is cancelled. */
 status engine_submit(engine *g, const engine_job *job, job_id *id, err *e) MUST_USE;
+/* Jobs for this slot that have not ended. */
+int engine_count_jobs(engine *g, int slot);
 /* Its EV_DONE (ERR_CANCELLED) comes after the running step.  An unknown id is ignored. */
 void engine_cancel(engine *g, job_id id);
 

@@ -42,6 +42,7 @@ struct mailbox {
     bool closed, started, nudged;
     status start_status; /* valid when started */
     err start_error;
+    engine_device device;
     const job *running;
     atomic_bool interrupt;
     void (*wake)(void *ud);
@@ -150,12 +151,22 @@ void mailbox_close(mailbox *m) {
     unlock(m);
 }
 
-status mailbox_wait_started(mailbox *m, err *e) {
+int mailbox_count_jobs(mailbox *m, int slot) {
+    lock(m);
+    int n = 0;
+    for (size_t i = 0; i < COUNTOF(m->table); i++)
+        n += m->table[i] && m->table[i]->spec.slot == slot;
+    unlock(m);
+    return n;
+}
+
+status mailbox_wait_started(mailbox *m, engine_device *device, err *e) {
     lock(m);
     while (!m->started)
         pthread_cond_wait(&m->posted, &m->lock); /* the engine thread does not wait on it yet */
     status s = m->start_status;
     if (s != OK && e) *e = m->start_error;
+    *device = m->device;
     unlock(m);
     return s;
 }
@@ -200,11 +211,12 @@ bool mailbox_next(mailbox *m, delivery *out) {
 
 /* ---- engine ---------------------------------------------------------------------------------- */
 
-void mailbox_set_started(mailbox *m, status s, const err *e) {
+void mailbox_set_started(mailbox *m, status s, const engine_device *device, const err *e) {
     lock(m);
     m->started = true;
     m->start_status = s;
     m->start_error = *e;
+    m->device = *device;
     pthread_cond_signal(&m->posted);
     unlock(m);
 }

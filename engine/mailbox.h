@@ -47,8 +47,10 @@ void mailbox_cancel(mailbox *m, job_id id);
 void mailbox_command(mailbox *m, command *c); /* takes c */
 void mailbox_close(mailbox *m);               /* the engine thread shall end */
 
-/* Blocks until the engine thread says how its start went. */
-status mailbox_wait_started(mailbox *m, err *e) MUST_USE;
+int mailbox_count_jobs(mailbox *m, int slot); /* that have not been delivered */
+
+/* Blocks until the engine thread says how its start went, and on what it runs. */
+status mailbox_wait_started(mailbox *m, engine_device *device, err *e) MUST_USE;
 
 typedef struct {
     mail_kind kind;
@@ -61,7 +63,7 @@ size_t mailbox_waiting(mailbox *m);
 bool mailbox_next(mailbox *m, delivery *out); /* false: empty */
 
 /* ---- engine ---- */
-void mailbox_set_started(mailbox *m, status s, const err *e);
+void mailbox_set_started(mailbox *m, status s, const engine_device *device, const err *e);
 /* Sleeps until something new is there, unless `busy`.  With `reading`, commands that were there
  * before do not count: they wait for the file that is read.  False: the mailbox is closed. */
 bool mailbox_wait(mailbox *m, bool busy, bool reading);

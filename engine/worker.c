@@ -197,11 +197,20 @@ static void shut_down(worker *w) {
     k_close(w->backend);
 }
 
+static void describe(const k_backend *b, engine_device *out) {
+    snprintf(out->name, sizeof out->name, "%s", k_backend_name(b));
+    snprintf(out->why, sizeof out->why, "%s", k_backend_why(b));
+    out->is_device = k_backend_is_device(b);
+    k_device_memory(b, &out->free_bytes, &out->all_bytes);
+}
+
 void worker_run(const worker_options *opt) {
     worker w = {.mail = opt->mail, .options = opt->kernels};
     err e = {0};
     status s = k_open(&w.backend, &w.options, &e);
-    mailbox_set_started(w.mail, s, &e);
+    engine_device device = {0};
+    if (s == OK) describe(w.backend, &device);
+    mailbox_set_started(w.mail, s, &device, &e);
     if (s != OK) return;
     log_info("engine", "backend name=\"%s\" why=\"%s\"", k_backend_name(w.backend),
              k_backend_why(w.backend));

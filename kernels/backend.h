@@ -16,6 +16,7 @@ typedef struct {
     size_t (*kv_page_bytes)(const k_model *m);
     status (*kv_read_page)(k_model *m, int page, void *host, err *e);
     status (*kv_write_page)(k_model *m, int page, const void *host, err *e);
+    void (*memory)(const k_backend *b, uint64_t *free_bytes, uint64_t *all_bytes); /* or NULL */
 } k_backend_table;
 
 struct k_backend {

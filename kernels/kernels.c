@@ -53,6 +53,11 @@ bool k_backend_is_device(const k_backend *b) {
     return strncmp(b->name, "cuda", 4) == 0;
 }
 
+void k_device_memory(const k_backend *b, uint64_t *free_bytes, uint64_t *all_bytes) {
+    *free_bytes = *all_bytes = 0;
+    if (b->table->memory) b->table->memory(b, free_bytes, all_bytes);
+}
+
 k_memory k_model_plan_memory(const k_backend *b, const k_model_options *opt) {
     return b->table->plan_memory(b, opt);
 }

@@ -148,6 +148,8 @@ const char *k_backend_name(const k_backend *b);
 const char *k_backend_why(const k_backend *b);  /* one sentence */
 /* True when it has memory and kernels of its own, which a model may not fit; the CPU may do then */
 bool k_backend_is_device(const k_backend *b);
+/* Bytes of the device's own memory that are free now, and all of it; both 0 without a device. */
+void k_device_memory(const k_backend *b, uint64_t *free_bytes, uint64_t *all_bytes);
 
 typedef struct {
     const k_plan *plan;  /* borrowed during the call; copied */

@@ -141,6 +141,7 @@ static void on_tick(void *ud) {
     program *d = ud;
     for (size_t i = 0; i < d->connections.count; i++)
         connection_tick(d->connections.at[i]);
+    tiers_tick(d->tiers);
 }
 
 /* ---- listening ------------------------------------------------------------------------------- */

@@ -18,8 +18,10 @@
 #include "engine/base/clock.h"
 #include "engine/base/log.h"
 
-void model_fail(model *m, const err *e) {
+void model_fail(model *m, status s, const err *e) {
     m->state = MODEL_FAILED;
+    m->status = s;
+    m->missing = 0;
     m->load = 0;
     m->error = *e;
     m->failed_ms = clock_ms();
@@ -33,6 +35,8 @@ static bool progress(model *m, const engine_event *ev) {
     percent = MAX(0, MIN(percent, 100));
     bool changed = percent != m->percent || strcmp(m->what, ev->what ? ev->what : "");
     m->percent = percent;
+    double spent = clock_ms() - m->started_ms;
+    m->seconds_left = percent >= 5 && spent > 500 ? spent * (100 - percent) / percent / 1000 : -1;
     snprintf(m->what, sizeof m->what, "%s", ev->what ? ev->what : "");
     return changed;
 }
@@ -48,7 +52,10 @@ bool model_event(model *m, const engine_event *ev, uint64_t generation) {
         log_info("model", "ready name=%s backend=\"%s\" context=%d ms=%.0f", m->name,
                  m->info.backend, m->info.context_tokens, m->info.load_ms);
         return true;
-    case EV_LOAD_FAILED: model_fail(m, ev->error); return true;
+    case EV_LOAD_FAILED:
+        model_fail(m, ev->status, ev->error);
+        m->missing = ev->missing;
+        return true;
     case EV_UNLOADED:
         m->state = MODEL_LOADING;
         m->percent = 0;

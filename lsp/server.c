@@ -186,28 +186,60 @@ const model *server_want_model(server *s, model_role role) {
     return may ? tiers_want(s->options.tiers, &s->settings, role) : server_model(s, role);
 }
 
-static bool is_mine(const server *s, const model *m) {
+/* Bit per role that `m` serves here, or should. */
+static unsigned roles_of(const server *s, const model *m) {
+    unsigned roles = 0;
     for (model_role role = 0; role < ROLE_COUNT; role++) {
-        if (server_model(s, role) == m) return true;
+        bool mine =
+            server_model(s, role) == m || tiers_missed(s->options.tiers, &s->settings, role) == m;
+        roles |= (unsigned)mine << role;
     }
-    return false;
+    return roles;
+}
+
+/* One model is shown at a time: the engine loads one at a time, too. */
+static void show_progress(server *s, const model *m) {
+    bool loading = m->state == MODEL_LOADING;
+    if (loading && (!s->progress_load || s->progress_load == m->load)) {
+        char title[160], what[96];
+        snprintf(title, sizeof title, "Loading %.120s", m->name);
+        snprintf(what, sizeof what, "%s", m->what);
+        if (m->seconds_left >= 1)
+            snprintf(what, sizeof what, "%s, %.0f s left", m->what, m->seconds_left);
+        work_progress_report(&s->progress, title, what, m->percent);
+        s->progress_load = m->load;
+        s->progress_model = m;
+    } else if (!loading && s->progress_model == m) {
+        work_progress_end(&s->progress, m->state == MODEL_READY ? "ready" : "failed");
+        s->progress_load = 0;
+        s->progress_model = NULL;
+    }
+}
+
+/* Once until the model is there again. */
+static void tell_trouble(server *s, const model *m, unsigned roles) {
+    if (!s->settings.enable || (s->trouble_told & roles) == roles) return;
+    s->trouble_told |= roles;
+    strbuf text;
+    strbuf_init(&text, 2048);
+    strbuf_addf(&text, "%s", m->error.text);
+    for (model_role role = 0; role < ROLE_COUNT; role++) {
+        const model *serves = server_model(s, role);
+        if (!(roles & (1u << role)) || serves == m) continue;
+        strbuf_addf(&text, "; meanwhile %s serves %s", serves->name, model_role_name(role));
+    }
+    server_tell_user(s, MESSAGE_WARNING, text.ptr);
+    strbuf_deinit(&text);
 }
 
 void server_model_changed(server *s, const model *m) {
-    if (s->state != SERVER_RUNNING || !is_mine(s, m)) return;
-    char title[160];
-    snprintf(title, sizeof title, "Loading %.120s", m->name);
-    if (m->state == MODEL_LOADING)
-        work_progress_report(&s->progress, title, m->what, m->percent);
-    else
-        work_progress_end(&s->progress, m->state == MODEL_READY ? "ready" : "failed");
-    if (m->state == MODEL_FAILED && s->settings.enable && !s->model_failure_told) {
-        s->model_failure_told = true;
-        server_tell_user(s, MESSAGE_WARNING, m->error.text);
-    }
+    unsigned roles = s->state == SERVER_RUNNING ? roles_of(s, m) : 0;
+    if (!roles) return;
+    show_progress(s, m);
+    if (m->state == MODEL_FAILED) tell_trouble(s, m, roles);
     if (m->state == MODEL_READY) {
-        s->model_failure_told = false;
-        s->why = (status_reason){.reason = ""};
+        s->trouble_told &= ~roles;
+        if (roles & (1u << ROLE_COMPLETION)) s->why = (status_reason){.reason = ""};
     }
     server_tell_status(s);
 }
@@ -268,5 +300,6 @@ void server_timer(server *s) {
 void server_tick(server *s) {
     rpc_expire(s->rpc, clock_ms());
     if (s->options.tools) tools_tick(s->options.tools);
+    if (s->state == SERVER_RUNNING) tiers_keep(s->options.tiers, &s->settings);
     workspace_tick(s);
 }

@@ -58,7 +58,10 @@ struct server {
     status_reason why;
     uint64_t status_told; /* hash of the inlined/status that was sent last */
     bool copilot_client;  /* speaks Copilot's extensions: gets didChangeStatus, too */
-    bool model_failure_told, privacy_trouble_told;
+    unsigned trouble_told; /* bit per role whose model's failure was said */
+    uint64_t progress_load; /* whose progress is shown; 0: none's */
+    const model *progress_model;
+    bool privacy_trouble_told;
     bool watch_dynamic, watched; /* the client can report changed files, and does */
     git_branches branches;
     VEC(char *) roots;   /* decoded paths of the workspace folders */

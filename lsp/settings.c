@@ -58,9 +58,34 @@ static const leaf leaves[] = {
     {"engine.kvCache",               LEAF_ENUM, offsetof(settings, engine.kv_cache)},
     {"engine.threads",               LEAF_INT,  offsetof(settings, engine.threads)},
     {"mcp.enable",                   LEAF_BOOL, offsetof(settings, mcp.enable)},
+    {"memory.deviceMb",              LEAF_INT,  offsetof(settings, memory.device_mb)},
+    {"memory.hostMb",                LEAF_INT,  offsetof(settings, memory.host_mb)},
     {"model",                        LEAF_TEXT, offsetof(settings, model)},
     {"privacy.denyGlobs",            LEAF_LIST, offsetof(settings, privacy.deny_globs)},
     {"privacy.respectGitignore",     LEAF_BOOL, offsetof(settings, privacy.respect_gitignore)},
+    {"roles.actions",                LEAF_ENUM, offsetof(settings, roles[ROLE_ACTIONS])},
+    {"roles.completion",             LEAF_ENUM, offsetof(settings, roles[ROLE_COMPLETION])},
+    {"roles.explain",                LEAF_ENUM, offsetof(settings, roles[ROLE_EXPLAIN])},
+    {"roles.review",                 LEAF_ENUM, offsetof(settings, roles[ROLE_REVIEW])},
+    {"tiers.fallback",               LEAF_ENUM, offsetof(settings, fallback)},
+    {"tiers.large.contextTokens",     LEAF_INT,  offsetof(settings, tiers[TIER_LARGE].context_tokens)},
+    {"tiers.large.gpuShare",          LEAF_INT,  offsetof(settings, tiers[TIER_LARGE].gpu_share)},
+    {"tiers.large.idleMinutes",       LEAF_INT,  offsetof(settings, tiers[TIER_LARGE].idle_minutes)},
+    {"tiers.large.kvCache",           LEAF_ENUM, offsetof(settings, tiers[TIER_LARGE].kv_cache)},
+    {"tiers.large.model",             LEAF_TEXT, offsetof(settings, tiers[TIER_LARGE].model)},
+    {"tiers.large.quantisation",      LEAF_TEXT, offsetof(settings, tiers[TIER_LARGE].quantisation)},
+    {"tiers.medium.contextTokens",    LEAF_INT,  offsetof(settings, tiers[TIER_MEDIUM].context_tokens)},
+    {"tiers.medium.gpuShare",         LEAF_INT,  offsetof(settings, tiers[TIER_MEDIUM].gpu_share)},
+    {"tiers.medium.idleMinutes",      LEAF_INT,  offsetof(settings, tiers[TIER_MEDIUM].idle_minutes)},
+    {"tiers.medium.kvCache",          LEAF_ENUM, offsetof(settings, tiers[TIER_MEDIUM].kv_cache)},
+    {"tiers.medium.model",            LEAF_TEXT, offsetof(settings, tiers[TIER_MEDIUM].model)},
+    {"tiers.medium.quantisation",     LEAF_TEXT, offsetof(settings, tiers[TIER_MEDIUM].quantisation)},
+    {"tiers.small.contextTokens",     LEAF_INT,  offsetof(settings, tiers[TIER_SMALL].context_tokens)},
+    {"tiers.small.gpuShare",          LEAF_INT,  offsetof(settings, tiers[TIER_SMALL].gpu_share)},
+    {"tiers.small.idleMinutes",       LEAF_INT,  offsetof(settings, tiers[TIER_SMALL].idle_minutes)},
+    {"tiers.small.kvCache",           LEAF_ENUM, offsetof(settings, tiers[TIER_SMALL].kv_cache)},
+    {"tiers.small.model",             LEAF_TEXT, offsetof(settings, tiers[TIER_SMALL].model)},
+    {"tiers.small.quantisation",      LEAF_TEXT, offsetof(settings, tiers[TIER_SMALL].quantisation)},
 };
 /* clang-format on */
 
@@ -217,7 +242,7 @@ static void complain_unknown(const apply *a, const char *path, const char *name,
     a->complain(a->ud, sentence.text);
 }
 
-/* Two levels are all that the schema has; `prefix` is "" or "completion." and the like. */
+/* Three levels are all that the schema has; `prefix` is "", "completion." or "tiers.small.". */
 static void apply_object(const apply *a, const char *prefix, const cJSON *schema,
                          const cJSON *object) {
     const cJSON *properties = get(schema, "properties"), *value;

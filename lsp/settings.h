@@ -13,6 +13,12 @@ typedef enum { MULTILINE_AUTO, MULTILINE_NEVER, MULTILINE_ALWAYS } settings_mult
 typedef enum { SWITCH_AUTO, SWITCH_ON, SWITCH_OFF } settings_switch;
 typedef enum { DEVICE_AUTO, DEVICE_CPU, DEVICE_CUDA, DEVICE_REF } settings_device;
 
+/* How large a model is, and what is asked of it; lsp/tiers.h. */
+typedef enum { TIER_SMALL, TIER_MEDIUM, TIER_LARGE, TIER_COUNT } model_tier;
+typedef enum { ROLE_COMPLETION, ROLE_ACTIONS, ROLE_REVIEW, ROLE_EXPLAIN, ROLE_COUNT } model_role;
+typedef enum { FALLBACK_NEAREST, FALLBACK_NONE } settings_fallback;
+typedef enum { TIER_KV_AUTO, TIER_KV_F16, TIER_KV_Q8 } settings_tier_kv;
+
 #define SETTINGS_NAME_BYTES 1024 /* longest text value, with its NUL */
 #define SETTINGS_LIST_COUNT 64   /* most items of a list value */
 #define SETTINGS_ITEM_BYTES 96   /* longest item, with its NUL */
@@ -60,6 +66,19 @@ typedef struct {
         int context_tokens; /* 0: chosen */
         k_kv_type kv_cache; /* KV_F16 or KV_Q8 */
     } engine;
+    struct {
+        int device_mb, host_mb; /* 0: chosen */
+    } memory;
+    model_tier roles[ROLE_COUNT];
+    settings_fallback fallback;
+    struct {
+        char model[SETTINGS_NAME_BYTES];        /* "": another's, see the schema */
+        char quantisation[SETTINGS_NAME_BYTES]; /* "": any */
+        int context_tokens;                     /* 0: the engine's */
+        settings_tier_kv kv_cache;
+        int gpu_share;    /* percent */
+        int idle_minutes; /* 0: it stays */
+    } tiers[TIER_COUNT];
 } settings;
 
 /* Called once for each wrong or unknown setting; `sentence` names the setting, what is wrong with

@@ -1,45 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The daemon's table of models.
+/* The daemon's table of models: names and states.
  *
- *     want:  role -> name -> the model of that name, or a new one
+ *     want:  role -> tier -> name -> the model of that name, or a new one
  *              -> its file (the registry); is that another's file already? then it is that model
- *              -> a slot: a free one, or that of the model that nobody wanted for longest
- *              -> engine_load
+ *              -> a slot and a budget (tiers_memory.c) -> engine_load
+ *            FAILED: the same for the nearest tier, whose model serves instead
  *
  * Invariants: a model has a load exactly while it is LOADING or READY; no two of those have one
  * slot, or one path.  Names of models that do not exist stay in the table with their sentence, so
  * that a wrong name costs one look at the disk in some seconds; the oldest goes when it is full.
  * Thread: loop.
  */
-#include "lsp/tiers.h"
-
 #include "engine/base/clock.h"
 #include "engine/base/limits.h"
 #include "engine/base/log.h"
 #include "engine/base/mem.h"
-#include "engine/base/vec.h"
 #include "engine/registry.h"
+#include "lsp/tiers_private.h"
 
-#define RETRY_MS 3000.0 /* between two looks for a file that was not there */
-
-/* A name as settings write it, and the model that it turned out to be. */
-typedef struct {
-    char *wanted;
-    model *model;
-} known_name;
-
-struct tiers {
-    engine *engine;
-    tiers_hooks hooks;
-    VEC(model *) models;
-    VEC(known_name) names;
-    model *lent; /* tiers_lend */
-    int *asked;
-    bool fixed;
-    char fixed_name[SETTINGS_NAME_BYTES];
-    model none; /* of a name that nobody asked for yet */
-    uint64_t generation;
-};
+#define RETRY_MS 3000.0   /* between two looks for a file that was not there */
+#define ORPHAN_MS 60000.0 /* a model that no connection names stays so long */
+#define MB ((uint64_t)1 << 20)
 
 tiers *tiers_new(engine *g, const tiers_hooks *hooks) {
     tiers *t = xcalloc(1, sizeof *t);
@@ -76,11 +57,49 @@ void tiers_fix(tiers *t, const char *name) {
     snprintf(t->fixed_name, sizeof t->fixed_name, "%s", name);
 }
 
+void tiers_tell(tiers *t, const model *m) {
+    if (t->hooks.changed) t->hooks.changed(t->hooks.ud, m);
+}
+
 /* ---- names ----------------------------------------------------------------------------------- */
 
-static const char *name_for(const tiers *t, const settings *s, model_role role) {
-    UNUSED(role);
-    return t->fixed ? t->fixed_name : s->model;
+/* The n-th nearest tier to `tier`, itself first, smaller ones before larger ones. */
+static model_tier nearest(model_tier tier, int n) {
+    int below = (int)tier;
+    return n <= below ? (model_tier)(below - n) : (model_tier)n;
+}
+
+const char *tiers_name(const tiers *t, const settings *s, model_tier tier, const char **why) {
+    const char *unused;
+    if (!why) why = &unused;
+    *why = "`inlined models use` said so";
+    if (t->used[tier]) return t->used_name[tier];
+    *why = "--model names it";
+    if (t->fixed) return t->fixed_name;
+    *why = "the settings name it";
+    if (s->tiers[tier].model[0]) return s->tiers[tier].model;
+    if (s->model[0]) return s->model;
+    *why = "the settings name it for another tier";
+    for (int i = 1; i < TIER_COUNT; i++) {
+        const char *name = s->tiers[nearest(tier, i)].model;
+        if (name[0]) return name;
+    }
+    *why = t->choice.why[tier];
+    return t->choice.name[tier];
+}
+
+static void choose(tiers *t, const settings *s) {
+    if (t->chosen) return;
+    t->chosen = true;
+    const engine_device *d = engine_get_device(t->engine);
+    tier_memory have = {
+        .host = s->memory.host_mb ? (uint64_t)s->memory.host_mb * MB : engine_host_memory(),
+        .device = s->memory.device_mb && d->is_device ? (uint64_t)s->memory.device_mb * MB
+                                                      : d->free_bytes};
+    tiers_survey(s, &have, &t->choice);
+    for (model_tier tier = 0; tier < TIER_COUNT; tier++)
+        log_info("model", "chosen tier=%s name=%s why=\"%s\"", model_tier_name(tier),
+                 t->choice.name[tier][0] ? t->choice.name[tier] : "default", t->choice.why[tier]);
 }
 
 static model *find(const tiers *t, const char *wanted) {
@@ -88,10 +107,6 @@ static model *find(const tiers *t, const char *wanted) {
         if (!strcmp(t->names.at[i].wanted, wanted)) return t->names.at[i].model;
     }
     return NULL;
-}
-
-static bool has_load(const model *m) {
-    return m->state == MODEL_LOADING || m->state == MODEL_READY;
 }
 
 /* The names of a model go with it. */
@@ -108,30 +123,25 @@ static void forget(tiers *t, const model *m) {
     }
 }
 
-static void make_room(tiers *t) {
+static void limit_names(tiers *t) {
     if (t->names.count < LIMIT_TIER_NAMES) return;
     const model *oldest = NULL;
     for (size_t i = 0; i < t->models.count; i++) {
         const model *m = t->models.at[i];
-        if (!has_load(m) && (!oldest || m->used_ms < oldest->used_ms)) oldest = m;
+        if (!model_has_load(m) && (!oldest || m->used_ms < oldest->used_ms)) oldest = m;
     }
     if (oldest) forget(t, oldest);
 }
 
 static model *add(tiers *t, const char *wanted) {
-    make_room(t);
+    limit_names(t);
     model *m = xcalloc(1, sizeof *m);
+    m->tier = TIER_COUNT;
     snprintf(m->wanted, sizeof m->wanted, "%s", wanted);
     snprintf(m->name, sizeof m->name, "%.127s", wanted[0] ? wanted : "default");
     vec_push(&t->models, m);
     vec_push(&t->names, ((known_name){xstrdup(wanted), m}));
     return m;
-}
-
-/* ---- loading --------------------------------------------------------------------------------- */
-
-static void tell(tiers *t, const model *m) {
-    if (t->hooks.changed) t->hooks.changed(t->hooks.ud, m);
 }
 
 static status resolve(const char *wanted, char **path, char **name, err *e) {
@@ -150,40 +160,6 @@ static model *find_path(const tiers *t, const char *path) {
     return NULL;
 }
 
-/* A slot that nobody has, else that of the model that was wanted longest ago. */
-static int take_slot(tiers *t) {
-    bool taken[LIMIT_ENGINE_MODELS] = {false};
-    model *oldest = NULL;
-    for (size_t i = 0; i < t->models.count; i++) {
-        model *m = t->models.at[i];
-        if (!has_load(m)) continue;
-        taken[m->slot] = true;
-        if (!oldest || m->used_ms < oldest->used_ms) oldest = m;
-    }
-    for (int i = 0; i < LIMIT_ENGINE_MODELS; i++) {
-        if (!taken[i]) return i;
-    }
-    log_info("model", "makes room name=%s", oldest->name);
-    oldest->state = MODEL_NONE;
-    oldest->load = 0;
-    tell(t, oldest);
-    return oldest->slot;
-}
-
-static void load(tiers *t, model *m, const settings *s) {
-    m->slot = take_slot(t);
-    m->state = MODEL_LOADING;
-    m->percent = 0;
-    snprintf(m->what, sizeof m->what, "opening");
-    log_info("model", "loading name=%s slot=%d path=%s", m->name, m->slot, m->path);
-    m->load = engine_load(t->engine, m->slot,
-                          &(engine_model_options){.path = m->path,
-                                                  .name = m->name,
-                                                  .context_tokens = s->engine.context_tokens,
-                                                  .kv_type = s->engine.kv_cache});
-    tell(t, m);
-}
-
 /* The name is another one of `known`, whose file it is. */
 static model *become(tiers *t, model *m, model *known) {
     for (size_t i = 0; i < t->names.count; i++) {
@@ -193,18 +169,28 @@ static model *become(tiers *t, model *m, model *known) {
     return known;
 }
 
-static model *find_and_load(tiers *t, model *m, const settings *s) {
+/* ---- wanting --------------------------------------------------------------------------------- */
+
+static void note_use(model *m, const settings *s, model_tier tier) {
+    double idle = s->tiers[tier].idle_minutes * 60000.0;
+    m->idle_ms = m->tier != TIER_COUNT && (!m->idle_ms || !idle) ? 0 : MAX(m->idle_ms, idle);
+    m->tier = MIN(m->tier, tier);
+    m->used_ms = m->kept_ms = clock_ms();
+}
+
+static model *find_and_load(tiers *t, model *m, const settings *s, model_tier tier) {
     char *path = NULL, *name = NULL;
     err e = {{0}};
-    if (resolve(m->wanted, &path, &name, &e)) {
-        model_fail(m, &e);
-        tell(t, m);
+    status st = resolve(m->wanted, &path, &name, &e);
+    if (st) {
+        model_fail(m, st, &e);
+        tiers_tell(t, m);
         return m;
     }
     model *known = find_path(t, path);
     if (known && known != m) {
         m = become(t, m, known);
-        m->used_ms = clock_ms();
+        note_use(m, s, tier);
         xfree(path);
     } else {
         xfree(m->path);
@@ -212,35 +198,119 @@ static model *find_and_load(tiers *t, model *m, const settings *s) {
         snprintf(m->name, sizeof m->name, "%.127s", name);
     }
     xfree(name);
-    if (!has_load(m)) load(t, m, s);
+    if (!model_has_load(m)) tiers_start_load(t, m, s);
     return m;
+}
+
+static model *want(tiers *t, const settings *s, model_tier tier) {
+    choose(t, s);
+    const char *wanted = tiers_name(t, s, tier, NULL);
+    model *m = find(t, wanted);
+    if (!m) m = add(t, wanted);
+    note_use(m, s, tier);
+    if (model_has_load(m)) return m;
+    if (m->state == MODEL_FAILED && clock_ms() - m->failed_ms < RETRY_MS) return m;
+    return find_and_load(t, m, s, tier);
 }
 
 const model *tiers_want(tiers *t, const settings *s, model_role role) {
     if (t->asked) (*t->asked)++;
     if (t->lent) return t->lent;
-    const char *wanted = name_for(t, s, role);
-    model *m = find(t, wanted);
-    if (!m) m = add(t, wanted);
-    m->used_ms = clock_ms();
-    if (has_load(m)) return m;
-    if (m->state == MODEL_FAILED && clock_ms() - m->failed_ms < RETRY_MS) return m;
-    return find_and_load(t, m, s);
+    model *meant = want(t, s, s->roles[role]), *m = meant;
+    for (int i = 1; i < TIER_COUNT && m->state == MODEL_FAILED; i++) {
+        if (s->fallback == FALLBACK_NONE) break;
+        m = want(t, s, nearest(s->roles[role], i));
+    }
+    if (m->state == MODEL_FAILED) m = meant;
+    m->roles |= 1u << role;
+    return m;
+}
+
+static const model *look(const tiers *t, const settings *s, model_tier tier) {
+    const model *m = find(t, tiers_name(t, s, tier, NULL));
+    return m ? m : &t->none;
 }
 
 const model *tiers_look(const tiers *t, const settings *s, model_role role) {
     if (t->lent) return t->lent;
-    const model *m = find(t, name_for(t, s, role));
-    return m ? m : &t->none;
+    const model *meant = look(t, s, s->roles[role]);
+    if (meant->state != MODEL_FAILED || s->fallback == FALLBACK_NONE) return meant;
+    for (int i = 1; i < TIER_COUNT; i++) {
+        const model *m = look(t, s, nearest(s->roles[role], i));
+        if (model_has_load(m)) return m;
+    }
+    return meant;
 }
+
+const model *tiers_missed(const tiers *t, const settings *s, model_role role) {
+    if (t->lent) return NULL;
+    const model *meant = look(t, s, s->roles[role]);
+    return meant == tiers_look(t, s, role) ? NULL : meant;
+}
+
+/* ---- the daemon ------------------------------------------------------------------------------ */
 
 bool tiers_event(tiers *t, const engine_event *ev) {
     for (size_t i = 0; i < t->models.count; i++) {
         model *m = t->models.at[i];
         if (!model_event(m, ev, t->generation + 1)) continue;
         if (ev->kind == EV_LOADED) t->generation++;
-        tell(t, m);
+        if (ev->kind == EV_LOAD_FAILED && tiers_load_again(t, m)) return true;
+        tiers_tell(t, m);
         return true;
     }
     return false;
+}
+
+void tiers_keep(tiers *t, const settings *s) {
+    for (model_role role = 0; role < ROLE_COUNT && !t->lent; role++) {
+        model *m = find(t, tiers_name(t, s, s->roles[role], NULL));
+        if (m) m->kept_ms = clock_ms();
+    }
+}
+
+void tiers_tick(tiers *t) {
+    double now = clock_ms();
+    for (size_t i = 0; i < t->models.count; i++) {
+        model *m = t->models.at[i];
+        if (m->state != MODEL_READY || engine_count_jobs(t->engine, m->slot) > 0) continue;
+        bool idle = m->idle_ms > 0 && now - m->used_ms > m->idle_ms;
+        bool orphan = now - MAX(m->kept_ms, m->used_ms) > ORPHAN_MS;
+        if (idle || orphan) tiers_drop_load(t, m);
+    }
+}
+
+/* ---- people ---------------------------------------------------------------------------------- */
+
+status tiers_use(tiers *t, model_tier tier, const char *name, err *e) {
+    char *path = NULL, *shown = NULL;
+    if (strlen(name) >= sizeof t->used_name[tier])
+        return err_set(e, ERR_USAGE, "the name has more than %zu bytes",
+                       sizeof t->used_name[tier] - 1);
+    status s = name[0] ? resolve(name, &path, &shown, e) : OK;
+    xfree(path);
+    xfree(shown);
+    if (s) return s;
+    t->used[tier] = name[0] != '\0';
+    snprintf(t->used_name[tier], sizeof t->used_name[tier], "%s", name);
+    return OK;
+}
+
+const model *tiers_load(tiers *t, const settings *s, model_tier tier) {
+    return t->lent ? t->lent : want(t, s, tier);
+}
+
+bool tiers_unload(tiers *t, const settings *s, model_tier tier) {
+    model *m = t->lent ? NULL : find(t, tiers_name(t, s, tier, NULL));
+    if (!m || !model_has_load(m)) return false;
+    tiers_drop_load(t, m);
+    return true;
+}
+
+size_t tiers_count(const tiers *t) {
+    return t->lent ? 1 : t->models.count;
+}
+
+const model *tiers_at(const tiers *t, size_t index) {
+    return t->lent ? t->lent : t->models.at[index];
 }

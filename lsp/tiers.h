@@ -5,12 +5,14 @@
  * A role (what is asked) belongs to a tier (how large a model), a tier names a model, and each
  * model's file is loaded once, whoever names it and however often.  Every call that needs a model
  * asks here first; what is named and not there begins to load.
- * Thread: loop.  Nothing blocks.
+ *
+ * A tier's model is, in this order: the one of tiers_use (a person at the command line), that of
+ * --model, that of the tier's setting, that of the setting `model`, that of the nearest tier that
+ * has a setting, and one that is on this machine and fits its memory (lsp/tiers_choose.h).
+ * Thread: loop.  Nothing blocks, but for looks at small files.
  */
 #include "lsp/model.h"
-
-typedef enum { TIER_SMALL, TIER_MEDIUM, TIER_LARGE, TIER_COUNT } model_tier;
-typedef enum { ROLE_COMPLETION, ROLE_ACTIONS, ROLE_REVIEW, ROLE_EXPLAIN, ROLE_COUNT } model_role;
+#include "lsp/tiers_choose.h"
 
 typedef struct tiers tiers;
 
@@ -28,14 +30,39 @@ void tiers_free(tiers *t); /* accepts NULL; the engine unloads by itself */
 /* Every role is served by this name or path, whatever clients' settings say (--model). */
 void tiers_fix(tiers *t, const char *name);
 
+/* ---- for who needs a model ------------------------------------------------------------------- */
+
 /* The model that serves `role` under these settings, asked to load when it isn't there.  Never
  * NULL; look at ->state.  READY: jobs go to ->slot.  LOADING: jobs for ->slot wait in the engine.
  * Otherwise there is no slot, and ->error (FAILED) is for people.  The pointer is good until the
  * loop's next turn: ask again, do not keep it.  A FAILED one is looked for again after some
- * seconds, when somebody asks. */
+ * seconds, when somebody asks; meanwhile the nearest tier's serves, if the settings say so. */
 const model *tiers_want(tiers *t, const settings *s, model_role role);
 /* The same without asking for a load, and without counting as use. */
 const model *tiers_look(const tiers *t, const settings *s, model_role role);
+/* The model that should serve `role`, when another does because it cannot be used; else NULL. */
+const model *tiers_missed(const tiers *t, const settings *s, model_role role);
+
+/* ---- for the daemon -------------------------------------------------------------------------- */
 
 /* Takes the engine's events about models; true when one of the table's changed. */
 bool tiers_event(tiers *t, const engine_event *ev);
+/* These settings are still some connection's. */
+void tiers_keep(tiers *t, const settings *s);
+/* Unloads what nobody uses: after its tier's minutes, or a minute after the last connection whose
+ * settings name it has gone.  Call every few seconds. */
+void tiers_tick(tiers *t);
+
+/* ---- for people ------------------------------------------------------------------------------ */
+
+/* This tier's model is `name` (or a path) for every connection until the daemon ends; "": as the
+ * settings say again.  ERR_NOT_FOUND: there is no such model. */
+status tiers_use(tiers *t, model_tier tier, const char *name, err *e) MUST_USE;
+/* The model of a tier, asked to load. */
+const model *tiers_load(tiers *t, const settings *s, model_tier tier);
+/* The model of a tier goes out of memory, or its load is given up.  False: it wasn't there. */
+bool tiers_unload(tiers *t, const settings *s, model_tier tier);
+/* The name of a tier's model as tiers_want would take it, and (may be NULL) why, one sentence. */
+const char *tiers_name(const tiers *t, const settings *s, model_tier tier, const char **why);
+size_t tiers_count(const tiers *t);
+const model *tiers_at(const tiers *t, size_t index);

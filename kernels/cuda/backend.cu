@@ -152,10 +152,19 @@ static status backend_kv_write_page(k_model *base, int page, const void *host, e
     return remember(m->b, move_page(m, page, (void *)host, false, e));
 }
 
+static void backend_memory(const k_backend *base, uint64_t *free_bytes, uint64_t *all_bytes) {
+    UNUSED(base);
+    size_t left = 0, all = 0;
+    if (cudaMemGetInfo(&left, &all) != cudaSuccess) return;
+    *free_bytes = left;
+    *all_bytes = all;
+}
+
 static const k_backend_table table = {
     backend_close,         backend_plan_memory,  backend_model_new,     backend_model_free,
     backend_forward,       backend_logits,       backend_top,           backend_kv_copy_page,
     backend_kv_page_bytes, backend_kv_read_page, backend_kv_write_page,
+    backend_memory,
 };
 
 /* ---- opening -------------------------------------------------------------------------------- */

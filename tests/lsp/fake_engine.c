@@ -15,12 +15,37 @@ typedef struct {
 
 struct engine {
     VEC(fake_job) jobs;
+    VEC(fake_load) loads;
+    int unloads;
+    bool busy;
+    engine_device device;
     job_id last;
     size_t submitted, cancelled;
     bool refuse;
     job_priority priority;
     strbuf prefix, chat;
 };
+
+const fake_load *fake_engine_load(const engine *g, size_t n) {
+    return n < g->loads.count ? &g->loads.at[n] : NULL;
+}
+
+size_t fake_engine_loads(const engine *g) {
+    return g->loads.count;
+}
+
+int fake_engine_unloads(const engine *g) {
+    return g->unloads;
+}
+
+void fake_engine_set_busy(engine *g, bool busy) {
+    g->busy = busy;
+}
+
+void fake_engine_set_device(engine *g, uint64_t free_bytes) {
+    g->device.is_device = free_bytes > 0;
+    g->device.free_bytes = g->device.all_bytes = free_bytes;
+}
 
 size_t fake_engine_waiting(const engine *g) {
     size_t n = 0;
@@ -89,6 +114,7 @@ status engine_start(engine **out, const engine_options *opt, err *e) {
     UNUSED(opt);
     UNUSED(e);
     *out = xcalloc(1, sizeof **out);
+    (*out)->device = (engine_device){.name = "fake", .why = "a test"};
     strbuf_init(&(*out)->prefix, 1u << 26);
     strbuf_init(&(*out)->chat, 1u << 26);
     return OK;
@@ -101,21 +127,22 @@ void engine_stop(engine *g) {
         xfree(g->jobs.at[i].written);
     }
     vec_free(&g->jobs);
+    vec_free(&g->loads);
     strbuf_deinit(&g->prefix);
     strbuf_deinit(&g->chat);
     xfree(g);
 }
 
 uint64_t engine_load(engine *g, int slot, const engine_model_options *opt) {
-    UNUSED(g);
-    UNUSED(slot);
-    UNUSED(opt);
-    return 1;
+    fake_load l = {.slot = slot, .options = *opt};
+    snprintf(l.path, sizeof l.path, "%s", opt->path);
+    vec_push(&g->loads, l);
+    return g->loads.count;
 }
 
 void engine_unload(engine *g, int slot) {
-    UNUSED(g);
     UNUSED(slot);
+    g->unloads++;
 }
 
 static void keep_chat(engine *g, chat_value chat) {
@@ -179,6 +206,19 @@ void engine_drain(engine *g, void (*fn)(void *ud, const engine_event *ev), void 
         xfree(job.text);
         xfree(job.prefix);
     }
+}
+
+const engine_device *engine_get_device(const engine *g) {
+    return &g->device;
+}
+
+uint64_t engine_host_memory(void) {
+    return (uint64_t)8 << 30;
+}
+
+int engine_count_jobs(engine *g, int slot) {
+    UNUSED(slot);
+    return g->busy;
 }
 
 const tokenizer *engine_tokenizer(const engine *g, int slot) {

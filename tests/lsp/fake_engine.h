@@ -4,6 +4,19 @@
  * thousand runs.  Jobs wait until the test says how they end. */
 #include "engine/engine.h"
 
+/* What engine_load was asked, in order: its number is n + 1.  Nothing is loaded; the test feeds the
+ * events. */
+typedef struct {
+    int slot;
+    engine_model_options options; /* but for path and name */
+    char path[256];
+} fake_load;
+const fake_load *fake_engine_load(const engine *g, size_t n); /* NULL: there was none */
+size_t fake_engine_loads(const engine *g);
+int fake_engine_unloads(const engine *g);
+void fake_engine_set_busy(engine *g, bool busy); /* every slot has a job */
+void fake_engine_set_device(engine *g, uint64_t free_bytes);
+
 size_t fake_engine_waiting(const engine *g); /* jobs without an end */
 size_t fake_engine_submitted(const engine *g);
 size_t fake_engine_cancelled(const engine *g);

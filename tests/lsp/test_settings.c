@@ -115,22 +115,25 @@ static void test_wrong(void **state) {
     assert_non_null(strstr(e.text, "/nonexistent/config"));
 }
 
-/* Every leaf of the schema is mapped to a field, and its default is within its own range. */
-static void walk(const cJSON *schema, const char *prefix, int *leaves) {
+/* Every leaf of the schema is mapped to a field, and its default is within its own range.  `open`
+ * and `close` are what stands around it: {"tiers":{"small":{ and }}}. */
+static void walk(const cJSON *schema, const char *open, const char *close, int *leaves) {
     const cJSON *rule;
     cJSON_ArrayForEach(rule, cJSON_GetObjectItemCaseSensitive(schema, "properties")) {
         const cJSON *fallback = cJSON_GetObjectItemCaseSensitive(rule, "default");
         assert_non_null(cJSON_GetObjectItemCaseSensitive(rule, "type"));
         if (!fallback) {
-            walk(rule, rule->string, leaves);
+            char deeper[200], end[16];
+            snprintf(deeper, sizeof deeper, "%s\"%s\":{", open, rule->string);
+            snprintf(end, sizeof end, "}%s", close);
+            walk(rule, deeper, end, leaves);
             continue;
         }
         (*leaves)++;
         assert_non_null(cJSON_GetObjectItemCaseSensitive(rule, "description"));
         char *value = cJSON_PrintUnformatted(fallback);
         char json[4096];
-        snprintf(json, sizeof json, prefix[0] ? "{\"%s\":{\"%s\":%s}}" : "{%s\"%s\":%s}", prefix,
-                 rule->string, value);
+        snprintf(json, sizeof json, "%s\"%s\":%s%s", open, rule->string, value, close);
         settings s;
         settings_default(&s);
         apply(&s, json, 0, NULL); /* a default within its own range, and known */
@@ -146,7 +149,7 @@ static void test_schema(void **state) {
     err e;
     assert_int_equal(rpc_parse(copy, text.len, &schema, &e), OK);
     int leaves = 0;
-    walk(schema, "", &leaves);
+    walk(schema, "{", "}", &leaves);
     assert_true(leaves > 10); /* it did walk */
     cJSON_Delete(schema);
     xfree(copy);
