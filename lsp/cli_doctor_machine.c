@@ -9,6 +9,7 @@
 #include "engine/base/mem.h"
 #include "kernels/kernels.h"
 #include "lsp/cli_doctor.h"
+#include "lsp/tiers_choose.h"
 
 /* Below this a 135M model with its cache would push editor and compiler out. */
 #define MEMORY_NEEDED (600ull << 20)
@@ -88,6 +89,26 @@ static void check_memory(check_vec *v) {
     if (!c->ok) check_fix(c, "free %.0f MB: close something large", (double)MEMORY_NEEDED / 1e6);
 }
 
+/* Which model serves what, and why that one. */
+static void check_tiers(check_vec *v, const settings *st, const k_backend *b) {
+    uint64_t all;
+    tier_memory have = {.host = engine_host_memory()};
+    k_device_memory(b, &have.device, &all);
+    tier_survey chosen;
+    tiers_survey(st, &have, &chosen);
+    for (model_tier t = 0; t < TIER_COUNT; t++) {
+        const char *why, *name = model_tier_wish(st, &chosen, t, &why);
+        strbuf roles;
+        strbuf_init(&roles, 200);
+        for (model_role r = 0; r < ROLE_COUNT; r++)
+            if (st->roles[r] == t)
+                strbuf_addf(&roles, "%s%s", roles.len ? ", " : "", model_role_name(r));
+        check_add(v, "tier", true, "%s (%s): %s; %s", model_tier_name(t),
+                  roles.len ? roles.ptr : "no role", name[0] ? name : "the default model", why);
+        strbuf_deinit(&roles);
+    }
+}
+
 static void check_backend(check_vec *v, const settings *st) {
     static const k_device devices[] = {
         [DEVICE_AUTO] = K_AUTO, [DEVICE_CPU] = K_CPU, [DEVICE_CUDA] = K_CUDA, [DEVICE_REF] = K_REF};
@@ -99,6 +120,7 @@ static void check_backend(check_vec *v, const settings *st) {
         return;
     }
     check_add(v, "backend", true, "%s: %s", k_backend_name(b), k_backend_why(b));
+    check_tiers(v, st, b);
     k_close(b);
     const k_options cuda = {K_CUDA, 0};
     b = NULL;

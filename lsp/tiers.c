@@ -63,12 +63,6 @@ void tiers_tell(tiers *t, const model *m) {
 
 /* ---- names ----------------------------------------------------------------------------------- */
 
-/* The n-th nearest tier to `tier`, itself first, smaller ones before larger ones. */
-static model_tier nearest(model_tier tier, int n) {
-    int below = (int)tier;
-    return n <= below ? (model_tier)(below - n) : (model_tier)n;
-}
-
 const char *tiers_name(const tiers *t, const settings *s, model_tier tier, const char **why) {
     const char *unused;
     if (!why) why = &unused;
@@ -76,16 +70,7 @@ const char *tiers_name(const tiers *t, const settings *s, model_tier tier, const
     if (t->used[tier]) return t->used_name[tier];
     *why = "--model names it";
     if (t->fixed) return t->fixed_name;
-    *why = "the settings name it";
-    if (s->tiers[tier].model[0]) return s->tiers[tier].model;
-    if (s->model[0]) return s->model;
-    *why = "the settings name it for another tier";
-    for (int i = 1; i < TIER_COUNT; i++) {
-        const char *name = s->tiers[nearest(tier, i)].model;
-        if (name[0]) return name;
-    }
-    *why = t->choice.why[tier];
-    return t->choice.name[tier];
+    return model_tier_wish(s, &t->choice, tier, why);
 }
 
 static void choose(tiers *t, const settings *s) {
@@ -173,7 +158,8 @@ static model *become(tiers *t, model *m, model *known) {
 
 static void note_use(model *m, const settings *s, model_tier tier) {
     double idle = s->tiers[tier].idle_minutes * 60000.0;
-    m->idle_ms = m->tier != TIER_COUNT && (!m->idle_ms || !idle) ? 0 : MAX(m->idle_ms, idle);
+    bool first = m->tier == TIER_COUNT, stays = idle <= 0 || (!first && m->idle_ms <= 0);
+    m->idle_ms = stays ? 0 : MAX(m->idle_ms, idle);
     m->tier = MIN(m->tier, tier);
     m->used_ms = m->kept_ms = clock_ms();
 }
@@ -219,7 +205,7 @@ const model *tiers_want(tiers *t, const settings *s, model_role role) {
     model *meant = want(t, s, s->roles[role]), *m = meant;
     for (int i = 1; i < TIER_COUNT && m->state == MODEL_FAILED; i++) {
         if (s->fallback == FALLBACK_NONE) break;
-        m = want(t, s, nearest(s->roles[role], i));
+        m = want(t, s, model_tier_nearest(s->roles[role], i));
     }
     if (m->state == MODEL_FAILED) m = meant;
     m->roles |= 1u << role;
@@ -236,7 +222,7 @@ const model *tiers_look(const tiers *t, const settings *s, model_role role) {
     const model *meant = look(t, s, s->roles[role]);
     if (meant->state != MODEL_FAILED || s->fallback == FALLBACK_NONE) return meant;
     for (int i = 1; i < TIER_COUNT; i++) {
-        const model *m = look(t, s, nearest(s->roles[role], i));
+        const model *m = look(t, s, model_tier_nearest(s->roles[role], i));
         if (model_has_load(m)) return m;
     }
     return meant;

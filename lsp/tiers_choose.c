@@ -75,7 +75,7 @@ void tiers_choose(const tier_candidate *c, size_t n, const tier_memory *have, co
                      (unsigned long long)(most / MB));
         else
             snprintf(o->why, sizeof o->why,
-                     "shared with the %s tier: nothing here that answers fits into %llu MB",
+                     "shared with the %s tier: nothing larger here answers within %llu MB",
                      tier_names[t - 1], (unsigned long long)(most / MB));
         if (!o->at && t > TIER_SMALL) o->at = out[t - 1].at;
         if (t == TIER_SMALL && o->at) small = o->at->memory;
@@ -111,4 +111,23 @@ void tiers_survey(const settings *s, const tier_memory *have, tier_survey *out) 
     }
     xfree(c);
     registry_close(r);
+}
+
+model_tier model_tier_nearest(model_tier tier, int n) {
+    int below = (int)tier;
+    return n <= below ? (model_tier)(below - n) : (model_tier)n;
+}
+
+const char *model_tier_wish(const settings *s, const tier_survey *chosen, model_tier tier,
+                            const char **why) {
+    *why = "the settings name it";
+    if (s->tiers[tier].model[0]) return s->tiers[tier].model;
+    if (s->model[0]) return s->model;
+    *why = "the settings name it for another tier";
+    for (int i = 1; i < TIER_COUNT; i++) {
+        const char *name = s->tiers[model_tier_nearest(tier, i)].model;
+        if (name[0]) return name;
+    }
+    *why = chosen->why[tier];
+    return chosen->name[tier];
 }

@@ -35,6 +35,13 @@ typedef struct {
 /* The same among the models that are on this machine: looks at the list and at files' sizes. */
 void tiers_survey(const settings *s, const tier_memory *have, tier_survey *out);
 
+/* The model that settings mean for a tier, and why: its own, `model`, the nearest tier's, the
+ * chosen one. */
+const char *model_tier_wish(const settings *s, const tier_survey *chosen, model_tier tier,
+                            const char **why);
+/* The n-th nearest tier to `tier`, itself first, smaller ones before larger ones. */
+model_tier model_tier_nearest(model_tier tier, int n);
+
 const char *model_tier_name(model_tier t); /* "small", ... */
 const char *model_role_name(model_role r); /* "completion", ... */
 /* False: there is no such tier. */

@@ -81,6 +81,8 @@ void tiers_drop_load(tiers *t, model *m) {
              (clock_ms() - m->used_ms) / 1000);
     m->state = MODEL_NONE;
     m->load = 0;
+    m->tier = TIER_COUNT; /* who wants it next says for what */
+    m->roles = 0;
     engine_unload(t->engine, m->slot);
     tiers_tell(t, m);
 }
