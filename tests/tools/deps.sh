@@ -7,7 +7,7 @@
 #   $CACHE/peers/KEY/node_modules      llama.cpp as a peer (tests/peers)
 #   $CACHE/llama.cpp/KEY               its vocabularies, out of that package
 #   $CACHE/node/VERSION                Node: where the system has none that is new enough, and for VS Code
-#   $CACHE/cuda/VERSION                CUDA compiler, only where there is an NVIDIA device
+#   $CACHE/cuda/VERSION                CUDA compiler: for the tests, and where there is an NVIDIA device
 #   $CACHE/mcp/KEY/node_modules        MCP servers from npm, the conformance suite and its Node
 #   $CACHE/mcp-venv/KEY                MCP servers from PyPI
 #   $CACHE/nvim/VERSION                Neovim versions of the editor tests
@@ -204,13 +204,13 @@ CUDA_PACKAGES=(
     nvidia-cuda-cccl==13.0.85 nvidia-cuda-runtime==13.0.96
 )
 
-# need_cuda: sets NVCC where there is an NVIDIA device (or INLINED_CUDA=1) and sources for it; the
-# system's compiler if it has one.
+# need_cuda [always]: sets NVCC where there is an NVIDIA device (or `always`, or INLINED_CUDA=1); the
+# system's compiler if it has one.  The tests want it always: a kernel that does not compile must not
+# wait for a machine with a device to be seen.
 need_cuda() {
     NVCC=
-    [ -e "$TOP/kernels/cuda/toolkit.cmake" ] || return 0
-    [ -e /dev/nvidiactl ] || [ "${INLINED_CUDA:-}" = 1 ] || return 0
     [ "${INLINED_CUDA:-}" != 0 ] || return 0
+    [ -e /dev/nvidiactl ] || [ "${1:-}" = always ] || [ "${INLINED_CUDA:-}" = 1 ] || return 0
     NVCC=$(command -v nvcc || true)
     [ -z "$NVCC" ] || return 0
     need_packages g++

@@ -19,8 +19,11 @@ cmake_build() {
         launcher=(-DCMAKE_C_COMPILER_LAUNCHER=ccache -DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
         export CCACHE_DIR=$CACHE/ccache CCACHE_BASEDIR=$TOP CCACHE_NOHASHDIR=1 CCACHE_MAXSIZE=2G
     fi
+    if [ -n "${NVCC:-}" ]; then
+        launcher+=("-DCMAKE_CUDA_COMPILER=$NVCC")
+        command -v ccache >/dev/null && launcher+=(-DCMAKE_CUDA_COMPILER_LAUNCHER=ccache)
+    fi
     [ -z "${DEPS:-}" ] || launcher+=("-DINLINED_DEPS=$DEPS")
-    [ -z "${NVCC:-}" ] || launcher+=("-DCMAKE_CUDA_COMPILER=$NVCC")
     forget_other_compiler "$TOP/$dir" "$@"
     cmake -S "$TOP" -B "$TOP/$dir" -G Ninja "${launcher[@]}" "$@"
     cmake --build "$TOP/$dir" -j "$JOBS" --target "$target"
