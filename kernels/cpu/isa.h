@@ -93,6 +93,8 @@ const cpu_isa *cpu_isa_amx(void);
 const cpu_isa *cpu_isa_avx512(void);
 const cpu_isa *cpu_isa_avxvnni(void);
 const cpu_isa *cpu_isa_avx2(void);
+const cpu_isa *cpu_isa_neondot(void);
+const cpu_isa *cpu_isa_neon(void);
 const cpu_isa *cpu_isa_portable(void);
 
 /* The width of the next tile when `left` places are still to be filled: the classes are 1, 2, 4, 8,

@@ -13,6 +13,9 @@
 # ifdef __linux__
 #  include <sys/syscall.h>
 # endif
+#elif defined(__aarch64__) && defined(__linux__)
+# include <asm/hwcap.h>
+# include <sys/auxv.h>
 #endif
 
 #include "engine/base/limits.h"
@@ -126,6 +129,15 @@ static bool has_amx(void) {
 #endif
 }
 
+/* Linux says in the auxiliary vector what processor and kernel both know. */
+static bool has_dotprod(void) {
+#if defined(__aarch64__) && defined(__linux__)
+    return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
+#else
+    return false;
+#endif
+}
+
 status machine_isa(const cpu_isa **out, err *e) {
     const struct {
         const char *name;
@@ -136,6 +148,8 @@ status machine_isa(const cpu_isa **out, err *e) {
         {"avx512", has_avx512() ? cpu_isa_avx512() : NULL},
         {"avxvnni", has_avxvnni() ? cpu_isa_avxvnni() : NULL},
         {"avx2", has_avx2() ? cpu_isa_avx2() : NULL},
+        {"neondot", has_dotprod() ? cpu_isa_neondot() : NULL},
+        {"neon", cpu_isa_neon()},
         {"scalar", cpu_isa_portable()},
     };
     const char *want = getenv("INLINED_CPU");
@@ -150,5 +164,6 @@ status machine_isa(const cpu_isa **out, err *e) {
                            want);
     }
     return err_set(e, ERR_USAGE,
-                   "INLINED_CPU=%s: it must be amx, avx512, avxvnni, avx2 or scalar", want);
+                   "INLINED_CPU=%s: it must be amx, avx512, avxvnni, avx2, neondot, neon or scalar",
+                   want);
 }

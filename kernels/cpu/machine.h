@@ -7,7 +7,6 @@
 int machine_cores(void);
 
 /* The fastest instruction set that processor and OS allow.  The environment variable INLINED_CPU
- * (avx512, avxvnni, avx2, scalar) chooses a lower one.  Errors: ERR_UNSUPPORTED (an unknown or
- * unusable
- * name). */
+ * (amx, avx512, avxvnni, avx2, neondot, neon, scalar) chooses one of them.  Errors: ERR_UNSUPPORTED
+ * (not on this machine), ERR_USAGE (no such name). */
 status machine_isa(const cpu_isa **out, err *e) MUST_USE;

@@ -10,6 +10,9 @@ const k_type all_types[] = {K_F32,  K_F16,  K_BF16, K_Q4_0, K_Q4_1, K_Q5_0,   K_
                             K_Q2_K, K_Q3_K, K_Q4_K, K_Q5_K, K_Q6_K, K_IQ4_NL, K_IQ4_XS, K_MXFP4};
 const int n_all_types = COUNTOF(all_types);
 
+const char *const isa_names[] = {"amx", "avx512", "avxvnni", "avx2", "neondot", "neon", "scalar"};
+const int n_isa_names = COUNTOF(isa_names);
+
 uint32_t rng_next(rng *r) {
     r->state = r->state * 6364136223846793005u + 1442695040888963407u;
     return (uint32_t)(r->state >> 33) ^ (uint32_t)(r->state >> 52);
@@ -149,8 +152,8 @@ static int mixture_random(arena *a, rng *r, const shape *s, k_op *ops, const k_n
     for (int i = 0; i < 2; i++) {
         ops[i].n_experts = s->experts;
         ops[i].n_used = s->used;
-        ops[1].w[i] = tensor_random(a, r, s->type, s->experts * s->ffn, s->dim,
-                                    1.5f / sqrtf((float)s->dim));
+        ops[1].w[i] =
+            tensor_random(a, r, s->type, s->experts * s->ffn, s->dim, 1.5f / sqrtf((float)s->dim));
     }
     ops[1].w[2] =
         tensor_random(a, r, s->type, s->experts * s->dim, s->ffn, 1.5f / sqrtf((float)s->ffn));

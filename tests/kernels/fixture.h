@@ -16,6 +16,10 @@ int rng_below(rng *r, int bound); /* 0..bound-1 */
 extern const k_type all_types[];
 extern const int n_all_types;
 
+/* All instruction sets, as INLINED_CPU names them, best first. */
+extern const char *const isa_names[];
+extern const int n_isa_names;
+
 /* Random blocks with scales so small that values are about `size`. */
 k_tensor tensor_random(arena *a, rng *r, k_type type, int64_t rows, int64_t cols, float size);
 /* f32 [1, cols]: base + size * normal. */
@@ -31,7 +35,7 @@ typedef struct {
     k_act act;
     bool bias, no_gate, qk_norm, post_norm, tied;
     float attn_softcap, final_softcap;
-    int window; /* on odd layers */
+    int window;        /* on odd layers */
     int experts, used; /* a mixture beside every FFN; 0: none */
     int latent;        /* latent attention over so many dimensions, n_rot more; 0: none.  head_dim
                           then is a head's query and its value */

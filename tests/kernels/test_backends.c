@@ -110,9 +110,18 @@ static const shape small = {.type = K_F32,
                             .n_rot = 16,
                             .act = ACT_SILU};
 
+/* Under an emulator the vectors are what the test is for; plain C is tested on the host. */
+static bool is_elsewhere(const char *isa) {
+#ifdef INLINED_EMULATED
+    return strcmp(isa, "scalar") == 0;
+#else
+    UNUSED(isa);
+    return false;
+#endif
+}
+
 /* Every instruction set and thread count against the reference. */
 static void compare(const shape *s, int n, int step, double limit, const char *what) {
-    static const char *const isas[] = {"amx", "avx512", "avxvnni", "avx2", "scalar"};
     arena a;
     arena_init(&a);
     rng r = {(uint64_t)(s->type * 131 + s->dim)};
@@ -126,19 +135,20 @@ static void compare(const shape *s, int n, int step, double limit, const char *w
     assert_true(engine_open(&en, "ref", 1, &plan));
     feed(&en, token, 0, n, ROWS, want, s->vocab);
     engine_close(&en);
-    for (size_t i = 0; i < COUNTOF(isas); i++) {
-        if (!engine_open(&en, isas[i], 1, &plan)) continue;
+    for (int i = 0; i < n_isa_names; i++) {
+        if (is_elsewhere(isa_names[i]) || !engine_open(&en, isa_names[i], 1, &plan)) continue;
         for (size_t k = 0; k < count; k++)
             got[k] = NAN;
         feed(&en, token, 0, n, step, got, s->vocab);
         engine_close(&en);
         double off = nmse(got, want, count);
-        if (!(off <= limit)) fail_msg("%s, %s: error %.3g above %.3g", what, isas[i], off, limit);
-        assert_true(engine_open(&en, isas[i], 3, &plan));
+        if (!(off <= limit))
+            fail_msg("%s, %s: error %.3g above %.3g", what, isa_names[i], off, limit);
+        assert_true(engine_open(&en, isa_names[i], 3, &plan));
         feed(&en, token, 0, n, MIN(ROWS, 2 * step + 1), again, s->vocab);
         engine_close(&en);
         if (memcmp(got, again, count * sizeof *got) != 0)
-            fail_msg("%s, %s: bits depend on threads or batches", what, isas[i]);
+            fail_msg("%s, %s: bits depend on threads or batches", what, isa_names[i]);
     }
     xfree(want);
     xfree(got);
@@ -232,8 +242,8 @@ static void coded_caches_agree(void **state) {
     assert_true(engine_open(&coded, "", 1, &plan));
     kv_type = KV_F16;
     assert_true(engine_open(&plain, "", 1, &plan));
-    double share = (double)k_model_memory(coded.model).kv_bytes /
-                   (double)k_model_memory(plain.model).kv_bytes;
+    double share =
+        (double)k_model_memory(coded.model).kv_bytes / (double)k_model_memory(plain.model).kv_bytes;
     assert_true(share < 0.54);
     assert_int_equal(k_kv_page_bytes(coded.model) * PAGES, k_model_memory(coded.model).kv_bytes);
     engine_close(&coded);
@@ -253,8 +263,9 @@ static void every_type_agrees(void **state) {
         s.heads_kv = wide ? 1 : 3;
         s.head_dim = 64;
         s.n_rot = 64;
+        s.layers = 1;
         s.tied = i % 2;
-        compare(&s, 40, 9, 1e-3, k_type_name((int)all_types[i]));
+        compare(&s, 28, 9, 1e-3, k_type_name((int)all_types[i]));
     }
 }
 

@@ -35,6 +35,8 @@ PACKAGES_TEST=(
     git patchelf tmux valgrind binutils
     g++ make chromium fonts-dejavu-core
 )
+# The kernels for AArch64 are tested under emulation where the host is an x86.
+PACKAGES_AARCH64=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user)
 
 # as_root CMD...: apt needs root; a user is asked for the password once, in need_packages.
 as_root() {

@@ -4,6 +4,7 @@
 #   build/        gcc, Release              every test
 #   build-asan/   clang, ASan and UBSan     label unit
 #   build-tsan/   clang, TSan               label threads
+#   build-arm64/  gcc for AArch64           tests of kernels/ under QEMU, where the host is an x86
 #   build-fuzz/   clang, libFuzzer          every fuzz target for INLINED_FUZZ_S seconds
 # All with warnings as errors.  A failed test does not stop the rest; a failed build does.
 
@@ -125,20 +126,39 @@ run_tests() {
     fi
 }
 
-# sources_key: what the fuzz targets are made from; a green run holds for exactly these bytes.
+# sources_key MORE PATH...: what a program is made from; a green run holds for exactly these bytes.
 sources_key() {
-    (cd "$TOP" && find CMakeLists.txt tests engine kernels context mcp lsp -type f \
-        \( -name '*.[ch]' -o -name CMakeLists.txt -o -path 'tests/fuzz/*' \) -print0 |
-        sort -z | xargs -0 sha256sum && echo "${INLINED_FUZZ_S:-30}") | sha256sum | cut -c 1-16
+    local more=$1
+    shift
+    (cd "$TOP" && find "$@" -type f \
+        \( -name '*.[ch]' -o -name CMakeLists.txt -o -name '*.cmake' -o -path 'tests/fuzz/*' \) \
+        -print0 | sort -z | xargs -0 sha256sum && echo "$more") | sha256sum | cut -c 1-16
+}
+
+# was_green STAMP KEY WHAT: says so when the last green run was of the same bytes.
+was_green() {
+    [ -e "$1" ] && [ "$(cat "$1")" = "$2" ] || return 1
+    say "     $3 skipped: nothing changed since the last green run in this clone"
+}
+
+# run_aarch64: the arithmetic of another processor, against the same reference.
+run_aarch64() {
+    [ "$(uname -m)" = x86_64 ] || return 0
+    local stamp=$TOP/build-arm64/.green now before=$SUITE_FAILED
+    now=$(sources_key aarch64 CMakeLists.txt tests/CMakeLists.txt tests/kernels tests/tools \
+        kernels engine/base)
+    was_green "$stamp" "$now" "AArch64" && return 0
+    step "build (gcc for AArch64, kernels)" "see the message; a fresh start: rm -rf build-arm64" \
+        cmake_build build-arm64 all "-DCMAKE_TOOLCHAIN_FILE=$TOP/tests/tools/aarch64.cmake" \
+        -DINLINED_KERNELS_ONLY=ON -DINLINED_CUDA=OFF -DINLINED_WERROR=ON -DCMAKE_BUILD_TYPE=Release
+    run_tests build-arm64 "kernels for AArch64 (QEMU)"
+    [ "$SUITE_FAILED" -ne "$before" ] || printf '%s\n' "$now" >"$stamp"
 }
 
 run_fuzz() {
     local stamp=$TOP/build-fuzz/.green now rc=0
-    now=$(sources_key)
-    if [ -e "$stamp" ] && [ "$(cat "$stamp")" = "$now" ]; then
-        say "     fuzzing skipped: nothing changed since the last green run in this clone"
-        return 0
-    fi
+    now=$(sources_key "${INLINED_FUZZ_S:-30}" CMakeLists.txt tests engine kernels context mcp lsp)
+    was_green "$stamp" "$now" fuzzing && return 0
     STEP_SOFT=1 step "fuzz, ${INLINED_FUZZ_S:-30} s a target, two at a time" \
         "the log names the input; replay it with the target's program" \
         "$TOP/tests/tools/fuzz.sh" "$TOP/build-fuzz/fuzz" "$CACHE/corpus" "${INLINED_FUZZ_S:-30}" ||
@@ -172,6 +192,8 @@ suite_run() {
         -DCMAKE_C_COMPILER=clang -DINLINED_CUDA=OFF -DCMAKE_BUILD_TYPE=Debug \
         "-DCMAKE_C_FLAGS=-O1" -DINLINED_SANITIZE=thread
     TEST_UNDER=$noaslr run_tests build-tsan "threaded tests (TSan)" -L threads
+
+    run_aarch64
 
     build_for_test build-fuzz "clang, libFuzzer" fuzzers \
         -DCMAKE_C_COMPILER=clang -DINLINED_CUDA=OFF -DCMAKE_BUILD_TYPE=Debug \
