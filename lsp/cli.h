@@ -33,6 +33,7 @@ typedef struct {
     int64_t tokens, seed, logprobs, threads, client_pid;
     double temperature;
     const char *file; /* mcp: the only configuration that counts */
+    const char *format; /* mcp export */
     const char *operands[CLI_OPERANDS_MAX];
     int n_operands;
 } cli_args;

@@ -67,6 +67,8 @@ static const option OPTIONS[] = {
      "delta make: rows of the embedding (new tokens) to store whole"},
     {"file", 0, OPT_TEXT, AT(CMD_MCP), FIELD(file), 0, 0, "FILE",
      "mcp: read this configuration and no other, as your own"},
+    {"format", 0, OPT_TEXT, AT(CMD_MCP), FIELD(format), 0, 0, "PRODUCT",
+     "mcp export: claude, codex, cursor, vscode, warp or zed"},
     {"device", 0, OPT_TEXT, RUNNERS, FIELD(device), 0, 0, "D",
      "auto, cpu, cuda or ref, the slow reference (auto)"},
     {"threads", 0, OPT_COUNT, RUNNERS, FIELD(threads), 0, LIMIT_THREADS, "N",
@@ -117,13 +119,14 @@ static const command COMMANDS[CMD_COUNT] = {
         "memory gives that reading every weight once per token takes.\n", 0, 0},
     [CMD_DOCTOR] = {"doctor", "", "check this machine and say what to mend", "", 0, 0},
     [CMD_MCP] = {"mcp", "list | doctor [SERVER] | test [SERVER] | call SERVER TOOL [ARGUMENTS] | "
-        "approve [SERVER] | login SERVER | forget SERVER",
+        "approve [SERVER] | login SERVER | forget SERVER | export [SERVER ...]",
         "MCP servers: what is configured, whether it works, and calls",
         "Servers come from ~/.config/inlined/mcp.json and from the project (.mcp.json and the files of\n"
         "other editors).  Those of a project start only after approve, which shows and remembers their\n"
         "command.  ARGUMENTS is a JSON object; - reads it from standard input.  login shows where to log\n"
-        "in to a server that asks for it; forget takes back approvals and logins.\n",
-        1, 4},
+        "in to a server that asks for it; forget takes back approvals and logins.  export writes them, and\n"
+        "our own server, as another product's file, with variables instead of values.\n",
+        1, CLI_OPERANDS_MAX},
 };
 /* clang-format on */
 

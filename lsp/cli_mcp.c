@@ -312,5 +312,6 @@ status cli_mcp(const cli_args *a, err *e) {
     if (strcmp(verb, "login") == 0) return cli_mcp_login(a, e);
     if (strcmp(verb, "approve") == 0) return approve(a, e);
     if (strcmp(verb, "forget") == 0) return forget(a, e);
+    if (strcmp(verb, "export") == 0) return cli_mcp_export(a, e);
     return err_set(e, ERR_USAGE, "unknown 'mcp %.60s'; see inlined mcp --help", verb);
 }

@@ -32,4 +32,5 @@ void mcp_run_end(mcp_run *r);
 void mcp_run_close(mcp_run *r);
 
 status cli_mcp_login(const cli_args *a, err *e) MUST_USE;              /* cli_mcp_login.c */
+status cli_mcp_export(const cli_args *a, err *e) MUST_USE; /* cli_mcp_export.c */
 status cli_mcp_doctor(const cli_args *a, bool probe, err *e) MUST_USE; /* cli_mcp_doctor.c */

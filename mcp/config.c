@@ -6,22 +6,12 @@
  * readers' lists of names say how.  What cannot be used becomes the definition's `problem`, so that
  * a person sees the server and why it does not run.  Pure but for mcp_config_read_file.  Thread:
  * any. */
-#include "mcp/config.h"
-
 #include <stdarg.h>
 
 #include "engine/base/file.h"
 #include "engine/base/limits.h"
-#include "mcp/expand.h"
+#include "mcp/config_private.h"
 #include "mcp/jsonc.h"
-
-typedef struct {
-    const char *wrapper, *inner; /* member that holds the servers; inner: below it, or NULL */
-    bool list;                   /* an array of servers that have an `id` */
-    const char *product;         /* when the source does not say */
-    expand_dialect dialect;
-    double timeout_ms; /* unit of `timeout` */
-} format;
 
 static const format FORMATS[] = {
     {"mcpServers", NULL, false, "mcp", EXPAND_OURS, 1},
@@ -37,8 +27,9 @@ static const struct {
     const char *product;
     expand_dialect dialect;
 } DIALECTS[] = {
-    {"claude", EXPAND_CLAUDE}, {"cursor", EXPAND_VSCODE}, {"gemini", EXPAND_GEMINI},
-    {"vscode", EXPAND_VSCODE}, {"warp", EXPAND_WARP},     {"windsurf", EXPAND_VSCODE},
+    {"claude", EXPAND_CLAUDE}, {"claude-desktop", EXPAND_NONE}, {"cursor", EXPAND_VSCODE},
+    {"gemini", EXPAND_GEMINI}, {"lmstudio", EXPAND_VSCODE},     {"vscode", EXPAND_VSCODE},
+    {"warp", EXPAND_WARP},     {"windsurf", EXPAND_VSCODE},
 };
 
 /* Packages that were renamed or given up, and what stands in. */
@@ -55,18 +46,6 @@ static const struct {
     {"@modelcontextprotocol/server-github", "is archived; use github/github-mcp-server"},
 };
 
-/* One reading of one file. */
-typedef struct {
-    mcp_config *config;
-    const mcp_source *from;
-    const format *format;
-    expand_dialect dialect;
-    str text;
-    mcp_definition *d;  /* the entry in hand */
-    const char *name;   /* its key */
-    const char *within; /* the member of the entry whose members are being read, or NULL */
-} reader;
-
 /* ---- notes ----------------------------------------------------------------------------------- */
 
 static void note_at(mcp_config *c, const mcp_source *from, bool error, const int place[2],
@@ -78,49 +57,55 @@ static void note_at(mcp_config *c, const mcp_source *from, bool error, const int
     vec_push(&c->notes, n);
 }
 
+/* Of the entry in hand, or of its member `key`. */
+static void place_of(const config_reader *r, const char *key, int *line, int *column) {
+    const char *path[8];
+    size_t n = 0;
+    for (size_t i = 0; i < r->n_above; i++)
+        path[n++] = r->above[i];
+    if (r->format->wrapper) path[n++] = r->format->wrapper;
+    if (r->format->inner) path[n++] = r->format->inner;
+    if (r->name && !r->format->list) path[n++] = r->name;
+    if (r->within) path[n++] = r->within;
+    if (key) path[n++] = key;
+    text_place(r->document->text, config_tree_find(r->document, path, n), line, column);
+}
+
 /* About the entry in hand, at its member `key` (NULL: at its name). */
-static void note(reader *r, bool error, const char *key, const char *fmt, ...) PRINTF_LIKE(4, 5);
-static void note(reader *r, bool error, const char *key, const char *fmt, ...) {
+void config_note(config_reader *r, bool error, const char *key, const char *fmt, ...) {
     char text[384];
     va_list args;
     va_start(args, fmt);
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
-    const char *path[5];
-    size_t n = 0;
-    if (r->format->wrapper) path[n++] = r->format->wrapper;
-    if (r->format->inner) path[n++] = r->format->inner;
-    if (r->name) path[n++] = r->name;
-    if (r->within) path[n++] = r->within;
-    if (key) path[n++] = key;
     int place[2];
-    text_place(r->text, jsonc_find(r->text, path, n), &place[0], &place[1]);
+    place_of(r, key, &place[0], &place[1]);
     note_at(r->config, r->from, error, place, text);
 }
 
-static void problem(reader *r, const char *key, const char *sentence) {
+void config_problem(config_reader *r, const char *key, const char *sentence) {
     if (r->d->problem) return;
     r->d->problem = arena_printf(&r->d->memory, "%s", sentence);
-    note(r, true, key, "server %.80s cannot start: %.250s", r->d->name, sentence);
+    config_note(r, true, key, "server %.80s cannot start: %.250s", r->d->name, sentence);
 }
 
 /* ---- values ---------------------------------------------------------------------------------- */
 
-static const cJSON *member(const cJSON *object, const char *name) {
+const cJSON *config_member(const cJSON *object, const char *name) {
     return cJSON_GetObjectItemCaseSensitive(object, name);
 }
 
 /* The first of these members that is there; `names` ends with NULL. */
-static const cJSON *first_of(const cJSON *object, const char *const *names) {
+const cJSON *config_first(const cJSON *object, const char *const *names) {
     for (; *names; names++) {
-        const cJSON *m = member(object, *names);
+        const cJSON *m = config_member(object, *names);
         if (m && !cJSON_IsNull(m)) return m;
     }
     return NULL;
 }
 
 /* The expanded text of a member; NULL when it is no text, or a variable is missing. */
-static const char *text_value(reader *r, const cJSON *m) {
+const char *config_text(config_reader *r, const cJSON *m) {
     if (cJSON_IsBool(m)) return cJSON_IsTrue(m) ? "true" : "false";
     if (cJSON_IsNumber(m)) return arena_printf(&r->d->memory, "%.15g", m->valuedouble);
     if (!cJSON_IsString(m)) return NULL;
@@ -131,27 +116,27 @@ static const char *text_value(reader *r, const cJSON *m) {
     if (expand_text(&out, str_of(m->valuestring), r->dialect, r->from, &e) == OK)
         result = arena_str(&r->d->memory, strbuf_str(&out)).ptr;
     else
-        problem(r, m->string, e.text);
+        config_problem(r, m->string, e.text);
     strbuf_deinit(&out);
     return result ? result : "";
 }
 
-static void read_texts(reader *r, const cJSON *list, mcp_texts *out) {
+void config_texts(config_reader *r, const cJSON *list, mcp_texts *out) {
     const cJSON *m;
     r->within = list ? list->string : NULL;
     cJSON_ArrayForEach(m, list) {
-        const char *text = text_value(r, m);
+        const char *text = config_text(r, m);
         if (text) vec_push(out, text);
     }
     r->within = NULL;
 }
 
-static void read_pairs(reader *r, const cJSON *object, mcp_pairs *out) {
+void config_pairs(config_reader *r, const cJSON *object, mcp_pairs *out) {
     const cJSON *m;
     if (!cJSON_IsObject(object)) return;
     r->within = object->string;
     cJSON_ArrayForEach(m, object) {
-        const char *value = text_value(r, m);
+        const char *value = config_text(r, m);
         if (!value || !m->string[0] || strpbrk(m->string, "=\r\n")) continue;
         const char *name = arena_str(&r->d->memory, str_of(m->string)).ptr;
         vec_push(out, ((mcp_pair){name, value}));
@@ -159,37 +144,55 @@ static void read_pairs(reader *r, const cJSON *object, mcp_pairs *out) {
     r->within = NULL;
 }
 
-static void read_ms(reader *r, const cJSON *m, double unit, uint32_t *out) {
+const char *config_named(config_reader *r, const char *key, const char *name) {
+    strbuf out;
+    strbuf_init(&out, LIMIT_MCP_CONFIG_BYTES);
+    const char *value = r->from->variable ? r->from->variable(r->from->ud, name) : NULL,
+               *text = NULL;
+    if (r->from->keep)
+        r->from->keep(r->from->ud, &out, MCP_VARIABLE_ENVIRONMENT, name, NULL);
+    else if (value)
+        strbuf_add_str(&out, str_of(value));
+    else
+        config_problem(
+            r, key,
+            arena_printf(&r->d->memory, "the environment variable %.100s is not set", name));
+    if (r->from->keep || value) text = arena_str(&r->d->memory, strbuf_str(&out)).ptr;
+    strbuf_deinit(&out);
+    return text;
+}
+
+static void read_ms(config_reader *r, const cJSON *m, double unit, uint32_t *out) {
     if (!m || cJSON_IsNull(m)) return;
     double ms = cJSON_IsNumber(m) ? m->valuedouble * unit : -1;
     if (ms >= 1 && ms <= 86400000)
         *out = (uint32_t)ms;
     else
-        note(r, false, m->string, "%.60s is not a time; the default is taken",
-             m->string ? m->string : "a time-out");
+        config_note(r, false, m->string, "%.60s is not a time; the default is taken",
+                    m->string ? m->string : "a time-out");
 }
 
 /* ---- one entry ------------------------------------------------------------------------------- */
 
-static void read_host_numbers(reader *r, const cJSON *x) {
+static void read_host_numbers(config_reader *r, const cJSON *x) {
     mcp_definition *d = r->d;
-    read_ms(r, member(x, "startTimeoutMs"), 1, &d->start_ms);
-    read_ms(r, member(x, "idleTimeoutMs"), 1, &d->idle_ms);
-    read_ms(r, member(x, "timeoutMs"), 1, &d->total_ms);
-    const cJSON *m = member(x, "idleStopMs");
+    read_ms(r, config_member(x, "startTimeoutMs"), 1, &d->start_ms);
+    read_ms(r, config_member(x, "idleTimeoutMs"), 1, &d->idle_ms);
+    read_ms(r, config_member(x, "timeoutMs"), 1, &d->total_ms);
+    const cJSON *m = config_member(x, "idleStopMs");
     if (cJSON_IsNumber(m) && m->valuedouble <= 0)
         d->idle_stop_ms = UINT32_MAX;
     else
         read_ms(r, m, 1, &d->idle_stop_ms);
-    m = member(x, "maxConcurrency");
+    m = config_member(x, "maxConcurrency");
     if (cJSON_IsNumber(m) && m->valuedouble >= 1) d->concurrency = (uint32_t)MIN(m->valueint, 64);
-    m = member(x, "maxOutputBytes");
+    m = config_member(x, "maxOutputBytes");
     if (cJSON_IsNumber(m) && m->valuedouble >= 256)
         d->output_bytes = (size_t)MIN(m->valuedouble, (double)LIMIT_MCP_LINE_BYTES);
 }
 
 /* Our extras. */
-static void read_host(reader *r, const cJSON *x) {
+static void read_host(config_reader *r, const cJSON *x) {
     static const char *const known[] = {"allow",
                                         "ask",
                                         "cache",
@@ -213,173 +216,136 @@ static void read_host(reader *r, const cJSON *x) {
         size_t i = 0;
         while (i < COUNTOF(known) && strcmp(known[i], m->string) != 0)
             i++;
-        if (i == COUNTOF(known)) note(r, false, "x-host", "x-host has no \"%.60s\"", m->string);
+        if (i == COUNTOF(known))
+            config_note(r, false, "x-host", "x-host has no \"%.60s\"", m->string);
     }
     read_host_numbers(r, x);
-    read_texts(r, member(x, "allow"), &d->allow);
-    read_texts(r, member(x, "ask"), &d->ask);
-    read_texts(r, member(x, "deny"), &d->deny);
-    read_texts(r, member(x, "env_passthrough"), &d->env_passthrough);
-    read_pairs(r, member(x, "cache"), &d->cache);
-    d->eager = cJSON_IsFalse(member(x, "lazy"));
-    d->trusted = cJSON_IsTrue(member(x, "trust"));
-    d->roots = cJSON_IsTrue(member(x, "roots"));
-    d->sampling = cJSON_IsTrue(member(x, "sampling"));
-    const cJSON *era = member(x, "era");
+    config_texts(r, config_member(x, "allow"), &d->allow);
+    config_texts(r, config_member(x, "ask"), &d->ask);
+    config_texts(r, config_member(x, "deny"), &d->deny);
+    config_texts(r, config_member(x, "env_passthrough"), &d->env_passthrough);
+    config_pairs(r, config_member(x, "cache"), &d->cache);
+    d->eager = cJSON_IsFalse(config_member(x, "lazy"));
+    d->trusted = cJSON_IsTrue(config_member(x, "trust"));
+    d->roots = cJSON_IsTrue(config_member(x, "roots"));
+    d->sampling = cJSON_IsTrue(config_member(x, "sampling"));
+    const cJSON *era = config_member(x, "era");
     if (cJSON_IsString(era))
         d->era = strcmp(era->valuestring, "legacy") == 0   ? MCP_ERA_LEGACY
                  : strcmp(era->valuestring, "modern") == 0 ? MCP_ERA_MODERN
                                                            : MCP_ERA_AUTO;
 }
 
-static void read_process(reader *r, const cJSON *entry, const cJSON *command) {
+static bool sets(const mcp_definition *d, const char *name) {
+    for (size_t i = 0; i < d->env.count; i++)
+        if (strcmp(d->env.at[i].name, name) == 0) return true;
+    return false;
+}
+
+/* goose: names of secrets, which it has in a keyring and we in the environment. */
+static void read_env_keys(config_reader *r, const cJSON *list) {
+    const cJSON *m;
+    cJSON_ArrayForEach(m, list) {
+        if (!cJSON_IsString(m) || !*m->valuestring || sets(r->d, m->valuestring)) continue;
+        const char *value = config_named(r, list->string, m->valuestring);
+        const char *name = arena_str(&r->d->memory, str_of(m->valuestring)).ptr;
+        if (value) vec_push(&r->d->env, ((mcp_pair){name, value}));
+    }
+}
+
+static str unquoted(str s) {
+    bool quoted =
+        s.len >= 2 && (s.ptr[0] == '"' || s.ptr[0] == '\'') && s.ptr[s.len - 1] == s.ptr[0];
+    return quoted ? str_sub(s, 1, s.len - 1) : s;
+}
+
+/* NAME=value lines; what `env` sets counts more. */
+static void read_env_lines(config_reader *r, str text) {
+    str line, name;
+    while (str_split(&text, '\n', &line)) {
+        line = str_trim(line);
+        if (str_starts_with(line, STR("export "))) line = str_trim(str_sub(line, 7, line.len));
+        bool pair = line.len && line.ptr[0] != '#' && str_find(line, STR("=")) > 0;
+        if (!pair || !str_split(&line, '=', &name)) continue;
+        const char *key = arena_str(&r->d->memory, str_trim(name)).ptr;
+        if (sets(r->d, key)) continue;
+        const char *value = arena_str(&r->d->memory, unquoted(str_trim(line))).ptr;
+        vec_push(&r->d->env, ((mcp_pair){key, value}));
+    }
+}
+
+static void read_env_file(config_reader *r, const cJSON *m) {
+    if (!cJSON_IsString(m)) return;
+    r->d->env_file = config_text(r, m);
+    if (r->from->keep || r->d->problem) return;
+    strbuf text;
+    strbuf_init(&text, LIMIT_MCP_CONFIG_BYTES);
+    err e;
+    err_set(&e, ERR_UNSUPPORTED, "its envFile cannot be read here");
+    if (r->from->read && r->from->read(r->from->ud, r->d->env_file, &text, &e) == OK)
+        read_env_lines(r, strbuf_str(&text));
+    else
+        config_problem(r, m->string, arena_printf(&r->d->memory, "%s", e.text));
+    strbuf_deinit(&text);
+}
+
+static void read_process(config_reader *r, const cJSON *entry, const cJSON *command) {
     static const char *const cwd[] = {"cwd", "working_directory", "work_dir", NULL};
     static const char *const env[] = {"env", "envs", NULL};
     const cJSON *nested = cJSON_IsObject(command) ? command : NULL; /* older Zed */
-    r->d->command = text_value(r, nested ? member(nested, "path") : command);
-    read_texts(r, member(nested ? nested : entry, "args"), &r->d->args);
-    read_pairs(r, first_of(nested ? nested : entry, env), &r->d->env);
-    read_texts(r, member(entry, "env_vars"), &r->d->env_passthrough);
-    const cJSON *folder = first_of(entry, cwd);
-    if (folder) r->d->cwd = text_value(r, folder);
-    if (!r->d->command || !*r->d->command) problem(r, "command", "it has no command");
+    r->d->command = config_text(r, nested ? config_member(nested, "path") : command);
+    config_texts(r, config_member(nested ? nested : entry, "args"), &r->d->args);
+    config_pairs(r, config_first(nested ? nested : entry, env), &r->d->env);
+    read_env_keys(r, config_member(entry, "env_keys"));
+    read_env_file(r, config_member(entry, "envFile"));
+    config_texts(r, config_member(entry, "env_vars"), &r->d->env_passthrough);
+    const cJSON *folder = config_first(entry, cwd);
+    if (folder) r->d->cwd = config_text(r, folder);
+    if (!r->d->command || !*r->d->command) config_problem(r, "command", "it has no command");
 }
 
-static void add_header(reader *r, const char *name, const char *value) {
-    vec_push(&r->d->headers, ((mcp_pair){name, value}));
-}
-
-/* Secrets that are named, not written: the value comes from the environment. */
-static void read_named_secrets(reader *r, const cJSON *entry) {
-    const cJSON *m = member(entry, "bearer_token_env_var");
-    if (cJSON_IsString(m)) {
-        const char *token =
-            r->from->variable ? r->from->variable(r->from->ud, m->valuestring) : NULL;
-        if (token)
-            add_header(r, "Authorization", arena_printf(&r->d->memory, "Bearer %s", token));
-        else
-            problem(r, m->string,
-                    arena_printf(&r->d->memory, "the environment variable %.100s is not set",
-                                 m->valuestring));
-    }
-    cJSON_ArrayForEach(m, member(entry, "env_http_headers")) {
-        const char *value = cJSON_IsString(m) && r->from->variable
-                                ? r->from->variable(r->from->ud, m->valuestring)
-                                : NULL;
-        if (value)
-            add_header(r, arena_str(&r->d->memory, str_of(m->string)).ptr,
-                       arena_str(&r->d->memory, str_of(value)).ptr);
-    }
-    m = member(entry, "bearer_token");
-    if (cJSON_IsString(m) && *m->valuestring)
-        add_header(r, "Authorization", arena_printf(&r->d->memory, "Bearer %s", m->valuestring));
-}
-
-static const char *named_text(reader *r, const cJSON *object, const char *ours, const char *other) {
-    const cJSON *m = member(object, ours);
-    if (!m && other) m = member(object, other);
-    if (!m || cJSON_IsNull(m)) return NULL;
-    return text_value(r, m);
-}
-
-static void read_grant(reader *r, const cJSON *m) {
-    static const struct {
-        const char *name;
-        mcp_grant grant;
-    } grants[] = {{"authorization_code", MCP_GRANT_CODE},
-                  {"client_credentials", MCP_GRANT_CLIENT},
-                  {"jwt-bearer", MCP_GRANT_ASSERTION},
-                  {"token-exchange", MCP_GRANT_EXCHANGE}};
-    for (size_t i = 0; i < COUNTOF(grants); i++) {
-        if (!cJSON_IsString(m) || strcmp(m->valuestring, grants[i].name) != 0) continue;
-        r->d->oauth.grant = grants[i].grant;
-        return;
-    }
-    problem(r, "grant",
-            "oauth.grant is authorization_code, client_credentials, jwt-bearer or "
-            "token-exchange");
-}
-
-/* Ours, and Claude's (clientId, callbackPort) and Cursor's (CLIENT_ID, CLIENT_SECRET). */
-static void read_oauth(reader *r, const cJSON *x) {
-    mcp_oauth *o = &r->d->oauth;
-    o->off = cJSON_IsFalse(x);
-    if (!cJSON_IsObject(x)) return;
-    const cJSON *idp = member(x, "idp"), *port = member(x, "callbackPort");
-    r->within = x->string;
-    o->client_id = named_text(r, x, "clientId", "CLIENT_ID");
-    o->client_secret = named_text(r, x, "clientSecret", "CLIENT_SECRET");
-    o->client_document = named_text(r, x, "clientMetadataUrl", NULL);
-    o->issuer = named_text(r, x, "issuer", NULL);
-    o->scope = named_text(r, x, "scope", NULL);
-    o->key = named_text(r, x, "privateKey", NULL);
-    o->assertion = named_text(r, x, "assertion", NULL);
-    o->assertion_file = named_text(r, x, "assertionFile", NULL);
-    o->idp_token_url = named_text(r, idp, "tokenUrl", NULL);
-    o->idp_client_id = named_text(r, idp, "clientId", NULL);
-    o->idp_token = named_text(r, idp, "idToken", NULL);
-    if (cJSON_IsNumber(port) && port->valuedouble >= 1 && port->valuedouble <= 65535)
-        o->port = (uint16_t)port->valueint;
-    if (member(x, "grant")) read_grant(r, member(x, "grant"));
-    if (o->client_document && strncmp(o->client_document, "https://", 8) != 0)
-        problem(r, "clientMetadataUrl", "oauth.clientMetadataUrl is an https address");
-    r->within = NULL;
-}
-
-static void read_http(reader *r, const cJSON *entry, const cJSON *url, bool sse) {
-    static const char *const headers[] = {"headers", "http_headers", NULL};
-    static const char *const oauth[] = {"oauth", "auth", NULL};
-    r->d->transport = sse ? MCP_SSE : MCP_HTTP;
-    r->d->url = text_value(r, url);
-    bool web = r->d->url &&
-               (strncmp(r->d->url, "http://", 7) == 0 || strncmp(r->d->url, "https://", 8) == 0);
-    if (!web) problem(r, url->string, "its url is neither http:// nor https://");
-    read_pairs(r, first_of(entry, headers), &r->d->headers);
-    read_named_secrets(r, entry);
-    const cJSON *x = member(entry, "x-host");
-    read_oauth(r, member(x, "oauth") ? member(x, "oauth") : first_of(entry, oauth));
-}
-
-static void read_rules(reader *r, const cJSON *entry) {
+static void read_rules(config_reader *r, const cJSON *entry) {
     static const char *const allow[] = {"includeTools", "available_tools", "enabled_tools", NULL};
     static const char *const deny[] = {"excludeTools", "disabled_tools", NULL};
     mcp_definition *d = r->d;
-    read_texts(r, first_of(entry, deny), &d->deny);
-    read_texts(r, first_of(entry, allow), &d->included);
-    d->disabled =
-        cJSON_IsTrue(member(entry, "disabled")) || cJSON_IsFalse(member(entry, "enabled"));
-    read_ms(r, member(entry, "timeout"), r->format->timeout_ms, &d->total_ms);
-    read_ms(r, member(entry, "startup_timeout_sec"), 1000, &d->start_ms);
-    read_ms(r, member(entry, "tool_timeout_sec"), 1000, &d->total_ms);
-    read_ms(r, member(entry, "timeout_secs"), 1000, &d->total_ms);
-    const cJSON *x = member(entry, "x-host");
+    config_texts(r, config_first(entry, deny), &d->deny);
+    config_texts(r, config_first(entry, allow), &d->included);
+    d->disabled = cJSON_IsTrue(config_member(entry, "disabled")) ||
+                  cJSON_IsFalse(config_member(entry, "enabled"));
+    read_ms(r, config_member(entry, "timeout"), r->format->timeout_ms, &d->total_ms);
+    read_ms(r, config_member(entry, "startup_timeout_sec"), 1000, &d->start_ms);
+    read_ms(r, config_member(entry, "startup_timeout_ms"), 1, &d->start_ms);
+    read_ms(r, config_member(entry, "tool_timeout_sec"), 1000, &d->total_ms);
+    read_ms(r, config_member(entry, "timeout_secs"), 1000, &d->total_ms);
+    const cJSON *x = config_member(entry, "x-host");
     if (cJSON_IsObject(x)) read_host(r, x);
 }
 
-static void advise(reader *r) {
+static void advise(config_reader *r) {
     const mcp_definition *d = r->d;
     for (size_t i = 0; i < d->args.count; i++) {
         for (size_t k = 0; k < COUNTOF(ADVICE); k++) {
             str arg = str_of(d->args.at[i]), word = str_of(ADVICE[k].word);
             bool is =
                 str_starts_with(arg, word) && (arg.len == word.len || arg.ptr[word.len] == '@');
-            if (is) note(r, false, "args", "%s %s", ADVICE[k].word, ADVICE[k].advice);
+            if (is) config_note(r, false, "args", "%s %s", ADVICE[k].word, ADVICE[k].advice);
         }
     }
     for (size_t i = 0; i < d->env.count; i++)
         if (strcmp(d->env.at[i].name, "MCP_PROTOCOL_VERSION") == 0)
-            note(r, false, "env", "MCP_PROTOCOL_VERSION has no effect: the version is negotiated");
+            config_note(r, false, "env",
+                        "MCP_PROTOCOL_VERSION has no effect: the version is negotiated");
 }
 
 /* Adds the entry, unless a stronger file has one of that name. */
-static void settle(reader *r) {
+static void settle(config_reader *r) {
     mcp_config *c = r->config;
     for (size_t i = 0; i < c->servers.count; i++) {
         mcp_definition *old = c->servers.at[i];
         if (strcmp(old->name, r->d->name) != 0) continue;
         bool replace = old->scope <= r->d->scope;
-        note(r, false, NULL, "server %.80s is also in %.200s; %s counts", r->d->name,
-             old->file ? old->file : "another file", replace ? "this one" : "that one");
+        config_note(r, false, NULL, "server %.80s is also in %.200s; %s counts", r->d->name,
+                    old->file ? old->file : "another file", replace ? "this one" : "that one");
         if (replace) {
             c->servers.at[i] = r->d;
             r->d = old;
@@ -390,31 +356,33 @@ static void settle(reader *r) {
     vec_push(&c->servers, r->d);
 }
 
-static void read_entry(reader *r, const char *name, const cJSON *entry) {
+static void read_entry(config_reader *r, const char *name, const cJSON *entry) {
     static const char *const commands[] = {"command", "cmd", NULL};
     static const char *const urls[] = {"httpUrl", "url", "serverUrl", "uri", NULL};
-    const cJSON *source = member(entry, "source"); /* mistral.rs nests it */
+    const cJSON *source = config_member(entry, "source"); /* mistral.rs nests it */
     const cJSON *from = cJSON_IsObject(source) ? source : entry;
-    const cJSON *type = member(from, "type"), *url = first_of(from, urls);
+    const cJSON *type = config_member(from, "type"), *url = config_first(from, urls);
     const char *kind = cJSON_IsString(type) ? type->valuestring : "";
-    bool built_in = strcmp(kind, "builtin") == 0 || strcmp(kind, "platform") == 0;
+    static const char *const inner[] = {"builtin", "platform", "frontend", "inline_python"};
+    bool built_in = false; /* goose; and what Zed's own extensions bring */
+    for (size_t i = 0; i < COUNTOF(inner); i++)
+        built_in = built_in || strcmp(kind, inner[i]) == 0;
+    if (strcmp(r->format->product, "zed") == 0 && !url && !config_first(from, commands))
+        built_in = true;
     if (r->config->servers.count >= LIMIT_MCP_SERVERS || built_in) return;
     r->name = name;
     r->d = mcp_definition_new(name);
     r->d->scope = r->from->scope;
     r->d->file = arena_str(&r->d->memory, str_of(r->from->file ? r->from->file : "")).ptr;
-    const char *path[3] = {r->format->wrapper, r->format->inner ? r->format->inner : name, name};
-    size_t depth = r->format->wrapper ? r->format->inner ? 3 : 2 : 0;
-    size_t at = depth ? jsonc_find(r->text, path, depth) : jsonc_find(r->text, &name, 1);
-    text_place(r->text, at, &r->d->line, &r->d->column);
-    const cJSON *command = first_of(from, commands);
-    bool gemini_sse = r->dialect == EXPAND_GEMINI && !member(from, "httpUrl");
+    place_of(r, NULL, &r->d->line, &r->d->column);
+    const cJSON *command = config_first(from, commands);
+    bool gemini_sse = r->dialect == EXPAND_GEMINI && !config_member(from, "httpUrl");
     if (url && !command)
-        read_http(r, from, url, strcmp(kind, "sse") == 0 || gemini_sse);
+        config_http(r, from, url, strcmp(kind, "sse") == 0 || gemini_sse);
     else if (command)
         read_process(r, from, command);
     else
-        problem(r, NULL, "it has neither a command nor a url");
+        config_problem(r, NULL, "it has neither a command nor a url");
     read_rules(r, entry);
     advise(r);
     settle(r);
@@ -423,8 +391,8 @@ static void read_entry(reader *r, const char *name, const cJSON *entry) {
 /* ---- one file -------------------------------------------------------------------------------- */
 
 static const cJSON *servers_of(const cJSON *root, const format *f) {
-    const cJSON *m = member(root, f->wrapper);
-    return f->inner ? member(m, f->inner) : m;
+    const cJSON *m = config_member(root, f->wrapper);
+    return f->inner ? config_member(m, f->inner) : m;
 }
 
 /* An object all of whose members look like servers: the file has no wrapper. */
@@ -432,19 +400,25 @@ static bool is_flat(const cJSON *root) {
     const cJSON *m;
     size_t n = 0;
     cJSON_ArrayForEach(m, root) {
-        if (!member(m, "command") && !member(m, "url")) return false;
+        if (!config_member(m, "command") && !config_member(m, "url")) return false;
         n++;
     }
     return n > 0;
 }
 
-static const format *format_of(const cJSON *root) {
+static const format *format_of(const cJSON *root, const mcp_source *from) {
     static const format flat = {NULL, NULL, false, "mcp", EXPAND_OURS, 1};
+    static const format nothing = {"mcpServers", NULL, false, "mcp", EXPAND_OURS, 1};
+    static const char *const settings[] = {"claude", "codex", "gemini", "goose", "zed"};
     for (size_t i = 0; i < COUNTOF(FORMATS); i++) {
         const cJSON *servers = servers_of(root, &FORMATS[i]);
         if (FORMATS[i].list ? cJSON_IsArray(servers) : cJSON_IsObject(servers)) return &FORMATS[i];
     }
-    return cJSON_IsObject(root) && is_flat(root) ? &flat : NULL;
+    if (cJSON_IsObject(root) && is_flat(root)) return &flat;
+    /* Settings of a product that may well have no servers. */
+    for (size_t i = 0; i < COUNTOF(settings) && cJSON_IsObject(root); i++)
+        if (from->product && strcmp(from->product, settings[i]) == 0) return &nothing;
+    return NULL;
 }
 
 static expand_dialect dialect_of(const format *f, const mcp_source *from) {
@@ -453,28 +427,50 @@ static expand_dialect dialect_of(const format *f, const mcp_source *from) {
     return f->dialect;
 }
 
-static void read_servers(mcp_config *c, str text, const cJSON *root, const format *f,
-                         const mcp_source *from) {
-    reader r = {c, from, f, dialect_of(f, from), text, NULL, NULL, NULL};
-    const cJSON *m, *servers = f->wrapper ? servers_of(root, f) : root;
+static void read_servers(config_reader *r, const cJSON *servers) {
+    const cJSON *m;
+    bool list = r->format->list;
     cJSON_ArrayForEach(m, servers) {
-        const cJSON *id = member(m, f->list ? "id" : "name");
-        const char *name = f->list ? cJSON_IsString(id) ? id->valuestring : NULL : m->string;
-        if (cJSON_IsObject(m) && name && *name && strlen(name) < 200) read_entry(&r, name, m);
+        const cJSON *id = config_member(m, "id");
+        const char *name = list ? cJSON_IsString(id) ? id->valuestring : NULL : m->string;
+        if (cJSON_IsObject(m) && name && *name && strlen(name) < 200) read_entry(r, name, m);
     }
 }
 
+/* Claude's own file has servers for one folder, too: they count more than those for all. */
+static void read_of_folder(config_reader *r) {
+    const char *workspace = r->from->workspace;
+    const cJSON *projects = config_member(r->document->root, "projects");
+    const cJSON *own = workspace ? config_member(projects, workspace) : NULL;
+    const cJSON *servers =
+        own && r->format->wrapper ? config_member(own, r->format->wrapper) : NULL;
+    if (!cJSON_IsObject(servers)) return;
+    r->above[0] = "projects";
+    r->above[1] = workspace;
+    r->n_above = 2;
+    read_servers(r, servers);
+}
+
 status mcp_config_read(mcp_config *c, str text, const mcp_source *from, err *e) {
-    cJSON *root = NULL;
+    config_tree d = {0};
     size_t offset = 0;
     status s = text.len > LIMIT_MCP_CONFIG_BYTES
                    ? err_set(e, ERR_LIMIT, "it has more than %u bytes", LIMIT_MCP_CONFIG_BYTES)
-                   : jsonc_parse(text, &root, &offset, e);
-    const format *f = s == OK ? format_of(root) : NULL;
+                   : config_tree_read(&d, text, &offset, e);
+    const format *f = s == OK ? format_of(d.root, from) : NULL;
     if (s == OK && !f)
         s = err_set(e, ERR_FORMAT, "it names no MCP servers (an object \"mcpServers\")");
     if (s == OK) {
-        read_servers(c, text, root, f, from);
+        mcp_source source = *from;
+        source.inputs =
+            config_member(f->inner ? config_member(d.root, f->wrapper) : d.root, "inputs");
+        config_reader r = {.config = c,
+                           .from = &source,
+                           .format = f,
+                           .dialect = dialect_of(f, from),
+                           .document = &d};
+        read_servers(&r, f->wrapper ? servers_of(d.root, f) : d.root);
+        read_of_folder(&r);
     } else {
         int place[2];
         text_place(text, offset, &place[0], &place[1]);
@@ -482,7 +478,7 @@ status mcp_config_read(mcp_config *c, str text, const mcp_source *from, err *e) 
         err_prefix(e, s, "%.200s:%d:%d", from->file ? from->file : "configuration", place[0],
                    place[1]);
     }
-    cJSON_Delete(root);
+    config_tree_free(&d);
     return s;
 }
 

@@ -59,6 +59,7 @@ typedef struct {
     mcp_pairs env;     /* set for the child beside the few that every child gets */
     mcp_pairs headers; /* sent with every request; with an Authorization there is no OAuth */
     mcp_oauth oauth;
+    const char *env_file; /* whose variables are in `env`; NULL: none */
     mcp_texts env_passthrough;  /* names taken over from our environment */
     mcp_texts included;         /* only these tools exist for us; empty: all */
     mcp_texts allow, deny, ask; /* patterns (* and ?) over tool names; deny wins, then ask */
@@ -87,6 +88,13 @@ void mcp_definition_hash(const mcp_definition *d, char out[static 65]);
 /* The whole command line, or the url, as a user should read it before saying yes. */
 void mcp_definition_show(const mcp_definition *d, strbuf *out);
 
+typedef enum {
+    MCP_VARIABLE_ENVIRONMENT,
+    MCP_VARIABLE_INPUT,
+    MCP_VARIABLE_WORKSPACE,
+    MCP_VARIABLE_HOME,
+} mcp_variable;
+
 /* Something about a file that a user should read there. */
 typedef struct {
     bool error; /* else a warning */
@@ -100,6 +108,10 @@ typedef struct {
     VEC(mcp_definition *) servers; /* in the order of the files */
     VEC(mcp_note) notes;
     size_t broken; /* files that mcp_config_discover left out because they cannot be read */
+    /* As in mcp_source, for the functions that read files; set between init and reading. */
+    void (*keep)(void *ud, strbuf *out, mcp_variable kind, const char *name,
+                 const char *otherwise);
+    void *keep_ud;
 } mcp_config;
 
 void mcp_config_init(mcp_config *c);
@@ -115,6 +127,13 @@ typedef struct {
     const char *workspace, *home;                        /* absolute; NULL: not known */
     const char *(*variable)(void *ud, const char *name); /* NULL: not set */
     const char *(*input)(void *ud, const char *id);      /* an answer to ${input:id}; may be NULL */
+    /* For exports: appends what stands for the variable there, instead of its value.  `otherwise`:
+     * its default, or NULL.  NULL: values are wanted. */
+    void (*keep)(void *ud, strbuf *out, mcp_variable kind, const char *name,
+                 const char *otherwise);
+    /* The text of a file of variables (envFile); NULL: none can be read. */
+    status (*read)(void *ud, const char *path, strbuf *out, err *e);
+    const void *inputs; /* the reader's own: what the file says about ${input:id} */
     void *ud;
 } mcp_source;
 

@@ -6,6 +6,10 @@
  * for its user.  Pure. */
 #include "mcp/expand.h"
 
+#include <cjson/cJSON.h>
+
+#include "engine/base/mem.h"
+
 static bool is_name(str s) {
     for (size_t i = 0; i < s.len; i++) {
         char c = s.ptr[i];
@@ -21,9 +25,22 @@ static const char *variable(const mcp_source *from, str name) {
     return from->variable ? from->variable(from->ud, text) : NULL;
 }
 
+/* Writes what stands for the variable, when that is wanted instead of its value. */
+static bool kept(strbuf *out, mcp_variable kind, str name, const str *otherwise,
+                 const mcp_source *from) {
+    if (!from->keep) return false;
+    char *id = xstrndup(name.ptr, name.len);
+    char *other = otherwise ? xstrndup(otherwise->ptr, otherwise->len) : NULL;
+    from->keep(from->ud, out, kind, id, other);
+    xfree(id);
+    xfree(other);
+    return true;
+}
+
 /* Appends the value of an environment variable, or `otherwise`. */
 static status add_variable(strbuf *out, str name, const str *otherwise, bool filled,
                            const mcp_source *from, err *e) {
+    if (kept(out, MCP_VARIABLE_ENVIRONMENT, name, otherwise, from)) return OK;
     const char *value = variable(from, name);
     if (value && filled && !*value)
         return err_set(e, ERR_NOT_FOUND, "the environment variable %.*s is empty",
@@ -38,16 +55,33 @@ static status add_variable(strbuf *out, str name, const str *otherwise, bool fil
     return OK;
 }
 
-static status add_known(strbuf *out, const char *value, const char *what, err *e) {
-    if (!value) return err_set(e, ERR_NOT_FOUND, "${%.80s} is not known here", what);
+static status add_known(strbuf *out, const char *value, str what, err *e) {
+    if (!value)
+        return err_set(e, ERR_NOT_FOUND, "${%.*s} is not known here", (int)MIN(what.len, 80),
+                       what.ptr);
     strbuf_add_str(out, str_of(value));
     return OK;
 }
 
+/* What the file itself suggests for an input that is no password. */
+static const char *input_default(const cJSON *inputs, const char *id) {
+    const cJSON *i;
+    cJSON_ArrayForEach(i, inputs) {
+        const cJSON *name = cJSON_GetObjectItemCaseSensitive(i, "id");
+        const cJSON *value = cJSON_GetObjectItemCaseSensitive(i, "default");
+        bool password = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(i, "password"));
+        if (cJSON_IsString(name) && strcmp(name->valuestring, id) == 0)
+            return cJSON_IsString(value) && !password ? value->valuestring : NULL;
+    }
+    return NULL;
+}
+
 static status add_input(strbuf *out, str id, const mcp_source *from, err *e) {
     char text[256];
+    if (kept(out, MCP_VARIABLE_INPUT, id, NULL, from)) return OK;
     snprintf(text, sizeof text, "%.*s", (int)MIN(id.len, 255), id.ptr);
     const char *value = from->input ? from->input(from->ud, text) : NULL;
+    if (!value) value = input_default(from->inputs, text);
     if (!value) return err_set(e, ERR_NOT_FOUND, "the input \"%.100s\" was not given", text);
     strbuf_add_str(out, str_of(value));
     return OK;
@@ -63,10 +97,15 @@ static status add_braced(strbuf *out, str inside, expand_dialect d, const mcp_so
     if (editor && str_starts_with(inside, STR("input:")))
         return add_input(out, str_sub(inside, 6, inside.len), from, e);
     if (editor && (str_eq(inside, STR("workspaceFolder")) || str_eq(inside, STR("workspaceRoot"))))
-        return add_known(out, from->workspace, "workspaceFolder", e);
-    if (editor && str_eq(inside, STR("userHome"))) return add_known(out, from->home, "userHome", e);
+        return kept(out, MCP_VARIABLE_WORKSPACE, inside, NULL, from)
+                   ? OK
+                   : add_known(out, from->workspace, inside, e);
+    if (editor && str_eq(inside, STR("userHome")))
+        return kept(out, MCP_VARIABLE_HOME, inside, NULL, from)
+                   ? OK
+                   : add_known(out, from->home, inside, e);
     if (editor && (str_eq(inside, STR("pathSeparator")) || str_eq(inside, STR("/"))))
-        return add_known(out, "/", "pathSeparator", e);
+        return add_known(out, "/", inside, e);
     ptrdiff_t colon = str_find(inside, STR(":-"));
     bool defaults = d == EXPAND_CLAUDE || ours;
     if (defaults && colon > 0 && is_name(str_sub(inside, 0, (size_t)colon))) {
@@ -95,8 +134,8 @@ status expand_text(strbuf *out, str text, expand_dialect d, const mcp_source *fr
         if (d != EXPAND_NONE && str_starts_with(rest, STR("${"))) {
             ptrdiff_t end = str_find(rest, STR("}"));
             bool known = false;
-            status s = end < 0 ? OK
-                               : add_braced(out, str_sub(rest, 2, (size_t)end), d, from, &known, e);
+            status s =
+                end < 0 ? OK : add_braced(out, str_sub(rest, 2, (size_t)end), d, from, &known, e);
             if (s != OK) return s;
             if (known) {
                 at += (size_t)end + 1;

@@ -138,7 +138,7 @@ void oauth_fail(oauth *o, const char *fmt, ...) {
     va_start(args, fmt);
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
-    err_set(&e, ERR_IO, "%s", text); /* which cleans it */
+    err_set(&e, ERR_IO, "%s", *text ? text : "there is no answer"); /* cleaned */
     forget_attempt(o);
     o->hooks.done(o->hooks.ud, false, e.text);
 }

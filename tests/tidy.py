@@ -34,7 +34,8 @@ PUBLIC = {
     "engine": {"engine/engine.h", "engine/chat.h", "engine/gguf.h", "engine/grammar.h",
                "engine/tokenizer.h", "engine/delta.h", "engine/inspect.h", "engine/registry.h"},
     "context": {"context/context.h", "context/change.h", "context/symbols.h"},
-    "mcp": {"mcp/mcp.h", "mcp/config.h", "mcp/rpc.h", "mcp/frame.h", "mcp/process.h"},
+    "mcp": {"mcp/mcp.h", "mcp/config.h", "mcp/export.h", "mcp/rpc.h", "mcp/frame.h",
+            "mcp/process.h"},
     "lsp": set(),
 }
 # Third-party headers: which modules may see them.
