@@ -226,6 +226,7 @@ typedef struct {
     int prefix_tokens, suffix_tokens, context_tokens; /* parts of n_prompt */
     int healed_bytes;       /* bytes of the prefix that were cut and reproduced */
     int reused, prefilled;  /* prompt tokens from the KV cache, and computed */
+    int sequences, cached_tokens; /* in the model's KV cache when the job ended */
     double queue_ms, prefill_ms, decode_ms;
     /* Over the tokens that belong to `text`; 0 when it is empty.  While healed bytes are owed, a
      * token's probability is its share among the tokens that were allowed. */

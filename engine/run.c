@@ -374,6 +374,11 @@ void run_end(run *r, status s, const err *e) {
     res->text = (str){r->job->text, r->job->text_len};
     fill_confidence(r);
     session_release(&r->model->sessions, r->session);
+    for (size_t i = 0; i < COUNTOF(r->model->sessions.at); i++) {
+        const session *kept = &r->model->sessions.at[i];
+        res->sequences += kept->count > 0;
+        res->cached_tokens += kept->count;
+    }
     prompt_deinit(&r->prompt);
     xfree(r);
 }

@@ -16,6 +16,7 @@ typedef enum {
     CMD_DOCTOR,
     CMD_MCP,
     CMD_BENCH,
+    CMD_STATUS,
     CMD_COUNT,
 } cli_command_id;
 
@@ -26,7 +27,7 @@ typedef struct {
     cli_command_id command;
     bool help, version, json, stdio, special, prompt_logprobs, automatic, explain;
     const char *model, *device;
-    const char *listen, *config, *log_file, *log_level;
+    const char *listen, *socket, *config, *log_file, *log_level;
     const char *prompt, *prompt_file, *prompt_tokens, *decode, *source, *rows;
     const char *plot;
     int64_t depth;
@@ -63,3 +64,4 @@ status cli_models(const cli_args *a, err *e) MUST_USE;
 status cli_doctor(const cli_args *a, err *e) MUST_USE;
 status cli_mcp(const cli_args *a, err *e) MUST_USE;
 status cli_bench(const cli_args *a, err *e) MUST_USE;
+status cli_status(const cli_args *a, err *e) MUST_USE;

@@ -36,6 +36,8 @@ static const option OPTIONS[] = {
      "serve one editor on stdin and stdout (the default when stdin is not a terminal)"},
     {"listen", 0, OPT_TEXT, AT(CMD_SERVE), FIELD(listen), 0, 0, "PATH",
      "serve any number of editors on a local socket"},
+    {"socket", 0, OPT_TEXT, AT(CMD_STATUS) | AT(CMD_MODELS), FIELD(socket), 0, 0, "PATH",
+     "ask the daemon that listens there (the user's own)"},
     {"clientProcessId", 0, OPT_COUNT, AT(CMD_SERVE), FIELD(client_pid), 0, 4294967295.0, "PID",
      "end when this process does (VS Code passes it)"},
     {"model", 'm', OPT_TEXT, MODEL_USERS, FIELD(model), 0, 0, "M",
@@ -105,18 +107,22 @@ static const command COMMANDS[CMD_COUNT] = {
         "raw text from a raw prompt: no template, no context", "", 0, 0},
     [CMD_TOKENIZE] = {"tokenize", "[FILE|-]", "text to token ids, or back with --decode", "", 0, 1},
     [CMD_MODELS] = {"models", "list | pull NAME | path [NAME] | verify [NAME] | "
-        "add FILE [NAME] | rm NAME | delta make BASE TRAINED OUT | delta apply BASE DELTA OUT",
+        "add FILE [NAME] | rm NAME | delta make BASE TRAINED OUT | delta apply BASE DELTA OUT | "
+        "load TIER | unload TIER | use TIER MODEL",
         "the models that are known by name, and their files",
         "pull fetches a model and checks its SHA-256; 'default' is a name too, and what path and\n"
         "verify take without a name.  HF_TOKEN says who asks Hugging Face, HF_ENDPOINT names a\n"
         "mirror.  add makes a GGUF of yours a model with a name, and says what it found in it; rm\n"
         "removes what was fetched, or forgets what was added.  delta make turns a fine-tune of BASE into a\n"
-        "small file; delta apply makes the model again, as Q8_0.\n",
+        "small file; delta apply makes the model again, as Q8_0.  load, unload and use talk to the running\n"
+        "daemon: TIER is small, medium or large, and use holds until the daemon ends (\"\": as the\n"
+        "settings say again).\n",
         1, CLI_OPERANDS_MAX},
     [CMD_BENCH] = {"bench", "", "how fast a model is on this machine",
         "Medians of three runs through the engine, one token per step.  'first token' counts from\n"
         "512 new tokens, 'after a key' from one; 'bandwidth' is the share of what this machine's\n"
         "memory gives that reading every weight once per token takes.\n", 0, 0},
+    [CMD_STATUS] = {"status", "", "what the running daemon does: models, memory, speed", "", 0, 0},
     [CMD_DOCTOR] = {"doctor", "", "check this machine and say what to mend", "", 0, 0},
     [CMD_MCP] = {"mcp", "list | doctor [SERVER] | test [SERVER] | call SERVER TOOL [ARGUMENTS] | "
         "approve [SERVER] | login SERVER | forget SERVER | export [SERVER ...]",
@@ -320,6 +326,12 @@ static status check_models(const parse *p) {
         if (known) return OK;
         return err_set(p->e, ERR_USAGE, "models delta wants make BASE TRAINED OUT or apply BASE "
                        "DELTA OUT");
+    }
+    bool loads = !strcmp(verb, "load") || !strcmp(verb, "unload"), uses = !strcmp(verb, "use");
+    if (loads || uses) {
+        if (p->out->n_operands == (uses ? 3 : 2)) return OK;
+        return err_set(p->e, ERR_USAGE, "models %s takes a tier%s", verb,
+                       uses ? " and a model" : ": small, medium or large");
     }
     return err_set(p->e, ERR_USAGE, "unknown 'models %s'; usage: inlined models %s", verb,
                    COMMANDS[CMD_MODELS].operands);

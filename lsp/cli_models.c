@@ -51,6 +51,9 @@ static status delta(const cli_args *a, err *e) {
 
 status cli_models(const cli_args *a, err *e) {
     if (strcmp(a->operands[0], "delta") == 0) return delta(a, e);
+    static const char *const of_the_daemon[] = {"load", "unload", "use"};
+    for (size_t i = 0; i < COUNTOF(of_the_daemon); i++)
+        if (strcmp(a->operands[0], of_the_daemon[i]) == 0) return cli_models_tier(a, e);
     registry *r = NULL;
     status s = registry_open(&r, e);
     if (s != OK) return s;

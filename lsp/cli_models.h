@@ -18,5 +18,7 @@ pull_hooks cli_models_hooks(pull_view *v);
 /* An entry and its state, as JSON; the keys are promised to scripts. */
 cJSON *cli_models_entry(const model_entry *m);
 
+/* cli_status.c: load, unload, use. */
+status cli_models_tier(const cli_args *a, err *e) MUST_USE;
 status cli_models_add(const registry *r, const cli_args *a, err *e) MUST_USE;
 status cli_models_rm(const model_entry *m, const cli_args *a, err *e) MUST_USE;

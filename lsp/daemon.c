@@ -19,9 +19,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "engine/base/clock.h"
 #include "engine/base/limits.h"
 #include "engine/base/log.h"
 #include "engine/base/vec.h"
+#include "lsp/admin.h"
 #include "lsp/completion.h"
 #include "lsp/connection.h"
 #include "lsp/git.h"
@@ -40,6 +42,8 @@ typedef struct {
     engine *engine;
     completer *completer;
     tiers *tiers;
+    stats stats;
+    admin admin;
     symbols *symbols;
     git *git;
     VEC(connection *) connections;
@@ -64,12 +68,34 @@ static void on_model_changed(void *ud, const model *m) {
     }
 }
 
+static void count(program *d, const engine_event *ev) {
+    if (ev->kind == EV_DONE) stats_job(&d->stats, ev->slot, ev->result, clock_ms());
+    if (ev->kind == EV_UNLOADED) stats_forget(&d->stats, ev->slot);
+    d->stats.loads += ev->kind == EV_LOADED;
+    d->stats.failed_loads += ev->kind == EV_LOAD_FAILED && ev->status != ERR_CANCELLED;
+}
+
+/* Whose tiers people mean: those of the editor that came last and has said its settings. */
+static const settings *newest_settings(void *ud) {
+    program *d = ud;
+    for (size_t i = d->connections.count; i-- > 0;) {
+        const server *s = connection_server(d->connections.at[i]);
+        if (s && s->state == SERVER_RUNNING && s->settings_known) return &s->settings;
+    }
+    return &d->options->settings;
+}
+
+static int count_clients(void *ud) {
+    return (int)((program *)ud)->connections.count;
+}
+
 static void on_engine_event(void *ud, const engine_event *ev) {
     program *d = ud;
     if (ev->kind == EV_DONE || ev->kind == EV_TEXT)
         (void)completer_event(d->completer, ev);
     else
         (void)tiers_event(d->tiers, ev);
+    count(d, ev);
 }
 
 static void on_wake(void *ud) {
@@ -100,6 +126,13 @@ static status start_engine(program *d, err *e) {
     if (st) return st;
     d->completer = completer_new(d->engine);
     d->tiers = tiers_new(d->engine, &(tiers_hooks){.ud = d, .changed = on_model_changed});
+    d->admin = (admin){.engine = d->engine,
+                       .tiers = d->tiers,
+                       .stats = &d->stats,
+                       .started_ms = clock_ms(),
+                       .ud = d,
+                       .settings = newest_settings,
+                       .clients = count_clients};
     if (d->options->model_fixed) tiers_fix(d->tiers, s->model);
     start_symbols(d);
     return OK;
@@ -124,6 +157,8 @@ static void on_connection_closed(void *ud, connection *c, int exit_code) {
 static status add_connection(program *d, const connection_source *from, connection **out, err *e) {
     server_options so = {.completer = d->completer,
                          .tiers = d->tiers,
+                         .admin = &d->admin,
+                         .stats = &d->stats,
                          .settings = &d->options->settings,
                          .client = ++d->last_client,
                          .symbols = d->symbols,

@@ -18,6 +18,7 @@
 #include "engine/base/log.h"
 #include "lsp/position.h"
 #include "lsp/server.h"
+#include "lsp/stats.h"
 
 /* ---- slots ----------------------------------------------------------------------------------- */
 
@@ -261,6 +262,13 @@ static bool from_cache(inline_slot *slot, str forced, inline_found *found) {
     return found->count >= MIN(candidates_wanted(slot), 2);
 }
 
+/* Asked for, and whether it needed no model. */
+static void count(const server *s, bool cached) {
+    if (!s->options.stats) return;
+    s->options.stats->asked++;
+    s->options.stats->cached += cached;
+}
+
 static bool answer_from_cache(inline_slot *slot, str forced, reply *r) {
     inline_found found;
     inline_found_init(&found);
@@ -308,7 +316,9 @@ static void request(server *s, const lsp_inline_params *p, bool menu, reply *r) 
     slot->params = *p;
     slot->params.uri = slot->params.selected_text = (str){0};
     slot->offset = offset;
-    if (answer_from_cache(slot, forced, r)) return;
+    bool cached = answer_from_cache(slot, forced, r);
+    count(s, cached);
+    if (cached) return;
     reason = model_gate(s);
     if (reason[0])
         inline_answer_nothing(r, menu, reason, "", p->uri);

@@ -30,6 +30,7 @@ typedef struct {
     double used_ms;  /* when somebody wanted it last */
     double kept_ms;  /* when some connection's settings named it last */
     double idle_ms;  /* it goes when it was not used for so long; 0: never */
+    bool untold;     /* it failed, and hooks.changed has not been called for that */
     bool cpu;        /* the GPU had no room for it */
     int context_tokens, gpu_share, device_mb, host_mb; /* as the settings said */
     k_kv_type kv_type;

@@ -21,6 +21,7 @@
 #include "engine/base/limits.h"
 #include "engine/base/log.h"
 #include "engine/base/utf8.h"
+#include "lsp/admin.h"
 #include "lsp/notes.h"
 #include "lsp/tool_questions.h"
 #include "lsp/tools.h"
@@ -56,6 +57,8 @@ static const struct {
 } requests[] = {
     {"initialize",                    lifecycle_initialize},
     {"inlined/context/explain",       explain_request},
+    {"inlined/daemon",                admin_daemon_request},
+    {"inlined/models",                admin_models_request},
     {"inlined/status",                tell_status},
     {"inlined/tools",                 tool_questions_request},
     {"shutdown",                      lifecycle_shutdown},
@@ -236,7 +239,10 @@ void server_model_changed(server *s, const model *m) {
     unsigned roles = s->state == SERVER_RUNNING ? roles_of(s, m) : 0;
     if (!roles) return;
     show_progress(s, m);
-    if (m->state == MODEL_FAILED) tell_trouble(s, m, roles);
+    if (m->state == MODEL_FAILED) {
+        if (roles & (1u << ROLE_COMPLETION)) (void)server_want_model(s, ROLE_COMPLETION);
+        tell_trouble(s, m, roles);
+    }
     if (m->state == MODEL_READY) {
         s->trouble_told &= ~roles;
         if (roles & (1u << ROLE_COMPLETION)) s->why = (status_reason){.reason = ""};

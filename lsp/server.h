@@ -34,6 +34,8 @@ typedef struct {
 typedef struct {
     completer *completer; /* all borrowed */
     tiers *tiers;
+    const struct admin *admin; /* lsp/admin.h; NULL: there is no daemon */
+    struct stats *stats;       /* lsp/stats.h; NULL: nobody counts */
     const settings *settings; /* where the client's settings are laid over */
     uint64_t client;          /* number of the connection, for the engine and the log */
     symbols *symbols;         /* borrowed; NULL: there is no symbol index */

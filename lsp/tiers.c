@@ -170,7 +170,7 @@ static model *find_and_load(tiers *t, model *m, const settings *s, model_tier ti
     status st = resolve(m->wanted, &path, &name, &e);
     if (st) {
         model_fail(m, st, &e);
-        tiers_tell(t, m);
+        m->untold = true; /* first somebody else may serve */
         return m;
     }
     model *known = find_path(t, path);
@@ -199,6 +199,15 @@ static model *want(tiers *t, const settings *s, model_tier tier) {
     return find_and_load(t, m, s, tier);
 }
 
+static void tell_failures(tiers *t) {
+    for (size_t i = 0; i < t->models.count; i++) {
+        model *m = t->models.at[i];
+        if (!m->untold) continue;
+        m->untold = false;
+        tiers_tell(t, m);
+    }
+}
+
 const model *tiers_want(tiers *t, const settings *s, model_role role) {
     if (t->asked) (*t->asked)++;
     if (t->lent) return t->lent;
@@ -209,6 +218,7 @@ const model *tiers_want(tiers *t, const settings *s, model_role role) {
     }
     if (m->state == MODEL_FAILED) m = meant;
     m->roles |= 1u << role;
+    tell_failures(t);
     return m;
 }
 
@@ -283,7 +293,10 @@ status tiers_use(tiers *t, model_tier tier, const char *name, err *e) {
 }
 
 const model *tiers_load(tiers *t, const settings *s, model_tier tier) {
-    return t->lent ? t->lent : want(t, s, tier);
+    if (t->lent) return t->lent;
+    const model *m = want(t, s, tier);
+    tell_failures(t);
+    return m;
 }
 
 bool tiers_unload(tiers *t, const settings *s, model_tier tier) {
@@ -291,6 +304,14 @@ bool tiers_unload(tiers *t, const settings *s, model_tier tier) {
     if (!m || !model_has_load(m)) return false;
     tiers_drop_load(t, m);
     return true;
+}
+
+void tiers_look_around(tiers *t, const settings *s) {
+    if (!t->lent) choose(t, s);
+}
+
+const model *tiers_of_tier(const tiers *t, const settings *s, model_tier tier) {
+    return t->lent ? t->lent : look(t, s, tier);
 }
 
 size_t tiers_count(const tiers *t) {

@@ -62,6 +62,10 @@ status tiers_use(tiers *t, model_tier tier, const char *name, err *e) MUST_USE;
 const model *tiers_load(tiers *t, const settings *s, model_tier tier);
 /* The model of a tier goes out of memory, or its load is given up.  False: it wasn't there. */
 bool tiers_unload(tiers *t, const settings *s, model_tier tier);
+/* The model of a tier, whatever its state; of no state at all: nobody asked for it yet. */
+const model *tiers_of_tier(const tiers *t, const settings *s, model_tier tier);
+/* Looks what is on this machine, if no model was asked for yet; tiers_name knows it then. */
+void tiers_look_around(tiers *t, const settings *s);
 /* The name of a tier's model as tiers_want would take it, and (may be NULL) why, one sentence. */
 const char *tiers_name(const tiers *t, const settings *s, model_tier tier, const char **why);
 size_t tiers_count(const tiers *t);

@@ -16,7 +16,8 @@ TEXT = "def add(first, second):\n    return first + second\n\n\n" \
 END = {"line": 5, "character": 11}
 
 
-class Listen(lsp_case.Case):
+class Daemon(lsp_case.Case):
+    """A daemon on a socket of its own."""
     def setUp(self):
         super().setUp()
         self.socket_path = os.path.join(self.folder, "socket")
@@ -51,6 +52,8 @@ class Listen(lsp_case.Case):
         self.assertEqual(self.daemon.wait(20), 0)
         self.assertFalse(os.path.exists(self.socket_path), "the socket stays behind")
 
+
+class Listen(Daemon):
     def test_editors_come_and_go(self):
         self.listen({"model": self.folder + "/absent.gguf"})
         self.assertEqual(stat.S_IMODE(os.stat(self.socket_path).st_mode) & 0o077, 0)

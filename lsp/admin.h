@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* What people ask of the daemon as a whole, by `inlined status` and `inlined models`, or by any
+ * client: inlined/daemon (what it does), inlined/models (load, unload, use).  Thread: loop. */
+#include <cjson/cJSON.h>
+
+#include "lsp/reply.h"
+#include "lsp/stats.h"
+#include "lsp/tiers.h"
+
+/* One per daemon; all borrowed. */
+typedef struct admin {
+    engine *engine;
+    tiers *tiers;
+    stats *stats;
+    double started_ms;
+    void *ud;
+    /* The settings of the editor that came last, or the daemon's own: whose tiers are meant. */
+    const settings *(*settings)(void *ud);
+    int (*clients)(void *ud);
+} admin;
+
+cJSON *admin_status(const admin *a);
+
+typedef struct server server;
+void admin_daemon_request(server *s, const cJSON *params, reply *r);
+void admin_models_request(server *s, const cJSON *params, reply *r);

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `inlined status` and `inlined models load|unload|use`: the running daemon, asked and told.
+ * Thread: main. */
+#include <unistd.h>
+
+#include "lsp/cli_daemon.h"
+#include "lsp/cli_models.h"
+
+#define POLL_US 200000 /* between two looks at a load */
+
+static const char *text(const cJSON *o, const char *key) {
+    const cJSON *v = cJSON_GetObjectItemCaseSensitive(o, key);
+    return cJSON_IsString(v) ? v->valuestring : "";
+}
+
+static double number(const cJSON *o, const char *key) {
+    const cJSON *v = cJSON_GetObjectItemCaseSensitive(o, key);
+    return cJSON_IsNumber(v) ? v->valuedouble : 0;
+}
+
+static const cJSON *get(const cJSON *o, const char *key) {
+    return cJSON_GetObjectItemCaseSensitive(o, key);
+}
+
+/* ---- status ---------------------------------------------------------------------------------- */
+
+static void show_model(strbuf *out, const cJSON *m) {
+    const cJSON *memory = get(m, "memory"), *now = get(m, "tokensPerSecond"),
+                *minute = get(m, "tokensPerSecondMinute");
+    strbuf_addf(out, "  %-28s %-8s", text(m, "name"), text(m, "state"));
+    if (!strcmp(text(m, "state"), "ready")) {
+        double bytes =
+            number(memory, "weights") + number(memory, "context") + number(memory, "work");
+        strbuf_addf(out, " %7.0f MB  %s\n", bytes / 1e6, text(m, "backend"));
+        strbuf_addf(out,
+                    "      %.0f waiting or running, %.0f done (%.0f cancelled, %.0f failed); %.0f "
+                    "sequences of %.0f tokens\n",
+                    number(m, "queue"), number(m, "jobs"), number(m, "cancelled"),
+                    number(m, "failed"), number(m, "sequences"), number(m, "cachedTokens"));
+        strbuf_addf(
+            out,
+            "      now %.1f read, %.1f written a second; last minute %.1f and %.1f; %.0f %% "
+            "of prompts came from the cache\n",
+            number(now, "read"), number(now, "written"), number(minute, "read"),
+            number(minute, "written"), 100 * number(m, "reusedShare"));
+        return;
+    }
+    if (!strcmp(text(m, "state"), "loading")) {
+        strbuf_addf(out, " %.0f %%, %s", number(m, "percent"), text(m, "doing"));
+        if (get(m, "secondsLeft")) strbuf_addf(out, ", %.0f s left", number(m, "secondsLeft"));
+    }
+    strbuf_addf(out, "%s%s\n", text(m, "error")[0] ? " " : "", text(m, "error"));
+}
+
+static void show(strbuf *out, const cJSON *o) {
+    const cJSON *item, *device = get(o, "device"), *suggestions = get(o, "suggestions");
+    double asked = number(suggestions, "asked");
+    strbuf_addf(out, "inlined %s, process %.0f, up for %.0f s, %.0f clients\n", text(o, "version"),
+                number(o, "pid"), number(o, "uptimeSeconds"), number(o, "clients"));
+    strbuf_addf(out, "%s: %s\n", text(device, "name"), text(device, "why"));
+    strbuf_addf(out, "%.1f GB of main memory available", number(o, "hostMemoryAvailable") / 1e9);
+    if (number(device, "memory") > 0)
+        strbuf_addf(out, "; the GPU has %.1f GB, %.1f free at start",
+                    number(device, "memory") / 1e9, number(device, "freeAtStart") / 1e9);
+    strbuf_addf(out, "\n\ntiers\n");
+    cJSON_ArrayForEach(item, get(o, "tiers")) {
+        strbuf_addf(out, "  %-7s %-28s", text(item, "tier"), text(item, "model"));
+        const cJSON *role;
+        cJSON_ArrayForEach(role, get(item, "roles")) strbuf_addf(
+            out, "%s%s", role->prev && role->prev->next ? ", " : " ", role->valuestring);
+        strbuf_addf(out, "\n      %s\n", text(item, "why"));
+    }
+    strbuf_addf(out, "\nmodels\n");
+    cJSON_ArrayForEach(item, get(o, "models")) show_model(out, item);
+    strbuf_addf(
+        out, "\n%.0f suggestions asked for, %.0f %% without the model; %.0f loads, %.0f failed\n",
+        asked, asked > 0 ? 100 * number(suggestions, "withoutModel") / asked : 0,
+        number(o, "loads"), number(o, "failedLoads"));
+}
+
+status cli_status(const cli_args *a, err *e) {
+    cli_daemon *d = NULL;
+    cJSON *answer = NULL;
+    status s = cli_daemon_open(&d, a->socket, e);
+    if (!s) s = cli_daemon_ask(d, "inlined/daemon", NULL, &answer, e);
+    cli_daemon_close(d);
+    if (s) return s;
+    if (a->json) return term_write_json(answer, e);
+    strbuf out;
+    strbuf_init(&out, 1u << 20);
+    show(&out, answer);
+    cJSON_Delete(answer);
+    s = term_write(strbuf_str(&out), e);
+    strbuf_deinit(&out);
+    return s;
+}
+
+/* ---- models ---------------------------------------------------------------------------------- */
+
+static cJSON *wish(const cli_args *a, const char *action) {
+    cJSON *o = cJSON_CreateObject();
+    cJSON_AddStringToObject(o, "action", action);
+    cJSON_AddStringToObject(o, "tier", a->operands[1]);
+    if (a->n_operands > 2) cJSON_AddStringToObject(o, "model", a->operands[2]);
+    return o;
+}
+
+/* Looks until the model is no longer loading.  Ctrl-C gives the load up. */
+static status watch(cli_daemon *d, const cli_args *a, cJSON **model, err *e) {
+    meter line;
+    meter_init(&line);
+    interrupt_hold();
+    status s = OK;
+    char label[160];
+    while (!s && !strcmp(text(*model, "state"), "loading")) {
+        const char *what = interrupt_take() ? "unload" : "load";
+        snprintf(label, sizeof label, "loading %.100s", text(*model, "name"));
+        meter_part(&line, label, number(*model, "percent") / 100);
+        usleep(POLL_US);
+        cJSON_Delete(*model);
+        s = cli_daemon_ask(d, "inlined/models", wish(a, what), model, e);
+    }
+    meter_end(&line);
+    return s;
+}
+
+status cli_models_tier(const cli_args *a, err *e) {
+    cli_daemon *d = NULL;
+    cJSON *model = NULL;
+    status s = cli_daemon_open(&d, a->socket, e);
+    if (!s) s = cli_daemon_ask(d, "inlined/models", wish(a, a->operands[0]), &model, e);
+    if (!s && strcmp(a->operands[0], "unload") != 0) s = watch(d, a, &model, e);
+    cli_daemon_close(d);
+    if (!s && !strcmp(text(model, "state"), "failed"))
+        s = err_set(e, ERR_LIMIT, "%s", text(model, "error"));
+    if (!s && a->json) return term_write_json(model, e);
+    if (!s) {
+        strbuf out;
+        strbuf_init(&out, 4096);
+        strbuf_addf(&out, "%s: %s is %s\n", a->operands[1], text(model, "name"),
+                    text(model, "state"));
+        s = term_write(strbuf_str(&out), e);
+        strbuf_deinit(&out);
+    }
+    cJSON_Delete(model);
+    return s;
+}

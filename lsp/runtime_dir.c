@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Private means: a folder of ours, mode 0700, no link; and whoever accepts on the socket runs as
+ * this user, which the kernel says.  Thread: any; no state. */
+#define _GNU_SOURCE /* struct ucred */
+#include "lsp/runtime_dir.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+status runtime_dir(char out[static RUNTIME_PATH_BYTES], err *e) {
+    const char *base = getenv("XDG_RUNTIME_DIR");
+    int n;
+    if (base && base[0] == '/')
+        n = snprintf(out, RUNTIME_PATH_BYTES, "%s/inlined", base);
+    else
+        n = snprintf(out, RUNTIME_PATH_BYTES, "/tmp/inlined-%u", (unsigned)getuid());
+    if (n < 0 || n >= RUNTIME_PATH_BYTES - 16)
+        return err_set(e, ERR_IO, "XDG_RUNTIME_DIR is too long for a socket: %s", base);
+    struct stat st;
+    if (mkdir(out, 0700) && errno != EEXIST)
+        return err_set(e, ERR_IO, "cannot make the folder %s: %s", out, strerror(errno));
+    if (lstat(out, &st) || !S_ISDIR(st.st_mode) || st.st_uid != getuid() || (st.st_mode & 0077))
+        return err_set(e, ERR_IO,
+                       "the folder %s is not this user's alone; remove it, or set XDG_RUNTIME_DIR",
+                       out);
+    return OK;
+}
+
+status runtime_socket(char out[static RUNTIME_PATH_BYTES], err *e) {
+    status s = runtime_dir(out, e);
+    size_t n = strlen(out);
+    if (!s) snprintf(out + n, RUNTIME_PATH_BYTES - n, "/daemon.sock");
+    return s;
+}
+
+static bool is_ours(int fd) {
+    struct ucred peer;
+    socklen_t size = sizeof peer;
+    return !getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) && peer.uid == getuid();
+}
+
+int runtime_connect(const char *path, err *e) {
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    if (strlen(path) >= sizeof to.sun_path) {
+        (void)err_set(e, ERR_USAGE, "%s: a socket's path has at most %zu bytes", path,
+                      sizeof to.sun_path - 1);
+        return -1;
+    }
+    snprintf(to.sun_path, sizeof to.sun_path, "%s", path);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof to)) {
+        (void)err_set(e, ERR_NOT_FOUND, "no daemon answers at %s: %s", path, strerror(errno));
+        if (fd >= 0) close(fd);
+        return -1;
+    }
+    if (is_ours(fd)) return fd;
+    (void)err_set(e, ERR_IO, "what answers at %s is another user's", path);
+    close(fd);
+    return -1;
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* The folder where the user's daemon has its socket and its lock.  Thread: any. */
+#include "engine/base/status.h"
+
+#define RUNTIME_PATH_BYTES 100 /* a socket's path has 107 at most */
+
+/* $XDG_RUNTIME_DIR/inlined, else /tmp/inlined-UID, made when it is not there.  ERR_IO: it cannot be
+ * made, or others than this user may look into it: then nothing in it is trusted. */
+status runtime_dir(char out[static RUNTIME_PATH_BYTES], err *e) MUST_USE;
+/* The daemon's socket in it. */
+status runtime_socket(char out[static RUNTIME_PATH_BYTES], err *e) MUST_USE;
+/* A connection to a Unix socket whose listener is this user's: a descriptor, or -1 and why. */
+int runtime_connect(const char *path, err *e);

@@ -1,0 +1,147 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Several models in one daemon, as editors and people at the command line see them: loading and
+unloading beside typing, what serves instead of what is missing, and what `status` says.  The large
+tier is played by a link to the plain base: another path, so another model."""
+import json
+import os
+import shutil
+import subprocess
+import threading
+import unittest
+
+import lsp_case
+import test_lsp_listen
+from lsp_client import SocketClient
+
+TEXT = "def add(first, second):\n    return first + second\n\n\n" \
+       "def multiply(first, second):\n    return "
+END = {"line": 5, "character": 11}
+
+
+class Tiers(test_lsp_listen.Daemon):
+    def setUp(self):
+        super().setUp()
+        small, why = lsp_case.find_model()
+        if not small:
+            self.skipTest(why)
+        self.small, self.large = small, os.path.join(self.folder, "large.gguf")
+        shutil.copyfile(small, self.large)
+        self.settings = {"tiers": {"small": {"model": self.small}, "large": {"model": self.large}},
+                         **lsp_case.QUICK}
+
+    def ask(self, *words, code=0):
+        done = subprocess.run([lsp_case.PROGRAM, *words, "--socket", self.socket_path],
+                              capture_output=True, text=True, timeout=60, check=False)
+        self.assertEqual(done.returncode, code, done.stdout + done.stderr)
+        if code:
+            self.assert_sentence(done.stderr.strip())
+        return json.loads(done.stdout) if "--json" in words else done.stdout
+
+    def models(self):
+        return {m["path"]: m for m in self.ask("status", "--json")["models"]}
+
+    def ready(self):
+        client = self.editor(self.settings)
+        lsp_case.wait_ready(client)
+        client.open("file:///a.py", TEXT)
+        return client
+
+    def test_load_use_unload(self):
+        self.listen(self.settings)
+        client = self.ready()
+        self.assertEqual(list(self.models()), [self.small])
+        self.assertIn("large: large.gguf is ready", self.ask("models", "load", "large"))
+        both = self.models()
+        self.assertEqual([m["state"] for m in both.values()], ["ready", "ready"])
+        self.assertTrue(all(m["memory"]["weights"] > 50e6 for m in both.values()))
+        self.ask("models", "unload", "large")
+        self.assertEqual(self.models()[self.large]["state"], "absent")
+        self.ask("models", "unload", "large", code=1)
+        self.ask("models", "unload", "huge", code=1)
+        self.ask("models", "use", "medium", self.folder + "/no.gguf", code=1)
+        self.ask("models", "use", "small", self.large)
+        text = client.complete("file:///a.py", END)
+        self.assertEqual(len(text), 1)
+        state = self.ask("status", "--json")
+        self.assertEqual(state["tiers"][0]["model"], self.large)
+        jobs = {m["path"]: m.get("jobs", 0) for m in state["models"]}
+        self.assertGreater(jobs[self.large], 0)
+        self.assertGreater(state["suggestions"]["asked"], 0)
+        self.ask("models", "use", "small", "")
+        self.assertEqual(self.ask("status", "--json")["tiers"][0]["model"], self.small)
+        self.assertIn("tiers", self.ask("status"))
+        client.close()
+        self.stop()
+
+    def test_typing_goes_on_beside_loads(self):
+        self.listen(self.settings)
+        client = self.ready()
+        over, loads = threading.Event(), []
+
+        def load_all_the_time():
+            while not over.is_set():
+                loads.append(self.ask("models", "load", "large"))
+                loads.append(self.ask("models", "unload", "large"))
+
+        thread = threading.Thread(target=load_all_the_time)
+        thread.start()
+        try:
+            for number in range(20):
+                line = f"x{number} = "
+                client.change("file:///a.py", number + 2, {"text": TEXT + line})
+                position = {"line": 5, "character": 11 + len(line)}
+                self.assertLessEqual(len(client.complete("file:///a.py", position)), 1)
+        finally:
+            over.set()
+            thread.join()
+        self.assertGreater(len(loads), 1)
+        state = self.models()[self.small]
+        self.assertEqual((state["state"], state["failed"]), ("ready", 0))
+        client.close()
+        self.stop()
+
+    def test_the_nearest_tier_serves_and_it_is_said_once(self):
+        os.unlink(self.large)
+        self.settings["roles"] = {"completion": "large"}
+        self.listen(self.settings)
+        client = self.ready()
+        for number in range(3):
+            client.change("file:///a.py", number + 2, {"text": TEXT + " " * number})
+            self.assertLessEqual(len(client.complete("file:///a.py", END)), 1)
+        self.assertGreater(self.models()[self.small]["jobs"], 0)
+        with client.changed:
+            told = [n["params"]["message"] for n in client.notifications
+                    if n["method"] == "window/showMessage"]
+        self.assertEqual(len(told), 1, told)
+        self.assertIn("large.gguf", told[0])
+        client.close()
+        self.stop()
+
+    def test_no_daemon(self):
+        self.ask("status", code=1)
+        self.ask("models", "load", "small", code=1)
+
+
+class Requests(test_lsp_listen.Daemon):
+    def test_the_same_as_requests(self):
+        self.listen({"model": self.folder + "/absent.gguf"})
+        client = SocketClient(self.socket_path, model=lsp_case.PROTOCOL, settings={})
+        self.clients.append(client)
+        client.initialize()
+        state = client.call("inlined/daemon")
+        self.assertEqual([t["tier"] for t in state["tiers"]], ["small", "medium", "large"])
+        self.assertEqual(state["clients"], 1)
+        answer = client.call("inlined/models", {"action": "load", "tier": "small"})
+        self.assertEqual(answer["state"], "failed")
+        self.assert_sentence(answer["error"])
+        for wrong in ({"action": "load"}, {"action": "dance", "tier": "small"}, {}, {"tier": 3}):
+            code = lsp_case.lsp_client.error_code(client, "inlined/models", wrong)
+            self.assertEqual(code, -32602)
+        client.close()
+        self.stop()
+
+
+if __name__ == "__main__":
+    unittest.TestCase.maxDiff = None
+    lsp_case.main()
