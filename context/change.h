@@ -44,7 +44,8 @@ typedef struct {
     size_t body;             /* where the body begins; `to` when there is none */
     size_t doc_from, doc_to; /* its documentation: comments above, or a docstring; equal: none */
     str name;                /* of the definition, or (LINES) of the one around it; may be empty */
-    bool syntax;             /* a tree was at hand; else these are lines of plain text */
+    bool syntax; /* a tree was at hand, perhaps the one before the last edits; else these are
+                        lines of plain text */
 } change_target;
 
 /* What a range (from <= to) is about: the definition that it covers; the lines that it touches; or,
@@ -59,7 +60,7 @@ size_t change_definitions(document *d, uint64_t budget_us, change_target *out, s
 /* ---- judgement ------------------------------------------------------------------------------ */
 
 typedef struct {
-    bool known;           /* both texts could be parsed in time */
+    bool known;           /* both texts could be parsed in time; else the rest is a guess */
     size_t before, after; /* syntax errors */
     bool defines;         /* at `from` there is still a definition of the target's kind and name */
 } change_verdict;

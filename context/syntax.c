@@ -167,7 +167,7 @@ const grammar *syntax_grammar(const syntax *s) {
 }
 
 /* Counts without recursion; sub-trees without errors are not entered. */
-static size_t count_errors(const TSTree *tree) {
+size_t syntax_errors(const TSTree *tree) {
     size_t count = 0;
     TSTreeCursor at = ts_tree_cursor_new(ts_tree_root_node(tree));
     for (bool more = true; more && count < ERRORS_MAX;) {
@@ -181,17 +181,21 @@ static size_t count_errors(const TSTree *tree) {
     return count;
 }
 
-bool syntax_count_errors(const grammar *g, const str text[6], uint64_t deadline_us,
-                         size_t *errors) {
-    if (clock_us() >= deadline_us) return false;
+TSTree *syntax_parse(const grammar *g, const str text[6], uint64_t deadline_us) {
+    if (clock_us() >= deadline_us) return NULL;
     pieces input;
     memcpy(input.piece, text, sizeof input.piece);
     TSParser *parser = new_parser(g);
     TSTree *tree = parser ? parse(parser, NULL, &input, deadline_us) : NULL;
-    if (tree) {
-        *errors = count_errors(tree);
-        ts_tree_delete(tree);
-    }
     if (parser) ts_parser_delete(parser);
-    return tree != NULL;
+    return tree;
+}
+
+bool syntax_count_errors(const grammar *g, const str text[6], uint64_t deadline_us,
+                         size_t *errors) {
+    TSTree *tree = syntax_parse(g, text, deadline_us);
+    if (!tree) return false;
+    *errors = syntax_errors(tree);
+    ts_tree_delete(tree);
+    return true;
 }

@@ -25,6 +25,10 @@ const TSTree *syntax_tree(const syntax *s);
 const TSTree *syntax_stale_tree(const syntax *s);
 const grammar *syntax_grammar(const syntax *s);
 
+/* Parses a text of up to six pieces from scratch; NULL: not before `deadline_us` (clock_us). */
+TSTree *syntax_parse(const grammar *g, const str pieces[6], uint64_t deadline_us) MUST_USE;
+/* ERROR and MISSING nodes, at most 1000. */
+size_t syntax_errors(const TSTree *tree);
 /* Parses a text of up to six pieces from scratch and counts its ERROR and MISSING nodes (at most
  * 1000).  False: not known before `deadline_us` (clock_us). */
 bool syntax_count_errors(const grammar *g, const str pieces[6], uint64_t deadline_us,

@@ -169,11 +169,11 @@ static void take_definition(str text, TSNode node, change_target *out) {
     TSNode whole = target_whole(node), name, body = target_field(node, "body");
     *out = (change_target){
         .kind = target_is_function(node) ? TARGET_FUNCTION : TARGET_TYPE,
-        .from = ts_node_start_byte(whole),
+        .from = MIN(ts_node_start_byte(whole), text.len),
         .to = MIN(ts_node_end_byte(whole), text.len),
         .syntax = true,
     };
-    out->body = ts_node_is_null(body) ? out->to : ts_node_start_byte(body);
+    out->body = ts_node_is_null(body) ? out->to : MIN(ts_node_start_byte(body), out->to);
     if (target_name_node(node, &name)) out->name = target_text(text, name);
     find_doc(whole, body, out);
     while (out->to > out->from && (text.ptr[out->to - 1] == '\n' || text.ptr[out->to - 1] == '\r'))
@@ -208,12 +208,19 @@ static bool is_definition(TSNode node) {
     return target_is_function(node) || target_is_type(node);
 }
 
+/* The tree, or the last one, told of all edits since: right enough to say what a place is called.
+ */
+static const TSTree *tree_of(document *d, uint64_t budget_us) {
+    if (!document_has_syntax(d)) return NULL;
+    return context_parse(d, budget_us) ? syntax_tree(d->tree) : syntax_stale_tree(d->tree);
+}
+
 bool change_find_target(document *d, size_t from, size_t to, uint64_t budget_us,
                         change_target *out) {
     str text = document_text(d);
-    bool fresh = d->tree && context_parse(d, budget_us);
-    if (!fresh) return take_lines(d, from, to, out);
-    TSNode root = ts_tree_root_node(syntax_tree(d->tree));
+    const TSTree *tree = tree_of(d, budget_us);
+    if (!tree) return take_lines(d, from, to, out);
+    TSNode root = ts_tree_root_node(tree);
     str meant = str_trim(str_sub(text, from, to));
     bool range = meant.len > 0;
     size_t at = range ? (size_t)(meant.ptr - text.ptr) : skip_blank(text, from, text.len);
@@ -271,18 +278,19 @@ size_t change_definitions(document *d, uint64_t budget_us, change_target *out, s
 
 /* ---- judgement ------------------------------------------------------------------------------- */
 
-/* Whether [from, to) holds a definition of this kind and name. */
-static bool defines(document *d, size_t from, size_t to, const change_target *t) {
-    if (!context_parse(d, LIMIT_JUDGE_US)) return false;
+/* Whether [from, to) of a tree's text holds a definition of the target's kind and name. */
+static bool defines(const TSTree *tree, str text, size_t from, size_t to, const change_target *t) {
     bool found = false;
-    TSTreeCursor at = ts_tree_cursor_new(ts_tree_root_node(syntax_tree(d->tree)));
+    TSTreeCursor at = ts_tree_cursor_new(ts_tree_root_node(tree));
     for (bool more = true; more && !found;) {
         TSNode node = ts_tree_cursor_current_node(&at), name;
         bool outside = ts_node_end_byte(node) <= from || ts_node_start_byte(node) >= to;
         if (!outside && ts_node_start_byte(node) >= from && is_definition(node) &&
             target_name_node(node, &name))
             found = target_is_function(node) == (t->kind == TARGET_FUNCTION) &&
-                    str_eq(target_text(document_text(d), name), t->name);
+                    str_eq(str_sub(text, ts_node_start_byte(name) - from,
+                                   ts_node_end_byte(name) - from),
+                           t->name);
         if (!outside && ts_tree_cursor_goto_first_child(&at)) continue;
         while (!(more = ts_tree_cursor_goto_next_sibling(&at)) && ts_tree_cursor_goto_parent(&at)) {
         }
@@ -291,20 +299,23 @@ static bool defines(document *d, size_t from, size_t to, const change_target *t)
     return found;
 }
 
+/* Both parses begin anew: a few milliseconds, and the document's own tree is left alone. */
 void change_judge(const document *d, const change_target *t, str text, change_verdict *out) {
-    *out = (change_verdict){.defines = t->kind == TARGET_LINES};
+    *out = (change_verdict){.defines = true};
     if (!document_has_syntax(d)) return;
     const grammar *g = syntax_grammar(d->tree);
     str all = document_text(d);
     str before[6] = {all};
     str after[6] = {str_sub(all, 0, t->from), text, str_sub(all, t->to, all.len)};
     uint64_t deadline = clock_us() + LIMIT_JUDGE_US;
-    out->known = syntax_count_errors(g, before, deadline, &out->before) &&
-                 syntax_count_errors(g, after, deadline, &out->after);
-    if (out->defines) return;
-    document *fork = document_fork(d);
-    err e;
-    if (document_edit(fork, t->from, t->to, text, &e) == OK)
-        out->defines = defines(fork, t->from, t->from + text.len, t);
-    document_free(fork);
+    TSTree *tree = syntax_parse(g, after, deadline);
+    if (!tree) return;
+    out->after = syntax_errors(tree);
+    if (t->kind != TARGET_LINES) out->defines = defines(tree, text, t->from, t->from + text.len, t);
+    ts_tree_delete(tree);
+    out->known = true;
+    if (syntax_tree(d->tree))
+        out->before = syntax_errors(syntax_tree(d->tree));
+    else
+        out->known = syntax_count_errors(g, before, deadline, &out->before);
 }

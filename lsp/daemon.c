@@ -6,7 +6,7 @@
  *             the engine is joined and its last events are drained; handles close; the loop is free
  *
  * The engine thread touches one thing here: loop_wake_now.  Everything else is the loop thread's.
- * Owns: loop, engine, completer, tiers, listener, connections.
+ * Owns: loop, engine, completer, agents, tiers, listener, connections.
  *
  * It runs as long as the stdio connection does; without one (--listen alone) until a signal.
  */
@@ -41,6 +41,7 @@ typedef struct {
     bool listening;
     engine *engine;
     completer *completer;
+    agents *agents;
     tiers *tiers;
     stats stats;
     admin admin;
@@ -92,7 +93,7 @@ static int count_clients(void *ud) {
 static void on_engine_event(void *ud, const engine_event *ev) {
     program *d = ud;
     if (ev->kind == EV_DONE || ev->kind == EV_TEXT)
-        (void)completer_event(d->completer, ev);
+        (void)(completer_event(d->completer, ev) || agents_event(d->agents, ev));
     else
         (void)tiers_event(d->tiers, ev);
     count(d, ev);
@@ -125,6 +126,7 @@ static status start_engine(program *d, err *e) {
     status st = engine_start(&d->engine, &options, e);
     if (st) return st;
     d->completer = completer_new(d->engine);
+    d->agents = agents_new(d->engine);
     d->tiers = tiers_new(d->engine, &(tiers_hooks){.ud = d, .changed = on_model_changed});
     d->admin = (admin){.engine = d->engine,
                        .tiers = d->tiers,
@@ -156,6 +158,7 @@ static void on_connection_closed(void *ud, connection *c, int exit_code) {
 
 static status add_connection(program *d, const connection_source *from, connection **out, err *e) {
     server_options so = {.completer = d->completer,
+                         .agents = d->agents,
                          .tiers = d->tiers,
                          .admin = &d->admin,
                          .stats = &d->stats,
@@ -174,6 +177,7 @@ static status add_connection(program *d, const connection_source *from, connecti
 
 static void on_tick(void *ud) {
     program *d = ud;
+    agents_tick(d->agents, clock_ms());
     for (size_t i = 0; i < d->connections.count; i++)
         connection_tick(d->connections.at[i]);
     tiers_tick(d->tiers);
@@ -269,6 +273,7 @@ static void on_stop_signal(void *ud) {
 static void close_everything(program *d) {
     engine_stop(d->engine);
     completer_free(d->completer);
+    agents_free(d->agents);
     tiers_free(d->tiers);
     symbols_stop(d->symbols);
     git_free(d->git);

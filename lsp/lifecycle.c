@@ -138,6 +138,7 @@ void lifecycle_initialize(server *s, const cJSON *params, reply *r) {
     s->configuration = in.configuration;
     s->configuration_dynamic = in.configuration_dynamic;
     s->watch_dynamic = in.watch_dynamic;
+    protocol_read_features(protocol_get(params, "capabilities"), &s->features);
     work_progress_init(&s->progress, in.progress ? s->rpc : NULL);
     const cJSON *folders = protocol_get(params, "workspaceFolders");
     protocol_each_folder(folders, root_add, s);
@@ -154,6 +155,7 @@ void lifecycle_initialize(server *s, const cJSON *params, reply *r) {
     reply_result(r, protocol_initialize_result(
                         &(lsp_offer){.encoding = in.encoding,
                                      .notebooks = in.notebooks,
+                                     .action_literals = s->features.literals,
                                      .inline_completion = !in.inline_dynamic,
                                      .menu = !in.menu_dynamic && s->initial.completion.menu}));
     workspace_update(s);
@@ -182,6 +184,7 @@ void lifecycle_initialized(server *s, const cJSON *params) {
 void lifecycle_shutdown(server *s, const cJSON *params, reply *r) {
     UNUSED(params);
     inline_completion_drop_all(s);
+    works_end_all(s, "the server shuts down");
     s->state = SERVER_SHUT;
     reply_result(r, NULL);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Work-done progress that the server starts.
  *
- *             report                   client said yes
+ *             report                   client said yes (or gave its own token: at once)
  *     NONE ----------> CREATING ---------------------------> SHOWN ---- end ---> NONE
  *                         | client said no, or end came before its answer
  *                         +----> NONE
@@ -11,16 +11,39 @@
  * The struct outlives the pending request, because rpc_free ends that first.  Thread: loop. */
 #include "lsp/progress.h"
 
+#include <cjson/cJSON.h>
+
 #include "lsp/protocol.h"
 
 void work_progress_init(work_progress *p, rpc *peer) {
     *p = (work_progress){.rpc = peer};
 }
 
+void work_progress_init_task(work_progress *p, rpc *peer, unsigned serial, const cJSON *token) {
+    bool given = cJSON_IsString(token) || cJSON_IsNumber(token);
+    *p = (work_progress){.rpc = peer, .cancellable = true, .serial = serial};
+    if (given) p->given = cJSON_Duplicate(token, true);
+}
+
+void work_progress_deinit(work_progress *p) {
+    if (p->state == PROGRESS_CREATING) (void)rpc_drop(p->rpc, p->asking);
+    if (p->state == PROGRESS_SHOWN) work_progress_end(p, p->message);
+    cJSON_Delete(p->given);
+    *p = (work_progress){0};
+}
+
+bool work_progress_is(const work_progress *p, const cJSON *token) {
+    if (p->given) return cJSON_Compare(p->given, token, true);
+    return p->state != PROGRESS_NONE && cJSON_IsString(token) &&
+           !strcmp(token->valuestring, p->token);
+}
+
 static void send(work_progress *p, const char *kind, const char *title, int percent) {
-    rpc_notify(
-        p->rpc, "$/progress",
-        protocol_progress(p->token, kind, title, p->message[0] ? p->message : NULL, percent));
+    cJSON *params = protocol_progress(p->token, kind, title, p->message[0] ? p->message : NULL,
+                                      percent, p->cancellable);
+    if (p->given)
+        cJSON_ReplaceItemInObjectCaseSensitive(params, "token", cJSON_Duplicate(p->given, true));
+    rpc_notify(p->rpc, "$/progress", params);
 }
 
 static void on_created(void *ud, const rpc_answer *a) {
@@ -40,10 +63,17 @@ void work_progress_report(work_progress *p, const char *title, const char *messa
     if (p->state == PROGRESS_SHOWN && moved) send(p, "report", NULL, percent);
     if (p->state == PROGRESS_CREATING) p->ending = false;
     if (p->state != PROGRESS_NONE) return;
+    p->ending = false;
+    if (p->given) {
+        p->state = PROGRESS_SHOWN;
+        send(p, "begin", p->title, p->percent);
+        return;
+    }
     p->state = PROGRESS_CREATING;
-    snprintf(p->token, sizeof p->token, "inlined-load-%u", ++p->serial);
-    rpc_request(p->rpc, "window/workDoneProgress/create", protocol_progress_create(p->token), 0,
-                on_created, p);
+    snprintf(p->token, sizeof p->token, p->cancellable ? "inlined-task-%u" : "inlined-load-%u",
+             p->cancellable ? p->serial : ++p->serial);
+    p->asking = rpc_request(p->rpc, "window/workDoneProgress/create",
+                            protocol_progress_create(p->token), 0, on_created, p);
 }
 
 void work_progress_end(work_progress *p, const char *message) {

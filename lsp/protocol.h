@@ -48,6 +48,7 @@ typedef struct {
 typedef struct {
     position_encoding encoding;
     bool inline_completion, menu, notebooks;
+    bool action_literals; /* code actions are more than commands */
 } lsp_offer;
 
 typedef struct {
@@ -119,6 +120,9 @@ status protocol_read_command(const struct cJSON *params, str *command, str *argu
 /* params.item.command.arguments[0], by which our items know themselves; empty: none. */
 str protocol_read_item_id(const struct cJSON *params);
 const struct cJSON *protocol_get(const struct cJSON *object, const char *name);
+/* A Range; the sentence calls it `what`. */
+status protocol_read_range(const struct cJSON *range, const char *what, lsp_range *out,
+                           err *e) MUST_USE;
 
 /* ---- write ----------------------------------------------------------------------------------- */
 
@@ -139,4 +143,6 @@ struct cJSON *protocol_copilot_status(const struct cJSON *of);
 struct cJSON *protocol_progress_create(const char *token);
 /* kind: "begin" (with title), "report", "end"; percent < 0: none. */
 struct cJSON *protocol_progress(const char *token, const char *kind, const char *title,
-                                const char *message, int percent);
+                                const char *message, int percent, bool cancellable);
+struct cJSON *protocol_text(str s); /* a JSON string */
+struct cJSON *protocol_range(lsp_range r);

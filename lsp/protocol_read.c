@@ -41,7 +41,7 @@ static status read_position(const cJSON *item, const char *what, lsp_position *o
     return OK;
 }
 
-static status read_range(const cJSON *item, const char *what, lsp_range *out, err *e) {
+status protocol_read_range(const cJSON *item, const char *what, lsp_range *out, err *e) {
     status s = read_position(protocol_get(item, "start"), what, &out->start, e);
     if (!s) s = read_position(protocol_get(item, "end"), what, &out->end, e);
     return s;
@@ -136,14 +136,14 @@ status protocol_read_change(const cJSON *change, lsp_change *out, err *e) {
     if (s) return s;
     const cJSON *range = protocol_get(change, "range");
     out->whole = !range || cJSON_IsNull(range);
-    return out->whole ? OK : read_range(range, "range", &out->range, e);
+    return out->whole ? OK : protocol_read_range(range, "range", &out->range, e);
 }
 
 status protocol_read_diagnostic(const cJSON *item, lsp_diagnostic *out, err *e) {
     lsp_range range;
     int64_t severity = 1; /* LSP leaves it to the client; most mean an error */
     status s = read_text(item, "message", &out->message, e);
-    if (!s) s = read_range(protocol_get(item, "range"), "range", &range, e);
+    if (!s) s = protocol_read_range(protocol_get(item, "range"), "range", &range, e);
     if (s) return s;
     (void)integer_in(protocol_get(item, "severity"), 1, 4, &severity);
     out->line = range.start.line;
@@ -176,8 +176,8 @@ status protocol_read_inline(const cJSON *params, lsp_inline_params *out, err *e)
     out->has_selected = true;
     s = read_text(selected, "text", &out->selected_text, e);
     if (s) return err_prefix(e, s, "selectedCompletionInfo");
-    return read_range(protocol_get(selected, "range"), "selectedCompletionInfo.range",
-                      &out->selected_range, e);
+    return protocol_read_range(protocol_get(selected, "range"), "selectedCompletionInfo.range",
+                               &out->selected_range, e);
 }
 
 str protocol_read_item_id(const cJSON *params) {

@@ -8,7 +8,7 @@
 #include "lsp/position.h"
 #include "lsp/protocol.h"
 
-static cJSON *slice_json(str s) {
+cJSON *protocol_text(str s) {
     char *text = xstrndup(s.ptr ? s.ptr : "", s.len);
     cJSON *json = cJSON_CreateString(text);
     xfree(text);
@@ -22,7 +22,7 @@ static cJSON *position_json(lsp_position p) {
     return json;
 }
 
-static cJSON *range_json(lsp_range r) {
+cJSON *protocol_range(lsp_range r) {
     cJSON *json = cJSON_CreateObject();
     cJSON_AddItemToObject(json, "start", position_json(r.start));
     cJSON_AddItemToObject(json, "end", position_json(r.end));
@@ -37,6 +37,26 @@ static void add_menu_options(cJSON *to) {
     cJSON *list = cJSON_AddArrayToObject(to, "triggerCharacters");
     for (size_t i = 0; i < COUNTOF(triggers); i++)
         cJSON_AddItemToArray(list, cJSON_CreateString(triggers[i]));
+}
+
+static void add_action_options(cJSON *c, const lsp_offer *offer) {
+    static const char *const kinds[] = {"quickfix", "refactor", "refactor.rewrite"};
+    static const char *const names[] = {"inlined.action", "inlined.didAcceptCompletionItem"};
+    if (offer->action_literals) {
+        cJSON *actions = cJSON_AddObjectToObject(c, "codeActionProvider");
+        cJSON *list = cJSON_AddArrayToObject(actions, "codeActionKinds");
+        for (size_t i = 0; i < COUNTOF(kinds); i++)
+            cJSON_AddItemToArray(list, cJSON_CreateString(kinds[i]));
+        cJSON_AddTrueToObject(actions, "resolveProvider");
+        cJSON_AddTrueToObject(actions, "workDoneProgress");
+    } else {
+        cJSON_AddTrueToObject(c, "codeActionProvider");
+    }
+    cJSON *commands = cJSON_AddObjectToObject(c, "executeCommandProvider");
+    cJSON *list = cJSON_AddArrayToObject(commands, "commands");
+    for (size_t i = 0; i < COUNTOF(names); i++)
+        cJSON_AddItemToArray(list, cJSON_CreateString(names[i]));
+    cJSON_AddTrueToObject(commands, "workDoneProgress");
 }
 
 cJSON *protocol_initialize_result(const lsp_offer *offer) {
@@ -57,9 +77,7 @@ cJSON *protocol_initialize_result(const lsp_offer *offer) {
     }
     if (offer->inline_completion) cJSON_AddTrueToObject(c, "inlineCompletionProvider");
     if (offer->menu) add_menu_options(cJSON_AddObjectToObject(c, "completionProvider"));
-    cJSON *commands = cJSON_AddObjectToObject(c, "executeCommandProvider");
-    cJSON *names = cJSON_AddArrayToObject(commands, "commands");
-    cJSON_AddItemToArray(names, cJSON_CreateString("inlined.didAcceptCompletionItem"));
+    add_action_options(c, offer);
     cJSON *workspace = cJSON_AddObjectToObject(c, "workspace");
     cJSON *folders = cJSON_AddObjectToObject(workspace, "workspaceFolders");
     cJSON_AddTrueToObject(folders, "supported");
@@ -168,17 +186,17 @@ static cJSON *menu_item(const lsp_inline_item *in) {
     str rest = in->insert_text, first = {0};
     bool more = str_split(&rest, '\n', &first) && rest.len;
     cJSON *item = cJSON_CreateObject();
-    cJSON_AddItemToObject(item, "label", slice_json(first.len ? first : STR("(new line)")));
+    cJSON_AddItemToObject(item, "label", protocol_text(first.len ? first : STR("(new line)")));
     cJSON_AddNumberToObject(item, "kind", KIND_TEXT);
     cJSON_AddStringToObject(item, "detail", "inlined");
-    if (more) cJSON_AddItemToObject(item, "documentation", slice_json(in->insert_text));
+    if (more) cJSON_AddItemToObject(item, "documentation", protocol_text(in->insert_text));
     cJSON_AddStringToObject(item, "sortText", " ");
-    cJSON_AddItemToObject(item, "filterText", slice_json(first));
+    cJSON_AddItemToObject(item, "filterText", protocol_text(first));
     cJSON_AddNumberToObject(item, "insertTextFormat", FORMAT_PLAIN);
     cJSON_AddNumberToObject(item, "insertTextMode", MODE_AS_IS);
     cJSON *edit = cJSON_AddObjectToObject(item, "textEdit");
-    cJSON_AddItemToObject(edit, "range", range_json(in->range));
-    cJSON_AddItemToObject(edit, "newText", slice_json(in->insert_text));
+    cJSON_AddItemToObject(edit, "range", protocol_range(in->range));
+    cJSON_AddItemToObject(edit, "newText", protocol_text(in->insert_text));
     add_accept_command(item, in->id);
     return item;
 }
@@ -198,9 +216,9 @@ cJSON *protocol_inline_list(const lsp_inline_item *items, size_t n) {
     for (size_t i = 0; i < n; i++) {
         cJSON *item = cJSON_CreateObject();
         cJSON_AddItemToArray(list, item);
-        cJSON_AddItemToObject(item, "insertText", slice_json(items[i].insert_text));
-        cJSON_AddItemToObject(item, "filterText", slice_json(items[i].insert_text));
-        cJSON_AddItemToObject(item, "range", range_json(items[i].range));
+        cJSON_AddItemToObject(item, "insertText", protocol_text(items[i].insert_text));
+        cJSON_AddItemToObject(item, "filterText", protocol_text(items[i].insert_text));
+        cJSON_AddItemToObject(item, "range", protocol_range(items[i].range));
         add_accept_command(item, items[i].id);
     }
     return result;
@@ -224,7 +242,7 @@ cJSON *protocol_status(const lsp_status *s) {
     cJSON_AddStringToObject(json, "model", s->model);
     cJSON_AddStringToObject(json, "backend", s->backend);
     cJSON_AddStringToObject(json, "reason", s->reason);
-    if (s->uri.len) cJSON_AddItemToObject(json, "uri", slice_json(s->uri));
+    if (s->uri.len) cJSON_AddItemToObject(json, "uri", protocol_text(s->uri));
     if (s->progress >= 0) cJSON_AddNumberToObject(json, "progress", s->progress);
     return json;
 }
@@ -253,14 +271,14 @@ cJSON *protocol_progress_create(const char *token) {
 }
 
 cJSON *protocol_progress(const char *token, const char *kind, const char *title,
-                         const char *message, int percent) {
+                         const char *message, int percent, bool cancellable) {
     cJSON *params = cJSON_CreateObject();
     cJSON_AddStringToObject(params, "token", token);
     cJSON *value = cJSON_AddObjectToObject(params, "value");
     cJSON_AddStringToObject(value, "kind", kind);
     if (title) {
         cJSON_AddStringToObject(value, "title", title);
-        cJSON_AddFalseToObject(value, "cancellable");
+        cJSON_AddBoolToObject(value, "cancellable", cancellable);
     }
     if (message) cJSON_AddStringToObject(value, "message", message);
     if (percent >= 0) cJSON_AddNumberToObject(value, "percentage", percent);

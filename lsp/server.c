@@ -32,6 +32,7 @@ static void execute_command(server *s, const cJSON *params, reply *r) {
     str command, argument;
     err e = {{0}};
     status st = protocol_read_command(params, &command, &argument, &e);
+    if (!st && actions_command(s, command, params, r)) return;
     if (!st && !str_eq(command, STR("inlined.didAcceptCompletionItem")))
         st = err_set(&e, ERR_USAGE, "there is no command \"%.*s\"", (int)MIN(command.len, 100),
                      command.ptr);
@@ -55,6 +56,7 @@ static const struct {
     const char *method;
     void (*handle)(server *s, const cJSON *params, reply *r); /* takes r */
 } requests[] = {
+    {"codeAction/resolve",            actions_resolve},
     {"initialize",                    lifecycle_initialize},
     {"inlined/context/explain",       explain_request},
     {"inlined/daemon",                admin_daemon_request},
@@ -62,6 +64,7 @@ static const struct {
     {"inlined/status",                tell_status},
     {"inlined/tools",                 tool_questions_request},
     {"shutdown",                      lifecycle_shutdown},
+    {"textDocument/codeAction",       actions_request},
     {"textDocument/completion",       inline_completion_menu_request},
     {"textDocument/inlineCompletion", inline_completion_request},
     {"workspace/executeCommand",      execute_command},
@@ -98,7 +101,12 @@ static void on_request(void *ud, const rpc_id *id, const char *method, const cJS
 
 static void cancel_request(server *s, const cJSON *params) {
     rpc_id id;
-    if (rpc_id_read(protocol_get(params, "id"), &id)) (void)inline_completion_cancel(s, &id);
+    if (!rpc_id_read(protocol_get(params, "id"), &id)) return;
+    if (!inline_completion_cancel(s, &id)) (void)works_cancel(s, &id);
+}
+
+static void cancel_progress(server *s, const cJSON *params) {
+    works_cancel_progress(s, protocol_get(params, "token"));
 }
 
 /* clang-format off */
@@ -119,6 +127,7 @@ static const struct {
     {"textDocument/didPartiallyAcceptCompletion", feedback_did_accept_partly},
     {"textDocument/didSave",                      workspace_saved},
     {"textDocument/didShowCompletion",            feedback_did_show},
+    {"window/workDoneProgress/cancel",            cancel_progress},
     {"workspace/didChangeConfiguration",          lifecycle_configuration_changed},
     {"workspace/didChangeWatchedFiles",           workspace_files_changed},
     {"workspace/didChangeWorkspaceFolders",       lifecycle_folders_changed},
@@ -248,6 +257,7 @@ void server_model_changed(server *s, const model *m) {
         if (roles & (1u << ROLE_COMPLETION)) s->why = (status_reason){.reason = ""};
     }
     server_tell_status(s);
+    works_model_changed(s);
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */
@@ -279,6 +289,7 @@ void server_free(server *s) {
     workspace_gone(s);
     tool_questions_deinit(s);
     inline_completion_deinit(s);
+    works_abandon(s);
     rpc_free(s->rpc);
     ASSERT(s->unanswered == 0);
     context_free(s->context);

@@ -8,6 +8,7 @@
  * Thread: loop. */
 #include "context/symbols.h"
 #include "engine/base/vec.h"
+#include "lsp/actions.h"
 #include "lsp/completion.h"
 #include "lsp/explain.h"
 #include "lsp/git_branch.h"
@@ -25,14 +26,15 @@ typedef enum { SERVER_NEW, SERVER_RUNNING, SERVER_SHUT, SERVER_EXITED } server_s
 
 typedef struct {
     void *ud;
-    void (*write)(void *ud, str bytes);                /* copies */
-    void (*timer)(void *ud, double ms);                /* call server_timer once, after `ms` */
+    void (*write)(void *ud, str bytes);      /* copies */
+    void (*timer)(void *ud, double ms);      /* call server_timer once, after `ms` */
     void (*watch)(void *ud, int64_t pid);    /* end the connection when this process dies */
     void (*exited)(void *ud, int exit_code); /* after `exit`; from inside server_bytes */
 } server_host;
 
 typedef struct {
     completer *completer; /* all borrowed */
+    agents *agents;
     tiers *tiers;
     const struct admin *admin; /* lsp/admin.h; NULL: there is no daemon */
     struct stats *stats;       /* lsp/stats.h; NULL: nobody counts */
@@ -56,19 +58,22 @@ struct server {
     size_t unanswered;   /* open promises */
     inline_completions inlines;
     feedback feedback;
+    lsp_features features;
+    VEC(work *) works;  /* that run */
+    unsigned last_task; /* number of the last work */
     work_progress progress;
     status_reason why;
-    uint64_t status_told; /* hash of the inlined/status that was sent last */
-    bool copilot_client;  /* speaks Copilot's extensions: gets didChangeStatus, too */
-    unsigned trouble_told; /* bit per role whose model's failure was said */
+    uint64_t status_told;   /* hash of the inlined/status that was sent last */
+    bool copilot_client;    /* speaks Copilot's extensions: gets didChangeStatus, too */
+    unsigned trouble_told;  /* bit per role whose model's failure was said */
     uint64_t progress_load; /* whose progress is shown; 0: none's */
     const model *progress_model;
     bool privacy_trouble_told;
     bool watch_dynamic, watched; /* the client can report changed files, and does */
     git_branches branches;
-    VEC(char *) roots;   /* decoded paths of the workspace folders */
+    VEC(char *) roots;       /* decoded paths of the workspace folders */
     VEC(char *) noted_files; /* that have diagnostics of ours about MCP servers */
-    VEC(char *) unknown; /* URIs of didChange without didOpen that the log has named */
+    VEC(char *) unknown;     /* URIs of didChange without didOpen that the log has named */
 };
 
 server *server_new(const server_host *host, const server_options *options);

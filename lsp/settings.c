@@ -31,6 +31,9 @@ typedef struct {
 
 /* clang-format off */
 static const leaf leaves[] = {
+    {"actions.enable",               LEAF_BOOL, offsetof(settings, actions.enable)},
+    {"actions.maxTokens",            LEAF_INT,  offsetof(settings, actions.max_tokens)},
+    {"actions.timeBudgetMs",         LEAF_INT,  offsetof(settings, actions.time_budget_ms)},
     {"completion.auto",              LEAF_BOOL, offsetof(settings, completion.automatic)},
     {"completion.cacheEntries",      LEAF_INT,  offsetof(settings, completion.cache_entries)},
     {"completion.candidates",        LEAF_INT,  offsetof(settings, completion.candidates)},

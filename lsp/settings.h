@@ -46,6 +46,11 @@ typedef struct {
         settings_list disabled_languages;
     } completion;
     struct {
+        bool enable;
+        int max_tokens;
+        int time_budget_ms; /* 0: no limit */
+    } actions;
+    struct {
         int prefix_bytes, suffix_bytes; /* 0: chosen */
         bool index;                     /* keep a symbol index of the workspace */
         settings_switch cross_file;     /* pieces of other places enter prompts */

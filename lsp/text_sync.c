@@ -26,6 +26,7 @@ static void open_document(server *s, const cJSON *item, const char *method) {
     }
     document *old = context_find(s->context, in.uri);
     if (old) inline_completion_close(s, old);
+    if (old) works_document_closing(s, old);
     arena a;
     arena_init(&a);
     str *roots = arena_alloc(&a, (s->roots.count + 1) * sizeof *roots);
@@ -99,6 +100,7 @@ static void change_document(server *s, const cJSON *id, const cJSON *changes, co
         if (apply_change(s, d, change, &e)) break;
     }
     inline_completion_changed(s, d);
+    works_document_changed(s, d);
     if (e.text[0])
         refuse(method, &e);
     else
@@ -121,6 +123,7 @@ static void close_document(server *s, const cJSON *id, const char *method) {
     document *d = context_find(s->context, uri);
     if (!d) return;
     inline_completion_close(s, d);
+    works_document_closing(s, d);
     workspace_closing(s, d);
     context_close(s->context, d);
 }

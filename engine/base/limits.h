@@ -143,6 +143,16 @@
 /* --- tiers --------------------------------------------------------------------------------- */
 #define LIMIT_TIER_NAMES 64        /* of models that settings named, right or wrong             */
 
+/* --- actions --------------------------------------------------------------------------------- */
+#define LIMIT_ACTION_BYTES (64u << 10) /* code that one action may be about                       */
+#define LIMIT_ACTION_DIAGNOSTICS 8 /* that a menu offers to fix                                   */
+#define LIMIT_ANSWER_BYTES (96u << 10) /* a model's answer in words; longer ones are stopped      */
+#define LIMIT_FINDINGS 200         /* of reviews, that a document keeps                           */
+#define LIMIT_HOVER_NOTES 256      /* explanations that are kept; the oldest goes                 */
+#define LIMIT_PAGES 16             /* explanations that can be read again; the oldest goes        */
+#define LIMIT_REVIEW_PIECES 64     /* functions that one review looks at                          */
+#define LIMIT_WORKS 8              /* tasks of one connection that run at once                    */
+
 /* --- loop ------------------------------------------------------------------------------------ */
 #define LIMIT_LOOP_CALLBACK_MS 50  /* a debug build reports callbacks that take longer          */
 

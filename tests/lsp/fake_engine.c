@@ -22,6 +22,7 @@ struct engine {
     job_id last;
     size_t submitted, cancelled;
     bool refuse;
+    finish_reason finish;
     job_priority priority;
     strbuf prefix, chat;
 };
@@ -56,6 +57,10 @@ size_t fake_engine_waiting(const engine *g) {
 
 size_t fake_engine_submitted(const engine *g) {
     return g->submitted;
+}
+
+void fake_engine_set_finish(engine *g, finish_reason finish) {
+    g->finish = finish;
 }
 
 size_t fake_engine_cancelled(const engine *g) {
@@ -114,6 +119,7 @@ status engine_start(engine **out, const engine_options *opt, err *e) {
     UNUSED(opt);
     UNUSED(e);
     *out = xcalloc(1, sizeof **out);
+    (*out)->finish = FINISH_LINE;
     (*out)->device = (engine_device){.name = "fake", .why = "a test"};
     strbuf_init(&(*out)->prefix, 1u << 26);
     strbuf_init(&(*out)->chat, 1u << 26);
@@ -199,7 +205,7 @@ void engine_drain(engine *g, void (*fn)(void *ud, const engine_event *ev), void 
         }
         vec_remove(&g->jobs, i);
         engine_result r = {.status = job.status,
-                           .finish = job.status ? FINISH_FAILED : FINISH_LINE,
+                           .finish = job.status ? FINISH_FAILED : g->finish,
                            .text = str_of(job.text)};
         if (job.status) (void)err_set(&r.error, job.status, "the fake engine ended the job");
         fn(ud, &(engine_event){.kind = EV_DONE, .job = job.id, .result = &r});

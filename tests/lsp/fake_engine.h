@@ -30,6 +30,8 @@ bool fake_engine_end_nth(engine *g, size_t n, const char *text, status s);
 job_priority fake_engine_priority(const engine *g); /* of the newest job */
 /* More text of the oldest waiting job, at the next drain. */
 void fake_engine_write(engine *g, const char *text);
+/* How jobs end from now on that end well; FINISH_LINE at first. */
+void fake_engine_set_finish(engine *g, finish_reason finish);
 /* The newest job's conversation, a line "role: content" each. */
 str fake_engine_chat(const engine *g);
 /* The prefix of the newest job's prompt. */

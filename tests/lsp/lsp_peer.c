@@ -47,13 +47,17 @@ void lsp_peer_open(lsp_peer *p) {
     status st = engine_start(&p->engine, &(engine_options){.device = K_REF, .wake = on_wake}, &e);
     ASSERT(st == OK);
     p->completer = completer_new(p->engine);
+    p->agents = agents_new(p->engine);
     snprintf(p->model.name, sizeof p->model.name, "fake");
     p->tiers = tiers_lend(&p->model, &p->models_wanted);
     p->server = server_new(
         &(server_host){
             .ud = p, .write = on_write, .timer = on_timer, .watch = on_watch, .exited = on_exited},
-        &(server_options){
-            .completer = p->completer, .tiers = p->tiers, .settings = &p->settings, .client = 1});
+        &(server_options){.completer = p->completer,
+                          .agents = p->agents,
+                          .tiers = p->tiers,
+                          .settings = &p->settings,
+                          .client = 1});
 }
 
 void lsp_peer_forget(lsp_peer *p) {
@@ -66,6 +70,7 @@ void lsp_peer_close(lsp_peer *p) {
     server_free(p->server);
     engine_stop(p->engine);
     completer_free(p->completer);
+    agents_free(p->agents);
     tiers_free(p->tiers);
     lsp_peer_forget(p);
     vec_free(&p->received);
@@ -97,6 +102,7 @@ void lsp_peer_model_ready(lsp_peer *p) {
     p->model.state = MODEL_READY;
     p->model.generation++;
     snprintf(p->model.info.backend, sizeof p->model.info.backend, "fake");
+    p->model.info.chat = true;
     server_model_changed(p->server, &p->model);
     lsp_peer_forget(p);
 }
@@ -167,7 +173,7 @@ void lsp_peer_tick(lsp_peer *p) {
 static void on_event(void *ud, const engine_event *ev) {
     lsp_peer *p = ud;
     if (ev->kind == EV_DONE || ev->kind == EV_TEXT)
-        (void)completer_event(p->completer, ev);
+        (void)(completer_event(p->completer, ev) || agents_event(p->agents, ev));
     else if (model_event(&p->model, ev, p->model.generation + 1))
         server_model_changed(p->server, &p->model);
 }

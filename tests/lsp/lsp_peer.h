@@ -10,6 +10,7 @@ typedef struct {
     server *server;
     engine *engine;
     completer *completer;
+    agents *agents;
     model model; /* lent to `tiers` */
     tiers *tiers;
     settings settings;

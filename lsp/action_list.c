@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The menu of code actions, and which of them was chosen.
+ *
+ * The list is made from the tree, the range and the diagnostics alone, within a few milliseconds;
+ * no model is asked or loaded for it.  An action that a model writes is made when it is chosen:
+ * by codeAction/resolve where the client fetches edits that way, else by the command
+ * inlined.action, whose edit we send with workspace/applyEdit.  Asked by itself (automatic), the
+ * list holds fixes only.  Thread: loop.
+ */
+#include <cjson/cJSON.h>
+
+#include "engine/base/limits.h"
+#include "engine/base/utf8.h"
+#include "lsp/actions.h"
+#include "lsp/position.h"
+#include "lsp/server.h"
+
+#define COMMAND "inlined.action"
+#define ASK_COMMAND "inlined.askInstruction" /* the client's own */
+#define LIST_US 3000 /* for the parser; without a tree the list is about lines */
+
+const char *action_refusal(const server *s, const document *d) {
+    if (!s->settings.enable || !s->settings.actions.enable)
+        return "actions are switched off (inlined.enable, inlined.actions.enable)";
+    if (!d) return "the document is not open";
+    if (document_hidden(d)[0]) return "the file is private; nothing reads it";
+    return NULL;
+}
+
+/* ---- the list -------------------------------------------------------------------------------- */
+
+typedef struct {
+    server *server;
+    const lsp_action_params *params;
+    document *document;
+    change_target target;
+    bool has_target;
+    cJSON *list;
+} listing;
+
+/* An edit of the open document: resolved or, where the client cannot, applied by a command. */
+static bool resolves(const server *s, const code_action *a) {
+    return s->features.literals && s->features.resolve_edit && a->way != ACTION_TESTS;
+}
+
+static void add(listing *l, const code_action *a, const char *title, const cJSON *diagnostic) {
+    server *s = l->server;
+    bool resolve = resolves(s, a), ask = !strcmp(a->word, "rewrite");
+    if (!resolve && !s->features.apply_edit) return;
+    cJSON *fixes = diagnostic ? cJSON_CreateArray() : NULL;
+    if (fixes) cJSON_AddItemToArray(fixes, cJSON_Duplicate(diagnostic, true));
+    lsp_action_argument in = {.action = str_of(a->word),
+                              .uri = document_uri(l->document),
+                              .has_version = true,
+                              .version = document_version(l->document),
+                              .has_range = true,
+                              .range = l->params->range,
+                              .diagnostics = fixes};
+    lsp_action out = {.title = title,
+                      .kind = a->kind,
+                      .diagnostic = diagnostic,
+                      .argument = protocol_argument(&in),
+                      .command = ask       ? ASK_COMMAND
+                                 : resolve ? NULL
+                                           : COMMAND,
+                      .model = true};
+    cJSON_AddItemToArray(l->list, protocol_action(&s->features, &out));
+    cJSON_Delete(fixes);
+}
+
+static void add_fixes(listing *l) {
+    const code_action *fix = action_find(STR("fix"));
+    const cJSON *one;
+    int n = 0;
+    if (!protocol_kind_wanted(l->params->only, fix->kind)) return;
+    cJSON_ArrayForEach(one, l->params->diagnostics) {
+        const cJSON *message = protocol_get(one, "message");
+        if (!cJSON_IsString(message) || n >= LIMIT_ACTION_DIAGNOSTICS) continue;
+        if (protocol_finding_id(one)) continue; /* ours bring their own fixes */
+        char about[90], title[160];
+        str line = str_of(message->valuestring), first = line;
+        (void)str_split(&line, '\n', &first);
+        snprintf(about, sizeof about, "%.*s%s", (int)MIN(first.len, 70), first.ptr,
+                 first.len > 70 ? "..." : "");
+        about[utf8_complete_prefix(str_of(about))] = '\0';
+        snprintf(title, sizeof title, "%s: %s (model)", fix->verb, about);
+        add(l, fix, title, one);
+        n++;
+    }
+}
+
+static void add_rewrites(listing *l) {
+    char label[96], title[160];
+    action_label(l->document, &l->target, label);
+    for (size_t i = 0; action_at(i); i++) {
+        const code_action *a = action_at(i);
+        if (!strcmp(a->kind, "quickfix") || !protocol_kind_wanted(l->params->only, a->kind))
+            continue;
+        if (a->offered && !a->offered(l->document, &l->target)) continue;
+        if (!strcmp(a->word, "rewrite") && !l->server->features.instructions) continue;
+        snprintf(title, sizeof title, "%s %s%s (model)", a->verb, label, a->tail);
+        add(l, a, title, NULL);
+    }
+}
+
+void actions_request(server *s, const cJSON *params, reply *r) {
+    lsp_action_params in;
+    err e = {{0}};
+    status st = protocol_read_actions(params, &in, &e);
+    if (st) {
+        reply_status(r, st, &e);
+        return;
+    }
+    document *d = context_find(s->context, in.uri);
+    listing l = {.server = s, .params = &in, .document = d, .list = cJSON_CreateArray()};
+    if (action_refusal(s, d)) {
+        reply_result(r, l.list);
+        return;
+    }
+    size_t from = position_to_offset(d, s->encoding, in.range.start);
+    size_t to = position_to_offset(d, s->encoding, in.range.end);
+    l.has_target = change_find_target(d, MIN(from, to), MAX(from, to), LIST_US, &l.target);
+    if (l.has_target) add_fixes(&l);
+    if (l.has_target && !in.automatic) add_rewrites(&l);
+    reply_result(r, l.list);
+}
+
+/* ---- a choice -------------------------------------------------------------------------------- */
+
+bool action_read_place(server *s, const cJSON *argument, action_place *out, reply *r) {
+    err e = {{0}};
+    status st = protocol_read_argument(argument, &out->in, &e);
+    if (st) {
+        reply_status(r, st, &e);
+        return false;
+    }
+    document *d = context_find(s->context, out->in.uri);
+    const char *why = action_refusal(s, d);
+    if (why) {
+        reply_error(r, LSP_REQUEST_FAILED, why);
+        return false;
+    }
+    if (out->in.has_version && out->in.version != document_version(d)) {
+        reply_error(r, LSP_CONTENT_MODIFIED, "the document has changed since");
+        return false;
+    }
+    size_t from = 0, to = document_text(d).len;
+    if (out->in.has_range) {
+        from = position_to_offset(d, s->encoding, out->in.range.start);
+        to = position_to_offset(d, s->encoding, out->in.range.end);
+    }
+    out->document = d;
+    out->from = MIN(from, to);
+    out->to = MAX(from, to);
+    return true;
+}
+
+static void start(server *s, const cJSON *argument, const cJSON *resolve, const cJSON *token,
+                  reply *r) {
+    action_place at;
+    if (!action_read_place(s, argument, &at, r)) return;
+    const code_action *a = action_find(at.in.action);
+    if (a) {
+        action_edit_start(s, a, &at, resolve, token, r);
+        return;
+    }
+    err e = {{0}};
+    status st = err_set(&e, ERR_USAGE, "there is no action \"%.*s\"",
+                        (int)MIN(at.in.action.len, 60), at.in.action.ptr ? at.in.action.ptr : "");
+    reply_status(r, st, &e);
+}
+
+/* Some clients resolve what has its edit or command already; that comes back as it is. */
+void actions_resolve(server *s, const cJSON *params, reply *r) {
+    const cJSON *data = protocol_get(params, "data");
+    bool done = protocol_get(params, "edit") || protocol_get(params, "command");
+    if (!cJSON_IsObject(params))
+        reply_error(r, RPC_INVALID_PARAMS, "codeAction/resolve needs a code action");
+    else if (done || !data)
+        reply_result(r, cJSON_Duplicate(params, true));
+    else
+        start(s, data, params, protocol_get(params, "workDoneToken"), r);
+}
+
+bool actions_command(server *s, str command, const cJSON *params, reply *r) {
+    const cJSON *argument = cJSON_GetArrayItem(protocol_get(params, "arguments"), 0);
+    if (!str_eq(command, STR(COMMAND))) return false;
+    start(s, argument, NULL, protocol_get(params, "workDoneToken"), r);
+    return true;
+}
