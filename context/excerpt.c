@@ -164,7 +164,10 @@ static void add_head(const document *d, const levels *around, size_t cursor_line
         bool ends = block_end(d, header, cursor_line, out->to) != SIZE_MAX;
         str lines = header_lines(d, header);
         if (!ends) brackets_read(&b, d->language, lines);
-        if (outside) strbuf_add_str(&head, lines);
+        if (!outside) continue;
+        strbuf_add_str(&head, lines);
+        size_t behind = document_line_start(d, header) + lines.len; /* none of it twice */
+        if (behind <= document_line_start(d, cursor_line)) out->from = MAX(out->from, behind);
     }
     char *closers = arena_alloc(a, b.depth + 2);
     size_t n = 0;

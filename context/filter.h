@@ -15,6 +15,7 @@ typedef struct {
     const context_prompt *prompt;
     const context_answer *answer;
     arena *a;
+    struct symbols *symbols; /* NULL: there is no index, or it is not finished */
     float logprob_mean_min, logprob_token_min;
     float logprob_mean; /* of what is left of the answer */
     /* The document around the cursor: */
@@ -43,6 +44,7 @@ const char *filter_repeat(candidate *c);     /* loops inside the text */
 const char *filter_duplicate(candidate *c);  /* lines that stand above or below already */
 const char *filter_suffix(candidate *c);     /* the rest of the cursor's line */
 const char *filter_bracket(candidate *c);    /* closers that stand below already */
+const char *filter_known(candidate *c);      /* no names that exist nowhere */
 const char *filter_syntax(candidate *c);     /* no new syntax errors */
 
 /* The first line of a text, without its end. */

@@ -88,7 +88,7 @@ static bool parses(gate *g) {
 }
 
 /* The errors that the line has without any suggestion, at best: what the grammar does not know
- * (macros), and a piece that does not parse anyway, must not count against the suggestion. */
+ * (macros), and what the rest of the line still lacks, must not count against the suggestion. */
 static size_t errors_of_typed_text(gate *g) {
     candidate *c = g->c, typed = *c;
     str endings[ENDINGS_MAX];
@@ -139,7 +139,8 @@ const char *filter_syntax(candidate *c) {
     size_t end = c->prompt->offset + c->after.len;
     if (!count_with(&g, start, end, (str){0}, (str){0}, &g.errors_before)) return NULL;
     if (parses(&g)) return NULL;
-    if (c->d->language->macros) g.errors_before = MAX(g.errors_before, errors_of_typed_text(&g));
+    if (c->d->language->macros || str_trim(c->after).len)
+        g.errors_before = MAX(g.errors_before, errors_of_typed_text(&g));
     while (!parses(&g)) {
         if (!drop_last_line(c) && !drop_extra_closers(c)) return "syntax";
     }

@@ -14,12 +14,13 @@
  *                                                                      "duplicates-suffix"
  *   suffix      trim or replace the rest of the line                   "duplicates-suffix"
  *   bracket     cut closers that stand below already                   "duplicates-suffix"
+ *   known       drop lines that use what exists nowhere                "unknown-name"
  *   syntax      shorten until it parses, else drop                     "syntax"
  *   blank       what is left may be nothing                            "empty"
  *
  * First what the model means (doubt, while its tokens and the text still fit each other), then what
  * the text is (bytes, marker), then how much of it counts (cut), then how it fits what
- * is there (repeat to bracket), and the parser last, because it is the dearest and because it
+ * is there (repeat to known), and the parser last, because it is the dearest and because it
  * should judge what would really be inserted.  A stale answer gets "stale".  Thread: loop.
  */
 #include "context/context_private.h"
@@ -45,6 +46,7 @@ static const struct {
     {"duplicate", filter_duplicate, false},
     {"suffix", filter_suffix, false},
     {"bracket", filter_bracket, false},
+    {"known", filter_known, false},
     {"syntax", filter_syntax, false},
     {"blank", filter_blank, true},
 };
@@ -86,12 +88,20 @@ void candidate_init(candidate *c, const document *d, const context_prompt *p,
     c->to = p->offset;
 }
 
+/* An index that is still being built does not know what it does not know. */
+static symbols *settled_symbols(const context *c) {
+    symbols_stats stats = {0};
+    if (c->symbols) symbols_get_stats(c->symbols, &stats);
+    return stats.busy ? NULL : c->symbols;
+}
+
 void context_finish(context *c, document *d, const context_prompt *p, const context_answer *answer,
                     arena *a, context_suggestion *out) {
     *out = (context_suggestion){.from = p->offset, .to = p->offset, .reason = "stale"};
     if (p->version != d->version || p->offset > d->text.len) return;
     candidate work;
     candidate_init(&work, d, p, answer, a);
+    work.symbols = settled_symbols(c);
     work.logprob_mean_min = c->logprob_mean_min;
     work.logprob_token_min = c->logprob_token_min;
     for (size_t i = 0; i < COUNTOF(filters); i++) {

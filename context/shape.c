@@ -24,9 +24,21 @@ static int paren_balance(str line) {
     return balance;
 }
 
+/* "> {" ends a header whose type parameters begin above with "name<", at the same depth. */
+static size_t type_parameters_start(const document *d, size_t line, size_t stop) {
+    int indent = document_indent(document_line(d, line));
+    for (size_t at = line; at > stop;) {
+        str text = document_line(d, --at);
+        if (str_trim(text).len == 0 || document_indent(text) > indent) continue;
+        return str_ends_with(str_trim(text), STR("<")) ? at : line;
+    }
+    return line;
+}
+
 size_t shape_header_start(const document *d, size_t line, str text) {
     int balance = paren_balance(text);
     size_t stop = line > HEADER_LINES_MAX ? line - HEADER_LINES_MAX : 0;
+    if (str_starts_with(str_trim(text), STR(">"))) return type_parameters_start(d, line, stop);
     while (balance < 0 && line > stop)
         balance += paren_balance(document_line(d, --line));
     return line;

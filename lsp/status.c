@@ -39,6 +39,7 @@ static const reason_words words_of[] = { /* tidy: sorted */
     {"string",            "the cursor is in a string"},
     {"syntax",            "it would have broken the syntax"},
     {"unknown-document",  "the file is not open here"},
+    {"unknown-name",      "it would have used a name that is defined nowhere"},
 };
 /* clang-format on */
 

@@ -35,6 +35,12 @@ static void excerpts_of_sound_code_are_sound(void **state) {
          "  m%zu(a: number) {\n    const f = () => {\n      return [a, 1]\n    }\n"
          "    if (a) {\n      f()\n    } else {\n      g({ a })\n    }\n    return f\n  }\n\n",
          "}\n"},
+        /* A header whose type parameters have lines of their own. */
+        {"b.ts",
+         "import a from 'b'\n\nexport interface Big<\n  A = B,\n  C extends D<A> = E\n> {\n",
+         "  m%zu<F = unknown, G extends H = I>(\n    handler: (this: A, f: F) => C,\n    g: G\n"
+         "  ): A;\n\n  /** x */\n  n: <F = unknown>(f: F) => void;\n\n",
+         "}\n"},
     };
     UNUSED(state);
     for (size_t k = 0; k < COUNTOF(cases); k++) {
@@ -61,6 +67,7 @@ static void excerpts_of_sound_code_are_sound(void **state) {
             assert_int_equal(document_line_start(f.d, document_line_of(f.d, x.from)), x.from);
             if (document_line(f.d, line).len == 0 || document_line(f.d, line).ptr[0] != ' ')
                 continue; /* at the margin the end may lie anywhere */
+            if (start < strlen(cases[k].begin)) continue; /* in a header it does, too */
             char *all = joined(&f, &x);
             const str pieces[6] = {str_of(all)};
             assert_true(syntax_count_errors(syntax_grammar(f.d->tree), pieces,

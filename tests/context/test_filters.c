@@ -39,12 +39,16 @@ static void run_cases(const char *(*filter)(candidate *c), const filter_case *ca
 }
 
 /* What is left; what it is dropped for; with replaced bytes; in a block. */
-#define KEEP(p, t, r, w) {.path = p, .text = t, .raw = r, .want = w}
-#define DROP(p, t, r, why) {.path = p, .text = t, .raw = r, .reason = why}
-#define REPLACE(p, t, r, w, n) {.path = p, .text = t, .raw = r, .want = w, .replaced = n}
-#define BLOCK(p, t, r, w) {.path = p, .text = t, .raw = r, .want = w, .shape = SHAPE_BLOCK}
+#define KEEP(p, t, r, w)                                                                           \
+ { .path = p, .text = t, .raw = r, .want = w }
+#define DROP(p, t, r, why)                                                                         \
+ { .path = p, .text = t, .raw = r, .reason = why }
+#define REPLACE(p, t, r, w, n)                                                                     \
+ { .path = p, .text = t, .raw = r, .want = w, .replaced = n }
+#define BLOCK(p, t, r, w)                                                                          \
+ { .path = p, .text = t, .raw = r, .want = w, .shape = SHAPE_BLOCK }
 #define CUT_OFF(p, t, r, w)                                                                        \
-    {.path = p, .text = t, .raw = r, .want = w, .shape = SHAPE_BLOCK, .cut_off = true}
+ { .path = p, .text = t, .raw = r, .want = w, .shape = SHAPE_BLOCK, .cut_off = true }
 #define RUN(filter, cases) run_cases(filter, cases, COUNTOF(cases))
 
 static void bytes(void **state) {
@@ -261,6 +265,69 @@ static uint64_t still_clock(void) {
     return 1;
 }
 
+#define JS "import { first as other } from './x';\nfunction near(a) {\n    @@\n}\n"
+static void known_names(void **state) {
+    static const filter_case cases[] = {
+        /* a call must be of something */
+        DROP("a.py", "def f(a):\n    return @@\n", "frobnicate(a)", "unknown-name"),
+        DROP("a.py", "def f(a):\n    return fro@@\n", "bnicate(a)", "unknown-name"),
+        KEEP("a.py", "def f(a):\n    return @@\n", "f(len(a), sorted(a))", "f(len(a), sorted(a))"),
+        KEEP("a.py", "x = frobnicate\ny = @@\n", "frobnicate(1)", "frobnicate(1)"),
+        KEEP("a.py", "y = @@\nx = frobnicate\n", "frobnicate(1)", "frobnicate(1)"),
+        DROP("a.py", "x = frobnicated\ny = @@\n", "frobnicate(1)", "unknown-name"),
+        KEEP("a.py", "from x import *\ny = @@\n", "frobnicate(1)", "frobnicate(1)"),
+        KEEP("a.py", "y = @@\n", "os.path.frobnicate(1)", "os.path.frobnicate(1)"),
+        KEEP("a.py", "y = frobnicate@@\n", "(1)", "(1)"),
+        KEEP("a.py", "y = @@\n", "lambda call: call(1)", "lambda call: call(1)"),
+        /* definitions, strings and comments are none */
+        KEEP("a.py", "@@\n", "def frobnicate(a):", "def frobnicate(a):"),
+        KEEP("a.py", "@@\n", "class Frobnicator(object):", "class Frobnicator(object):"),
+        KEEP("a.py", "y = @@\n", "\"frobnicate(1)\"", "\"frobnicate(1)\""),
+        KEEP("a.py", "y = @@\n", "1  # frobnicate(1)", "1  # frobnicate(1)"),
+        KEEP("a.py", "if @@\n", "not (a):", "not (a):"),
+        KEEP("a.js", JS, "if (a) {", "if (a) {"),
+        KEEP("a.js", "class A {\n  @@\n}\n", "frobnicate(a) {", "frobnicate(a) {"),
+        KEEP("a.ts", "interface A {\n  @@\n    a: string\n  ): void\n}\n", "frobnicate(",
+             "frobnicate("),
+        KEEP("a.ts", "interface A {\n  @@\n}\n", "frobnicate(a: string): void;",
+             "frobnicate(a: string): void;"),
+        KEEP("a.js", "@@\n", "async function frobnicate(a) {", "async function frobnicate(a) {"),
+        DROP("a.js", JS, "return await frobnicate(a);", "unknown-name"),
+        DROP("a.js", JS, "const x = new Frobnicator(a);", "unknown-name"),
+        KEEP("a.js", JS, "const x = new Map(other(a));", "const x = new Map(other(a));"),
+        DROP("a.js", "import * as x from 'x';\nconst y = @@\n", "frobnicate()", "unknown-name"),
+        KEEP("a.rs", "use super::*;\nfn f() {\n    @@\n}\n", "frobnicate();", "frobnicate();"),
+        DROP("a.rs", "fn f() {\n    @@\n}\n", "frobnicate();", "unknown-name"),
+        KEEP("a.rs", "fn f() {\n    @@\n}\n", "return Some(f());", "return Some(f());"),
+        KEEP("a.rs", "fn f() {\n    @@\n}\n", "self.clone_from(x);", "self.clone_from(x);"),
+        /* members of the own object, but not of others */
+        DROP("a.py", "class A:\n    def f(self):\n        return @@\n", "self.frobbed",
+             "unknown-name"),
+        KEEP("a.py", "class A:\n    def f(self):\n        @@\n", "self.frobbed = 1",
+             "self.frobbed = 1"),
+        KEEP("a.py", "class A:\n    def f(self):\n        @@\n", "self.frobbed: int = 1",
+             "self.frobbed: int = 1"),
+        DROP("a.py", "class A:\n    def f(self):\n        @@\n", "return self.frobbed == 1",
+             "unknown-name"),
+        KEEP("a.py", "class A:\n    def f(self):\n        @@\n", "other.self.frobbed",
+             "other.self.frobbed"),
+        DROP("a.js", JS, "this.frobnicate(a);", "unknown-name"),
+        /* languages where names come from anywhere */
+        KEEP("a.c", "int f(void) {\n    @@\n}\n", "return frobnicate(1);", "return frobnicate(1);"),
+        KEEP("a.go", "package a\n\nfunc f() {\n\t@@\n}\n", "frobnicate(1)", "frobnicate(1)"),
+        KEEP("A.java", "class A {\n    void f() {\n        @@\n    }\n}\n", "frobnicate(1);",
+             "frobnicate(1);"),
+        KEEP("a.txt", "@@\n", "frobnicate(1)", "frobnicate(1)"),
+        /* the lines above stay */
+        BLOCK("a.py", "def f(a):\n    @@\n", "b = a + 1\n    c = frobnicate(b)\n    return c",
+              "b = a + 1"),
+        BLOCK("a.py", "def f(a):\n    @@\n", "call = a\n    return call(1)",
+              "call = a\n    return call(1)"),
+    };
+    UNUSED(state);
+    RUN(filter_known, cases);
+}
+
 static void syntax_gate(void **state) {
     static const filter_case cases[] = {
         KEEP("a.py", "x = @@\n", "[a for a in b]", "[a for a in b]"),
@@ -286,6 +353,9 @@ static void syntax_gate(void **state) {
         KEEP("a.go", "package a\n\nfunc f() {\n\t@@\n}\n", "for i := range x {",
              "for i := range x {"),
         DROP("a.go", "package a\n\nfunc f() {\n\t@@\n}\n", "func if else }", "syntax"),
+        /* what the line lacks without the suggestion does not count against it */
+        KEEP("a.c", "int x;\n\nstatic int @@(int a)\n", "foo", "foo"),
+        KEEP("a.py", "class A:\n    def @@(self, a)\n", "foo", "foo"),
         KEEP("a.txt", "@@", "a ) b", "a ) b"),
     };
     UNUSED(state);
@@ -373,6 +443,7 @@ int main(void) {
         cmocka_unit_test(duplicate),
         cmocka_unit_test(suffix),
         cmocka_unit_test(bracket),
+        cmocka_unit_test(known_names),
         cmocka_unit_test(syntax_gate),
         cmocka_unit_test(confidence),
         cmocka_unit_test(bracket_reader),

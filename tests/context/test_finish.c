@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The whole way: a cursor, an answer, the suggestion. */
+#include <time.h>
+
+#include "context/symbols.h"
 #include "tests/context/fixture.h"
 
 static void answers(void **state) {
@@ -99,12 +102,11 @@ static void doubt_ends_a_text(void **state) {
         {-1.5f, NULL}, /* "load(" is not worth reading */
         {-0.5f, NULL},
     };
-    const context_token tokens[] = {{0, -1.0f}, {4, -0.1f},  {5, -0.2f},
-                                    {7, -2.0f}, {9, -0.1f},  {11, -0.1f},
-                                    {14, -4.0f}, {19, -0.1f}};
+    const context_token tokens[] = {{0, -1.0f}, {4, -0.1f},  {5, -0.2f},  {7, -2.0f},
+                                    {9, -0.1f}, {11, -0.1f}, {14, -4.0f}, {19, -0.1f}};
     for (size_t i = 0; i < COUNTOF(cases); i++) {
         fixture f;
-        fixture_init(&f, "a.py", "x = @@\n");
+        fixture_init(&f, "a.py", "from files import load\nx = @@\n");
         context_prompt p = fixture_assemble(&f, (context_request){0});
         context_answer answer = {.raw = STR("load(name, encoding)"),
                                  .complete = true,
@@ -140,6 +142,45 @@ static void a_filter_is_switched_off_by_its_name(void **state) {
     fixture_deinit(&f);
 }
 
+/* In Go a name may be defined in any file of the package: the index knows. */
+static void names_of_other_files(void **state) {
+    UNUSED(state);
+    if (fixture_is_left_out("a.go")) return;
+    fixture f;
+    fixture_init(&f, "a.go", "package a\n\nfunc f() {\n\t@@\n}\n");
+    symbols *x = symbols_start(NULL);
+    symbols_document(x, 1, STR("/w/b.go"), "go", STR("package a\n\nfunc defined(n int) {\n}\n"));
+    for (int i = 0; i < 4000 && !symbols_knows(x, STR("defined")); i++)
+        nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
+    symbols_stats stats;
+    do
+        symbols_get_stats(x, &stats);
+    while (stats.busy);
+    context_prompt p = fixture_assemble(&f, (context_request){0});
+    const struct {
+        const char *raw, *reason;
+        bool index;
+    } cases[] = {{"defined(1)", "", true},
+                 {"invented(1)", "unknown-name", true},
+                 {"invented(1)", "", false}};
+    for (size_t i = 0; i < COUNTOF(cases); i++) {
+        context_answer answer = {.raw = str_of(cases[i].raw), .complete = true};
+        context_suggestion s;
+        context_set_symbols(f.c, cases[i].index ? x : NULL, 1);
+        context_finish(f.c, f.d, &p, &answer, &f.a, &s);
+        assert_string_equal(s.reason, cases[i].reason);
+    }
+    context_set_filters_off(f.c, context_filter_bit("known"));
+    context_answer answer = {.raw = STR("invented(1)"), .complete = true};
+    context_suggestion s;
+    context_set_symbols(f.c, x, 1);
+    context_finish(f.c, f.d, &p, &answer, &f.a, &s);
+    assert_true(s.shown);
+    context_set_symbols(f.c, NULL, 1);
+    symbols_stop(x);
+    fixture_deinit(&f);
+}
+
 /* An answer of any length ends in bounded time and bounded text. */
 static void long_answers_are_cut(void **state) {
     UNUSED(state);
@@ -165,6 +206,7 @@ int main(void) {
         cmocka_unit_test(confidence_is_a_setting),
         cmocka_unit_test(doubt_ends_a_text),
         cmocka_unit_test(a_filter_is_switched_off_by_its_name),
+        cmocka_unit_test(names_of_other_files),
         cmocka_unit_test(long_answers_are_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,10 +9,14 @@
  * on the same raw text with each of them left out, and with none ("raw"), so that a lever that is
  * behind the model costs no second run of it.  "settings" is a section as an editor sends it.
  * A new line of input with the text of the line before is typing: the engine keeps what it has.
+ *
+ * A line that brings "raw" (with "tokens", "logprob_mean", "logprob_min", "finish" and "shape", as
+ * an earlier run wrote them) is only filtered again: with "-" for MODEL no model is needed.
  */
-#include <cjson/cJSON.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+#include <cjson/cJSON.h>
 
 #include "engine/base/clock.h"
 #include "engine/base/log.h"
@@ -22,7 +26,7 @@
 #include "lsp/completion.h"
 
 static const char *const switchable[] = {"doubt",     "marker", "confidence", "indent", "repeat",
-                                         "duplicate", "suffix", "bracket",    "syntax"};
+                                         "duplicate", "suffix", "bracket",    "known",  "syntax"};
 
 typedef struct {
     cli_engine *engine;
@@ -52,15 +56,35 @@ static void add_suggestion(cJSON *to, const char *name, const context_suggestion
     cJSON_AddNumberToObject(o, "swallows", (double)(s->to - MIN(s->to, offset)));
 }
 
-static void add_variants(asker *q, const completion_result *r) {
-    const engine_result *g = r->engine;
-    context_answer answer = {.raw = r->raw,
-                             .complete = g->finish != FINISH_TOKENS && g->finish != FINISH_TIME &&
-                                         g->finish != FINISH_CONTEXT,
-                             .logprob_mean = g->logprob_mean,
-                             .logprob_min = g->logprob_min};
+/* What is left of an answer with all filters but one, and with none. */
+static void add_variants(asker *q, const context_prompt *p, const context_answer *answer,
+                         arena *a) {
     cJSON *with = cJSON_AddObjectToObject(q->answer, "with");
     uint32_t all = 0;
+    for (size_t i = 0; i <= COUNTOF(switchable); i++) {
+        const char *name = i < COUNTOF(switchable) ? switchable[i] : "raw";
+        uint32_t bit = i < COUNTOF(switchable) ? context_filter_bit(name) : all;
+        all |= bit;
+        context_suggestion s = {0};
+        context_set_filters_off(q->context, bit);
+        context_finish(q->context, q->document, p, answer, a, &s);
+        add_suggestion(with, name, &s, p->offset);
+    }
+    context_set_filters_off(q->context, 0);
+}
+
+static bool is_complete(const char *finish) {
+    return strcmp(finish, finish_reason_name(FINISH_TOKENS)) != 0 &&
+           strcmp(finish, finish_reason_name(FINISH_TIME)) != 0 &&
+           strcmp(finish, finish_reason_name(FINISH_CONTEXT)) != 0;
+}
+
+static void add_own_variants(asker *q, const completion_result *r) {
+    const engine_result *g = r->engine;
+    context_answer answer = {.raw = r->raw,
+                             .complete = is_complete(finish_reason_name(g->finish)),
+                             .logprob_mean = g->logprob_mean,
+                             .logprob_min = g->logprob_min};
     arena a;
     arena_init(&a);
     context_token *tokens = arena_alloc(&a, (size_t)MAX(g->n_tokens, 1) * sizeof *tokens);
@@ -69,18 +93,9 @@ static void add_variants(asker *q, const completion_result *r) {
             tokens[answer.n_tokens++] =
                 (context_token){(size_t)g->token_start[i], g->token_logprob[i]};
     answer.tokens = tokens;
-    for (size_t i = 0; i <= COUNTOF(switchable); i++) {
-        const char *name = i < COUNTOF(switchable) ? switchable[i] : "raw";
-        uint32_t bit = i < COUNTOF(switchable) ? context_filter_bit(name) : all;
-        all |= bit;
-        context_suggestion s = {0};
-        context_set_filters_off(q->context, bit);
-        context_finish(q->context, q->document, r->prompt, &answer, &a, &s);
-        add_suggestion(with, name, &s, r->offset);
-    }
-    context_set_filters_off(q->context, 0);
+    add_variants(q, r->prompt, &answer, &a);
     context_suggestion shown = {r->shown, r->reason, r->text, r->from, r->to};
-    add_suggestion(with, "all", &shown, r->offset);
+    add_suggestion(cJSON_GetObjectItemCaseSensitive(q->answer, "with"), "all", &shown, r->offset);
     arena_deinit(&a);
 }
 
@@ -112,7 +127,7 @@ static void on_done(void *ud, const completion_result *r) {
     cJSON_AddNumberToObject(o, "generated", g->n_tokens);
     cJSON_AddNumberToObject(o, "ms", r->ms.total);
     add_tokens(q, g);
-    add_variants(q, r);
+    add_own_variants(q, r);
 }
 
 static void on_event(void *ud, const engine_event *ev) {
@@ -136,6 +151,57 @@ static double number_of(const cJSON *line, const char *key) {
     return cJSON_IsNumber(item) ? item->valuedouble : 0;
 }
 
+/* The tokens of an earlier answer. */
+static size_t tokens_of(const cJSON *list, arena *a, context_token **out) {
+    size_t n = 0;
+    const cJSON *item;
+    *out = arena_alloc(a, (size_t)(cJSON_GetArraySize(list) + 1) * sizeof **out);
+    cJSON_ArrayForEach(item, list) {
+        const cJSON *start = cJSON_GetArrayItem(item, 0), *logprob = cJSON_GetArrayItem(item, 1);
+        if (!cJSON_IsNumber(start) || !cJSON_IsNumber(logprob)) continue;
+        (*out)[n++] = (context_token){(size_t)start->valuedouble, (float)logprob->valuedouble};
+    }
+    return n;
+}
+
+static void filter_again(asker *q, const cJSON *line) {
+    arena a;
+    arena_init(&a);
+    context_prompt p;
+    context_request rq = {.offset = (size_t)number_of(line, "offset"), .multiline_allowed = true};
+    context_assemble(q->context, q->document, &rq, &a, &p);
+    p.shape = strcmp(text_of(line, "shape"), "block") != 0 ? SHAPE_LINE : SHAPE_BLOCK;
+    context_token *tokens;
+    context_answer answer = {.raw = str_of(text_of(line, "raw")),
+                             .complete = is_complete(text_of(line, "finish")),
+                             .logprob_mean = (float)number_of(line, "logprob_mean"),
+                             .logprob_min = (float)number_of(line, "logprob_min")};
+    answer.n_tokens = tokens_of(cJSON_GetObjectItemCaseSensitive(line, "tokens"), &a, &tokens);
+    answer.tokens = tokens;
+    add_variants(q, &p, &answer, &a);
+    context_suggestion s = {0};
+    context_finish(q->context, q->document, &p, &answer, &a, &s);
+    add_suggestion(cJSON_GetObjectItemCaseSensitive(q->answer, "with"), "all", &s, p.offset);
+    arena_deinit(&a);
+}
+
+static status ask_model(asker *q, const cJSON *line, const settings *st, err *e) {
+    const completion_request rq = {
+        .context = q->context,
+        .document = q->document,
+        .offset = (size_t)number_of(line, "offset"),
+        .client = 1,
+        .priority = PRIO_TYPE,
+        .received_ms = clock_ms(),
+        .model = cli_engine_info(q->engine),
+        .settings = st,
+    };
+    q->done = false;
+    completion *run = completion_start(q->completer, &rq, on_done, q);
+    UNUSED(run);
+    return cli_engine_pump(q->engine, on_event, q, &q->done, e);
+}
+
 static status ask(asker *q, const cJSON *line, err *e) {
     settings st = q->settings;
     settings_apply(&st, cJSON_GetObjectItemCaseSensitive(line, "settings"), on_complaint, NULL);
@@ -147,22 +213,14 @@ static status ask(asker *q, const cJSON *line, err *e) {
                             str_of(text_of(line, "text")), 1, &q->document, e);
     strbuf_deinit(&uri);
     if (s != OK) return s;
-    const completion_request rq = {
-        .context = q->context,
-        .document = q->document,
-        .offset = (size_t)number_of(line, "offset"),
-        .client = 1,
-        .priority = PRIO_TYPE,
-        .received_ms = clock_ms(),
-        .model = cli_engine_info(q->engine),
-        .settings = &st,
-    };
-    q->done = false;
     q->answer = cJSON_CreateObject();
     cJSON_AddNumberToObject(q->answer, "id", number_of(line, "id"));
-    completion *run = completion_start(q->completer, &rq, on_done, q);
-    UNUSED(run);
-    s = cli_engine_pump(q->engine, on_event, q, &q->done, e);
+    if (cJSON_HasObjectItem(line, "raw"))
+        filter_again(q, line);
+    else if (q->engine)
+        s = ask_model(q, line, &st, e);
+    else
+        s = err_set(e, ERR_USAGE, "without a model each line needs \"raw\"");
     char *out = cJSON_PrintUnformatted(q->answer);
     if (s == OK) fprintf(stdout, "%s\n", out);
     fflush(stdout);
@@ -196,11 +254,9 @@ int main(int argc, char **argv) {
     snprintf(q.settings.model, sizeof q.settings.model, "%s", argv[1]);
     q.settings.engine.threads = argc > 2 ? (int)strtol(argv[2], NULL, 10) : 0;
     err e = {{0}};
-    status s = cli_engine_open(&q.engine, &q.settings, &e);
-    if (s == OK) {
-        q.completer = completer_new(cli_engine_get(q.engine));
-        s = ask_all(&q, &e);
-    }
+    status s = strcmp(argv[1], "-") != 0 ? cli_engine_open(&q.engine, &q.settings, &e) : OK;
+    if (s == OK && q.engine) q.completer = completer_new(cli_engine_get(q.engine));
+    if (s == OK) s = ask_all(&q, &e);
     if (s != OK) fprintf(stderr, "quality_ask: %s\n", e.text);
     completer_free(q.completer);
     cli_engine_close(q.engine);

@@ -22,7 +22,8 @@ sys.path[:0] = [HERE, os.path.join(HERE, "..", "measure")]
 import replay  # noqa: E402
 from intervals import bootstrap, wilson  # noqa: E402
 
-FILTERS = ("marker", "indent", "repeat", "duplicate", "suffix", "bracket", "syntax")
+FILTERS = ("marker", "indent", "repeat", "duplicate", "suffix", "bracket", "known",
+           "syntax")
 PERCENTS = (0, 40, 60, 70, 75, 80, 85, 90)
 CUTS = (0, 20, 30, 40, 50, 60)
 KEPT_BYTES_MIN = 10
@@ -138,7 +139,7 @@ def print_table(table):
     print("| " + " | ".join(names) + " |")
     print("|" + "---|" * len(names))
     for row in table:
-        print("| " + " | ".join(str(row[n]) for n in names) + " |")
+        print("| " + " | ".join(str(row.get(n, "")) for n in names) + " |")
     print()
 
 
@@ -191,7 +192,10 @@ def print_filters(name, rows, limits):
     print(f"Filters of {name}: what is lost without each ({len(rows)} lines)\n")
     table = [describe("all", rows, policy("all", limits))]
     for one in FILTERS:
-        table.append(describe("without " + one, rows, policy(one, limits)))
+        row = describe("without " + one, rows, policy(one, limits))
+        _, gain, ends = difference(rows, rows, policy("all", limits), policy(one, limits))
+        table.append({**row, "paired gain": f"{100 * gain:+.2f} {interval(ends)}"})
+    table[0]["paired gain"] = ""
     table.append(describe("without all of them", rows, policy("raw", limits)))
     table.append(describe("without doubt", rows, policy("all", (limits[0], 0))))
     table.append(describe("without doubt and confidence", rows, policy("all")))

@@ -3,6 +3,7 @@
 """Asks at every pause of every target line (corpus.py) and keeps what came, one JSON line each.
 
     tests/bench/quality/run.py --out DIR [--lines 200] [--configs fim,base,...] [--seconds 150]
+    tests/bench/quality/run.py --out DIR --again OLD     what OLD holds, through today's filters
 
 Runs in rounds of a few lines, each round with every configuration, so that whenever it is stopped
 all have answered the same places; goes on where it was.  --seconds ends it after the piece of work
@@ -51,9 +52,9 @@ class Ours:
             [os.path.join(build, "bench", "quality_ask"), model, str(threads)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
 
-    def ask(self, path, before, after):
+    def ask(self, path, before, after, kept=None):
         question = {"id": 0, "path": path, "text": before + after,
-                    "offset": len(before.encode()), "settings": self.settings}
+                    "offset": len(before.encode()), "settings": self.settings, **(kept or {})}
         self.process.stdin.write(json.dumps(question).encode() + b"\n")
         self.process.stdin.flush()
         line = self.process.stdout.readline()
@@ -64,6 +65,28 @@ class Ours:
     def close(self):
         self.process.stdin.close()
         self.process.wait()
+
+
+KEPT = ("raw", "tokens", "logprob_mean", "logprob_min", "finish", "shape")
+
+
+def filter_again(args, targets):
+    """The texts that a model wrote in an earlier run, judged by the filters of this build."""
+    for name in sorted(os.listdir(args.again)):
+        if not name.endswith(".jsonl") or CONFIGS[name[:-6]][1] is None:
+            continue
+        asker = Ours(args.build, "-", {}, 1)
+        with open(os.path.join(args.again, name), encoding="utf-8") as f, \
+                open(os.path.join(args.out, name), "w", encoding="utf-8") as out:
+            for row in map(json.loads, f):
+                t = targets[row["line"]]
+                for a in row["answers"]:
+                    if "raw" in a:
+                        kept = {key: a[key] for key in KEPT if key in a}
+                        a["with"] = asker.ask(t["path"], t["before"] + t["line"][:a["at"]],
+                                              t["after"], kept)["with"]
+                out.write(json.dumps(row) + "\n")
+        asker.close()
 
 
 class Peer:
@@ -144,13 +167,17 @@ def main():
     p.add_argument("--configs", default=",".join(CONFIGS))
     p.add_argument("--seconds", type=float, default=1e9)
     p.add_argument("--threads", type=int, default=1)
+    p.add_argument("--again", help="a folder of an earlier run")
     args = p.parse_args()
     args.end = time.monotonic() + args.seconds
     names = args.configs.split(",")
     if "peer" in names:
         bench_venv.enter()
     os.makedirs(args.out, exist_ok=True)
-    targets = corpus.load(args.lines)
+    targets = corpus.load(None if args.again else args.lines)
+    if args.again:
+        filter_again(args, targets)
+        return
     for first in range(0, len(targets), ROUND_LINES):
         for name in names:
             out = os.path.join(args.out, name + ".jsonl")
