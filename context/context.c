@@ -58,6 +58,10 @@ static void judge(context *c, document *d) {
     d->hidden = privacy_hides(c->privacy, path, false);
 }
 
+const char *context_hides(context *c, str path) {
+    return privacy_hides(c->privacy, path, false);
+}
+
 static void judge_all(context *c) {
     for (size_t i = 0; i < c->documents.count; i++)
         judge(c, c->documents.at[i]);

@@ -40,6 +40,8 @@ void context_index(context *c, document *d);
 void context_index_closed(context *c, document *d);
 /* Why nothing at all may be read, a sentence; "": all is well. */
 const char *context_trouble(const context *c);
+/* Why the file of this path (absolute, or relative to a root) is hidden, "" when it is not. */
+const char *context_hides(context *c, str path);
 /* Whether a text holds what looks like a key, a token or a password. */
 bool context_has_secret(str text);
 /* The document is this file (absolute path).  Without it, its path alone is judged. */

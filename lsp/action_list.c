@@ -12,6 +12,8 @@
 #include "engine/base/limits.h"
 #include "engine/base/utf8.h"
 #include "lsp/actions.h"
+#include "lsp/findings.h"
+#include "lsp/hover.h"
 #include "lsp/position.h"
 #include "lsp/server.h"
 
@@ -40,13 +42,19 @@ typedef struct {
 
 /* An edit of the open document: resolved or, where the client cannot, applied by a command. */
 static bool resolves(const server *s, const code_action *a) {
-    return s->features.literals && s->features.resolve_edit && a->way != ACTION_TESTS;
+    bool edits = a->way == ACTION_EDIT || a->way == ACTION_COMMENT;
+    return s->features.literals && s->features.resolve_edit && edits;
+}
+
+/* Reviews and explanations change nothing. */
+static bool needs_edits(const code_action *a) {
+    return a->way != ACTION_REVIEW && a->way != ACTION_EXPLAIN;
 }
 
 static void add(listing *l, const code_action *a, const char *title, const cJSON *diagnostic) {
     server *s = l->server;
     bool resolve = resolves(s, a), ask = !strcmp(a->word, "rewrite");
-    if (!resolve && !s->features.apply_edit) return;
+    if (!resolve && needs_edits(a) && !s->features.apply_edit) return;
     cJSON *fixes = diagnostic ? cJSON_CreateArray() : NULL;
     if (fixes) cJSON_AddItemToArray(fixes, cJSON_Duplicate(diagnostic, true));
     lsp_action_argument in = {.action = str_of(a->word),
@@ -89,6 +97,27 @@ static void add_fixes(listing *l) {
     }
 }
 
+/* What a review has found here, with its fix ready. */
+static void add_findings(listing *l, size_t from, size_t to) {
+    server *s = l->server;
+    const finding *f;
+    char title[160];
+    if (!protocol_kind_wanted(l->params->only, "quickfix") || !s->features.literals) return;
+    for (size_t i = 0; (f = findings_at(s, i)) != NULL; i++) {
+        if (f->document != l->document) continue;
+        size_t line = document_line_of(f->document, f->from);
+        if (line < document_line_of(f->document, from) || line > document_line_of(f->document, to))
+            continue;
+        cJSON *edit = findings_fix(s, f), *diagnostic = findings_json(s, f);
+        snprintf(title, sizeof title, "Fix what the review found: %.100s", f->message);
+        title[utf8_complete_prefix(str_of(title))] = '\0';
+        lsp_action out = {
+            .title = title, .kind = "quickfix", .diagnostic = diagnostic, .edit = edit};
+        if (edit) cJSON_AddItemToArray(l->list, protocol_action(&s->features, &out));
+        cJSON_Delete(diagnostic);
+    }
+}
+
 static void add_rewrites(listing *l) {
     char label[96], title[160];
     action_label(l->document, &l->target, label);
@@ -98,7 +127,9 @@ static void add_rewrites(listing *l) {
             continue;
         if (a->offered && !a->offered(l->document, &l->target)) continue;
         if (!strcmp(a->word, "rewrite") && !l->server->features.instructions) continue;
-        snprintf(title, sizeof title, "%s %s%s (model)", a->verb, label, a->tail);
+        bool file = !strcmp(a->word, "reviewFile") || !strcmp(a->word, "reviewChanges");
+        snprintf(title, sizeof title, file ? "%s%s%s (model)" : "%s %s%s (model)", a->verb,
+                 file ? "" : label, a->tail);
         add(l, a, title, NULL);
     }
 }
@@ -120,7 +151,9 @@ void actions_request(server *s, const cJSON *params, reply *r) {
     size_t from = position_to_offset(d, s->encoding, in.range.start);
     size_t to = position_to_offset(d, s->encoding, in.range.end);
     l.has_target = change_find_target(d, MIN(from, to), MAX(from, to), LIST_US, &l.target);
+    add_findings(&l, MIN(from, to), MAX(from, to));
     if (l.has_target) add_fixes(&l);
+    if (l.has_target && in.automatic) hover_rest(s, d, &l.target);
     if (l.has_target && !in.automatic) add_rewrites(&l);
     reply_result(r, l.list);
 }
@@ -160,14 +193,19 @@ static void start(server *s, const cJSON *argument, const cJSON *resolve, const 
     action_place at;
     if (!action_read_place(s, argument, &at, r)) return;
     const code_action *a = action_find(at.in.action);
-    if (a) {
+    if (a && a->way == ACTION_REVIEW) {
+        action_review_start(s, &at, token, r);
+    } else if (a && a->way == ACTION_EXPLAIN) {
+        action_explain_start(s, &at, token, r);
+    } else if (a) {
         action_edit_start(s, a, &at, resolve, token, r);
-        return;
+    } else {
+        err e = {{0}};
+        status st =
+            err_set(&e, ERR_USAGE, "there is no action \"%.*s\"", (int)MIN(at.in.action.len, 60),
+                    at.in.action.ptr ? at.in.action.ptr : "");
+        reply_status(r, st, &e);
     }
-    err e = {{0}};
-    status st = err_set(&e, ERR_USAGE, "there is no action \"%.*s\"",
-                        (int)MIN(at.in.action.len, 60), at.in.action.ptr ? at.in.action.ptr : "");
-    reply_status(r, st, &e);
 }
 
 /* Some clients resolve what has its edit or command already; that comes back as it is. */
@@ -184,7 +222,12 @@ void actions_resolve(server *s, const cJSON *params, reply *r) {
 
 bool actions_command(server *s, str command, const cJSON *params, reply *r) {
     const cJSON *argument = cJSON_GetArrayItem(protocol_get(params, "arguments"), 0);
-    if (!str_eq(command, STR(COMMAND))) return false;
-    start(s, argument, NULL, protocol_get(params, "workDoneToken"), r);
+    const cJSON *token = protocol_get(params, "workDoneToken");
+    if (str_eq(command, STR(COMMAND)))
+        start(s, argument, NULL, token, r);
+    else if (str_eq(command, STR("inlined.commitMessage")))
+        action_commit_start(s, argument, token, r);
+    else
+        return false;
     return true;
 }

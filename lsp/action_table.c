@@ -59,6 +59,10 @@ static const code_action table[] = {
     {"tests", "refactor.rewrite.tests", "Generate tests for", "", ACTION_TESTS,
      "Write unit tests for this code with the usual test library of the language: usual values, "
      "limits, errors. Write a whole test file with its imports.", is_function},
+    {"explain", "inlined.explain", "Explain", "", ACTION_EXPLAIN, "", NULL},
+    {"review", "inlined.review", "Review", "", ACTION_REVIEW, "", NULL},
+    {"reviewFile", "inlined.review", "Review this file", "", ACTION_REVIEW, "", NULL},
+    {"reviewChanges", "inlined.review", "Review changes against git", "", ACTION_REVIEW, "", NULL},
     {"fix", "quickfix", "Fix", "", ACTION_EDIT,
      "Fix the problems that are listed. Change nothing else.", NULL},
 };

@@ -11,6 +11,8 @@ typedef enum {
     ACTION_EDIT,    /* a model writes the target anew */
     ACTION_COMMENT, /* a model writes its documentation */
     ACTION_TESTS,   /* a model writes another file */
+    ACTION_REVIEW,  /* a model finds; the word says in what */
+    ACTION_EXPLAIN, /* a model writes a page */
 } action_way;
 
 typedef struct {
@@ -49,6 +51,12 @@ const char *action_refusal(const server *s, const document *d);
  * edit; NULL: the edit is applied. */
 void action_edit_start(server *s, const code_action *a, const action_place *at,
                        const cJSON *resolve, const cJSON *token, reply *r);
+
+/* action_review.c, action_explain.c */
+void action_review_start(server *s, const action_place *at, const cJSON *token, reply *r);
+void action_explain_start(server *s, const action_place *at, const cJSON *token, reply *r);
+/* The message of a commit, from what is staged; `argument` may have a uri. */
+void action_commit_start(server *s, const cJSON *argument, const cJSON *token, reply *r);
 
 /* action_prompt.c */
 typedef struct {

@@ -156,6 +156,8 @@ void lifecycle_initialize(server *s, const cJSON *params, reply *r) {
                         &(lsp_offer){.encoding = in.encoding,
                                      .notebooks = in.notebooks,
                                      .action_literals = s->features.literals,
+                                     .pull = s->features.pull,
+                                     .text_content = s->features.text_content,
                                      .inline_completion = !in.inline_dynamic,
                                      .menu = !in.menu_dynamic && s->initial.completion.menu}));
     workspace_update(s);
@@ -185,6 +187,7 @@ void lifecycle_shutdown(server *s, const cJSON *params, reply *r) {
     UNUSED(params);
     inline_completion_drop_all(s);
     works_end_all(s, "the server shuts down");
+    hover_stop(s);
     s->state = SERVER_SHUT;
     reply_result(r, NULL);
 }

@@ -49,6 +49,8 @@ typedef struct {
     position_encoding encoding;
     bool inline_completion, menu, notebooks;
     bool action_literals; /* code actions are more than commands */
+    bool pull;            /* the client asks for diagnostics */
+    bool text_content;    /* it shows virtual documents */
 } lsp_offer;
 
 typedef struct {

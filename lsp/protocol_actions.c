@@ -259,11 +259,11 @@ uint64_t protocol_finding_id(const cJSON *diagnostic) {
     return good ? (uint64_t)id->valuedouble : 0;
 }
 
-cJSON *protocol_hover(const lsp_features *f, str markdown, str plain, lsp_range range) {
+cJSON *protocol_hover(const lsp_features *f, str text, lsp_range range) {
     cJSON *json = cJSON_CreateObject();
     cJSON *contents = cJSON_AddObjectToObject(json, "contents");
     cJSON_AddStringToObject(contents, "kind", f->markdown ? "markdown" : "plaintext");
-    cJSON_AddItemToObject(contents, "value", protocol_text(f->markdown ? markdown : plain));
+    cJSON_AddItemToObject(contents, "value", protocol_text(text));
     cJSON_AddItemToObject(json, "range", protocol_range(range));
     return json;
 }

@@ -94,7 +94,8 @@ struct cJSON *protocol_finding(const lsp_finding *d);
 /* The id of a diagnostic of ours; 0: it is not ours. */
 uint64_t protocol_finding_id(const struct cJSON *diagnostic);
 
-struct cJSON *protocol_hover(const lsp_features *f, str markdown, str plain, lsp_range range);
+/* `text` is Markdown where the client takes it. */
+struct cJSON *protocol_hover(const lsp_features *f, str text, lsp_range range);
 /* params of window/showMessageRequest with up to three answers; NULL ends the list. */
 struct cJSON *protocol_question(lsp_message_type type, const char *text,
                                 const char *const *answers);

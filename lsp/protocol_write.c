@@ -40,8 +40,10 @@ static void add_menu_options(cJSON *to) {
 }
 
 static void add_action_options(cJSON *c, const lsp_offer *offer) {
-    static const char *const kinds[] = {"quickfix", "refactor", "refactor.rewrite"};
-    static const char *const names[] = {"inlined.action", "inlined.didAcceptCompletionItem"};
+    static const char *const kinds[] = {"quickfix", "refactor", "refactor.rewrite",
+                                        "inlined.explain", "inlined.review"};
+    static const char *const names[] = {"inlined.action", "inlined.commitMessage",
+                                        "inlined.didAcceptCompletionItem"};
     if (offer->action_literals) {
         cJSON *actions = cJSON_AddObjectToObject(c, "codeActionProvider");
         cJSON *list = cJSON_AddArrayToObject(actions, "codeActionKinds");
@@ -78,7 +80,19 @@ cJSON *protocol_initialize_result(const lsp_offer *offer) {
     if (offer->inline_completion) cJSON_AddTrueToObject(c, "inlineCompletionProvider");
     if (offer->menu) add_menu_options(cJSON_AddObjectToObject(c, "completionProvider"));
     add_action_options(c, offer);
+    cJSON_AddTrueToObject(c, "hoverProvider");
+    if (offer->pull) {
+        cJSON *pull = cJSON_AddObjectToObject(c, "diagnosticProvider");
+        cJSON_AddStringToObject(pull, "identifier", "inlined.review");
+        cJSON_AddFalseToObject(pull, "interFileDependencies");
+        cJSON_AddFalseToObject(pull, "workspaceDiagnostics");
+    }
     cJSON *workspace = cJSON_AddObjectToObject(c, "workspace");
+    if (offer->text_content)
+        cJSON_AddItemToArray(
+            cJSON_AddArrayToObject(cJSON_AddObjectToObject(workspace, "textDocumentContent"),
+                                   "schemes"),
+            cJSON_CreateString("inlined"));
     cJSON *folders = cJSON_AddObjectToObject(workspace, "workspaceFolders");
     cJSON_AddTrueToObject(folders, "supported");
     cJSON_AddTrueToObject(folders, "changeNotifications");

@@ -66,8 +66,11 @@ static const struct {
     {"shutdown",                      lifecycle_shutdown},
     {"textDocument/codeAction",       actions_request},
     {"textDocument/completion",       inline_completion_menu_request},
+    {"textDocument/diagnostic",       findings_request},
+    {"textDocument/hover",            hover_request},
     {"textDocument/inlineCompletion", inline_completion_request},
     {"workspace/executeCommand",      execute_command},
+    {"workspace/textDocumentContent", pages_request},
 };
 /* clang-format on */
 
@@ -290,6 +293,9 @@ void server_free(server *s) {
     tool_questions_deinit(s);
     inline_completion_deinit(s);
     works_abandon(s);
+    hover_deinit(s);
+    findings_deinit(s);
+    pages_deinit(s);
     rpc_free(s->rpc);
     ASSERT(s->unanswered == 0);
     context_free(s->context);
@@ -319,4 +325,5 @@ void server_tick(server *s) {
     if (s->options.tools) tools_tick(s->options.tools);
     if (s->state == SERVER_RUNNING) tiers_keep(s->options.tiers, &s->settings);
     workspace_tick(s);
+    hover_tick(s);
 }

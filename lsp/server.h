@@ -11,8 +11,11 @@
 #include "lsp/actions.h"
 #include "lsp/completion.h"
 #include "lsp/explain.h"
+#include "lsp/findings.h"
 #include "lsp/git_branch.h"
+#include "lsp/hover.h"
 #include "lsp/inline_completion.h"
+#include "lsp/pages.h"
 #include "lsp/progress.h"
 #include "lsp/protocol.h"
 #include "lsp/reply.h"
@@ -38,11 +41,11 @@ typedef struct {
     tiers *tiers;
     const struct admin *admin; /* lsp/admin.h; NULL: there is no daemon */
     struct stats *stats;       /* lsp/stats.h; NULL: nobody counts */
-    const settings *settings; /* where the client's settings are laid over */
-    uint64_t client;          /* number of the connection, for the engine and the log */
-    symbols *symbols;         /* borrowed; NULL: there is no symbol index */
-    struct git *git;          /* lsp/git.h; borrowed; NULL: git is not asked */
-    struct tools *tools;      /* lsp/tools.h; borrowed; NULL: there are no MCP servers */
+    const settings *settings;  /* where the client's settings are laid over */
+    uint64_t client;           /* number of the connection, for the engine and the log */
+    symbols *symbols;          /* borrowed; NULL: there is no symbol index */
+    struct git *git;           /* lsp/git.h; borrowed; NULL: git is not asked */
+    struct tools *tools;       /* lsp/tools.h; borrowed; NULL: there are no MCP servers */
 } server_options;
 
 struct server {
@@ -61,6 +64,10 @@ struct server {
     lsp_features features;
     VEC(work *) works;  /* that run */
     unsigned last_task; /* number of the last work */
+    findings findings;
+    bool findings_moved; /* one was dropped, and the client has not been told */
+    pages pages;
+    hovers hovers;
     work_progress progress;
     status_reason why;
     uint64_t status_told;   /* hash of the inlined/status that was sent last */

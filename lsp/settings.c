@@ -60,6 +60,7 @@ static const leaf leaves[] = {
     {"engine.device",                LEAF_ENUM, offsetof(settings, engine.device)},
     {"engine.kvCache",               LEAF_ENUM, offsetof(settings, engine.kv_cache)},
     {"engine.threads",               LEAF_INT,  offsetof(settings, engine.threads)},
+    {"hover",                        LEAF_ENUM, offsetof(settings, hover)},
     {"mcp.enable",                   LEAF_BOOL, offsetof(settings, mcp.enable)},
     {"memory.deviceMb",              LEAF_INT,  offsetof(settings, memory.device_mb)},
     {"memory.hostMb",                LEAF_INT,  offsetof(settings, memory.host_mb)},

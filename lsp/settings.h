@@ -10,6 +10,7 @@
 #include "engine/engine.h"
 
 typedef enum { MULTILINE_AUTO, MULTILINE_NEVER, MULTILINE_ALWAYS } settings_multiline;
+typedef enum { HOVER_OFF, HOVER_INSTANT, HOVER_FULL } settings_hover;
 typedef enum { SWITCH_AUTO, SWITCH_ON, SWITCH_OFF } settings_switch;
 typedef enum { DEVICE_AUTO, DEVICE_CPU, DEVICE_CUDA, DEVICE_REF } settings_device;
 
@@ -50,6 +51,7 @@ typedef struct {
         int max_tokens;
         int time_budget_ms; /* 0: no limit */
     } actions;
+    settings_hover hover;
     struct {
         int prefix_bytes, suffix_bytes; /* 0: chosen */
         bool index;                     /* keep a symbol index of the workspace */

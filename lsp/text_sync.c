@@ -27,6 +27,7 @@ static void open_document(server *s, const cJSON *item, const char *method) {
     document *old = context_find(s->context, in.uri);
     if (old) inline_completion_close(s, old);
     if (old) works_document_closing(s, old);
+    if (old) findings_closing(s, old);
     arena a;
     arena_init(&a);
     str *roots = arena_alloc(&a, (s->roots.count + 1) * sizeof *roots);
@@ -64,7 +65,10 @@ static status apply_change(server *s, document *d, const cJSON *change, err *e) 
     lsp_change in;
     status st = protocol_read_change(change, &in, e);
     if (st) return st;
-    if (in.whole) return document_replace(d, in.text, e);
+    if (in.whole) {
+        findings_replaced(s, d);
+        return document_replace(d, in.text, e);
+    }
     size_t from = position_to_offset(d, s->encoding, in.range.start);
     size_t to = position_to_offset(d, s->encoding, in.range.end);
     if (from > to) { /* backwards ranges are out there; both ends are meant */
@@ -74,6 +78,7 @@ static status apply_change(server *s, document *d, const cJSON *change, err *e) 
     }
     st = document_edit(d, from, to, in.text, e);
     if (!st) inline_completion_edited(s, d, from, to, in.text.len);
+    if (!st) findings_edited(s, d, from, to, in.text.len);
     return st;
 }
 
@@ -101,6 +106,7 @@ static void change_document(server *s, const cJSON *id, const cJSON *changes, co
     }
     inline_completion_changed(s, d);
     works_document_changed(s, d);
+    findings_changed(s, d);
     if (e.text[0])
         refuse(method, &e);
     else
@@ -124,6 +130,7 @@ static void close_document(server *s, const cJSON *id, const char *method) {
     if (!d) return;
     inline_completion_close(s, d);
     works_document_closing(s, d);
+    findings_closing(s, d);
     workspace_closing(s, d);
     context_close(s->context, d);
 }

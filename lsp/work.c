@@ -14,7 +14,9 @@
 #include "engine/base/log.h"
 #include "lsp/answer.h"
 #include "lsp/server.h"
+#include "lsp/tools.h"
 
+#define TOOLS_MAX 256 /* of MCP servers, that one question may use */
 #define TELL_MS 200.0 /* between two reports of progress */
 
 struct work {
@@ -34,10 +36,12 @@ struct work {
         cJSON *schema;
         work_answered answered;
         work_told told;
+        bool tools;
     } question;
-    strbuf written;  /* by the model, so far */
-    double told_ms;  /* when progress was reported last */
-    int64_t request; /* to the client; 0: none is out */
+    uint64_t tool_call, agent_call; /* a tool that runs, and for which call of the model; 0: none */
+    strbuf written;                 /* by the model, so far */
+    double told_ms;                 /* when progress was reported last */
+    int64_t request;                /* to the client; 0: none is out */
     work_client_answer client_answer;
 };
 
@@ -65,6 +69,7 @@ static void work_free(work *w, const char *message) {
         vec_remove(&s->works, i);
         break;
     }
+    if (w->tool_call) tools_cancel(s->options.tools, w->tool_call);
     if (w->asking) agent_cancel(w->asking);
     question_clear(w);
     strbuf_deinit(&w->written);
@@ -151,13 +156,37 @@ static void on_done(void *ud, const agent_result *r) {
         work_fail(w, LSP_REQUEST_FAILED, r->error.text);
 }
 
+static void on_tool_done(void *ud, const mcp_answer *a) {
+    work *w = ud;
+    w->tool_call = 0;
+    bool ok = a->outcome == MCP_OK;
+    bool said = ok || (a->outcome == MCP_TOOL_ERROR && a->text.len);
+    agent_tell(w->asking, w->agent_call, ok, said ? a->text : str_of(a->message));
+}
+
+static void on_call(void *ud, agent *a, const agent_call *c) {
+    work *w = ud;
+    char message[120];
+    UNUSED(a);
+    snprintf(message, sizeof message, "calls %.80s", c->tool);
+    work_progress_text(w, message, -1);
+    w->agent_call = c->id;
+    w->tool_call =
+        tools_call(w->server->options.tools, c->tool, c->arguments, MCP_FOR_MODEL, on_tool_done, w);
+}
+
 /* The model is there: the question goes to it. */
 static void start(work *w, const model *m) {
     server *s = w->server;
     agent_message messages[] = {{"system", str_of(w->question.system)},
                                 {"user", str_of(w->question.user)}};
+    agent_tool *offered = xcalloc(TOOLS_MAX, sizeof *offered);
+    size_t n_tools = 0;
+    if (w->question.tools) n_tools = tools_list(s->options.tools, offered, TOOLS_MAX);
     agent_order order = {.messages = messages,
                          .n_messages = COUNTOF(messages),
+                         .tools = offered,
+                         .n_tools = n_tools,
                          .schema = w->question.schema,
                          .model = &m->info,
                          .slot = m->slot,
@@ -166,10 +195,12 @@ static void start(work *w, const model *m) {
                          .sampling = {.top_p = 1, .repeat_penalty = 1},
                          .tokens_max = s->settings.actions.max_tokens,
                          .time_ms = s->settings.actions.time_budget_ms};
-    agent_hooks hooks = {.ud = w, .text = on_text, .progress = on_progress, .done = on_done};
+    agent_hooks hooks = {
+        .ud = w, .text = on_text, .progress = on_progress, .call = on_call, .done = on_done};
     err e = {{0}};
     status st = agent_start(&w->asking, s->options.agents, &order, &hooks, &e);
     question_clear(w);
+    xfree(offered);
     if (st) work_fail(w, LSP_REQUEST_FAILED, e.text);
 }
 
@@ -195,6 +226,8 @@ void work_ask(work *w, const work_question *q) {
     w->question.schema = q->schema ? cJSON_Duplicate(q->schema, true) : NULL;
     w->question.answered = q->answered;
     w->question.told = q->told;
+    w->question.tools = q->tools && w->server->options.tools;
+    if (w->question.tools) tools_wake(w->server->options.tools);
     work_progress_text(w, "reading", -1);
     try_start(w);
 }

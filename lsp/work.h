@@ -40,6 +40,7 @@ typedef void (*work_told)(void *own, str text); /* all that the model has writte
 typedef struct {
     str system, user;    /* copied */
     const cJSON *schema; /* the answer is JSON that fits; copied; NULL: text */
+    bool tools;          /* the model may call those of MCP servers */
     work_answered answered;
     work_told told; /* may be NULL */
 } work_question;
