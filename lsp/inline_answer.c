@@ -52,6 +52,7 @@ void inline_found_add(inline_found *f, const document *d, const completion_resul
         inline_found_add_suggestion(f, &s);
     } else if (best) {
         f->reason = r->shown ? "empty" : r->reason;
+        f->settled = r->engine && r->engine->status == OK && r->engine->finish != FINISH_TIME;
         snprintf(f->detail, sizeof f->detail, "%.255s", r->detail);
     }
 }

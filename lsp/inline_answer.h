@@ -16,6 +16,7 @@ typedef struct {
     char ids[CANDIDATES_MAX][SHOWN_ID_BYTES]; /* of the items, once they are shown */
     size_t count;
     const char *reason; /* static; of the best try */
+    bool settled;       /* the model would say the same again: it was neither cut short nor ill */
     char detail[256];
 } inline_found;
 

@@ -5,7 +5,7 @@
  *     timer   -> completion_start, once or (invoked by hand) once per candidate; or the speculation
  *                that works on just this place is taken over          (RUNNING)
  *     done    -> items, or nothing and a reason                       (IDLE)
- *     shown   -> speculation_start: what comes after it
+ *     shown   -> speculation_start: what comes after it; timer -> speculation_go
  *
  * Whatever is wrong ends in {"items":[]} and an inlined/status with the reason, because editors put
  * error boxes on errors; only superseded, cancelled and outdated requests are errors, which editors
@@ -15,6 +15,7 @@
  */
 #include "lsp/inline_completion.h"
 
+#include "engine/base/limits.h"
 #include "engine/base/log.h"
 #include "lsp/position.h"
 #include "lsp/server.h"
@@ -143,6 +144,13 @@ bool inline_completion_cancel(server *s, const rpc_id *id) {
     return false;
 }
 
+/* There is one timer.  That of a waiting request is not set anew: it serves both. */
+void inline_completion_rest(server *s) {
+    for (size_t i = 0; i < s->inlines.slots.count; i++)
+        if (s->inlines.slots.at[i]->ghost.state == GHOST_WAITING) return;
+    s->host.timer(s->host.ud, LIMIT_REST_MS);
+}
+
 /* ---- answers --------------------------------------------------------------------------------- */
 
 static void answer(inline_slot *slot, reply *r, inline_found *found) {
@@ -158,6 +166,11 @@ static void answer(inline_slot *slot, reply *r, inline_found *found) {
     speculation_start(&s->inlines.ahead, slot->document, &in);
 }
 
+/* Asked by the editor itself, and not about an item of its menu. */
+static bool is_plain(const inline_slot *slot) {
+    return !slot->params.invoked && !slot->params.has_selected && !slot->menu;
+}
+
 /* Every try is done. */
 static void finish(inline_slot *slot) {
     server *s = slot->server;
@@ -169,6 +182,8 @@ static void finish(inline_slot *slot) {
     str uri = document_uri(slot->document), text = document_text(slot->document);
     for (size_t i = found.count; i-- > 0;) /* the best last: the newest is found first */
         suggestion_cache_put(s->inlines.cache, uri, text, &found.at[i]);
+    if (!found.count && found.settled && is_plain(slot))
+        suggestion_cache_put_nothing(s->inlines.cache, uri, text, slot->offset, found.reason);
     if (found.count)
         answer(slot, r, &found);
     else
@@ -204,7 +219,6 @@ static void on_done(void *ud, const completion_result *res) {
 static const char *gate(server *s, const lsp_inline_params *p, const document *d) {
     if (!s->settings.enable) return "disabled";
     if (!d) return "unknown-document";
-    if (document_hidden(d)[0]) return document_hidden(d);
     if (document_hidden(d)[0]) return document_hidden(d); /* not even from the cache */
     if (!settings_language_enabled(&s->settings, document_language(d))) return "disabled-language";
     if (!p->invoked && !s->settings.completion.automatic) return "not-invoked";
@@ -281,6 +295,17 @@ static bool answer_from_cache(inline_slot *slot, str forced, reply *r) {
     return hit;
 }
 
+/* The model was asked at this very place and had nothing. */
+static bool answer_nothing_known(inline_slot *slot, reply *r) {
+    str uri = document_uri(slot->document);
+    const char *reason = suggestion_cache_find_nothing(slot->server->inlines.cache, uri,
+                                                       document_text(slot->document), slot->offset);
+    if (!reason || !is_plain(slot)) return false;
+    snprintf(r->note, sizeof r->note, "cached=1");
+    inline_answer_nothing(r, slot->menu, reason, "", uri);
+    return true;
+}
+
 static bool speculation_fits(const inline_slot *slot) {
     return !slot->forced && candidates_wanted(slot) == 1 &&
            speculation_covers(&slot->server->inlines.ahead, slot->document, slot->offset);
@@ -316,7 +341,7 @@ static void request(server *s, const lsp_inline_params *p, bool menu, reply *r) 
     slot->params = *p;
     slot->params.uri = slot->params.selected_text = (str){0};
     slot->offset = offset;
-    bool cached = answer_from_cache(slot, forced, r);
+    bool cached = answer_from_cache(slot, forced, r) || answer_nothing_known(slot, r);
     count(s, cached);
     if (cached) return;
     reason = model_gate(s);
@@ -402,4 +427,5 @@ void inline_completion_timer(server *s) {
         ghost_output out = ghost_step(&slot->ghost, GHOST_TIMER, 0);
         if (out.start_job) start(slot);
     }
+    speculation_go(&s->inlines.ahead);
 }

@@ -53,6 +53,8 @@ void inline_completion_menu_request(server *s, const cJSON *params, reply *r);
 /* True when `id` was an open request of ours; it is answered with -32800. */
 bool inline_completion_cancel(server *s, const rpc_id *id);
 void inline_completion_timer(server *s);
+/* The timer is wanted when no key has come for a moment. */
+void inline_completion_rest(server *s);
 /* The document is about to change (or to close): its open requests are answered with -32800. */
 void inline_completion_edit(server *s, document *d);
 void inline_completion_close(server *s, document *d);

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One speculative continuation per connection, of what was shown last.
  *
- *               start (another place)            done: into the cache
- *     NOTHING -----------------------> RUNNING -----------------------> NOTHING
- *                                        | stop: a real request needs the engine, or the text
- *                                        +------ went another way -----------------> NOTHING
+ *              start (another place)          go            done: into the cache
+ *     NOTHING ---------------------> WAITING -----> RUNNING -----------------> NOTHING
+ *                                       |              | stop: a real request needs the engine, or
+ *                                       +--------------+-- the text went another way --> NOTHING
  *
  * It works on a fork of the document into which the suggestion is inserted, so that it is asked
- * exactly as the real request would be, and typing along meanwhile does not disturb it.  The engine
- * runs it below everything that somebody waits for.  Thread: loop.
+ * exactly as the real request would be, and typing along meanwhile does not disturb it.  To copy
+ * and parse that takes milliseconds, which a key that comes right behind the answer would wait for:
+ * so it begins when keys have rested.  The engine runs it below everything that somebody waits for.
+ * Thread: loop.
  */
 #include "lsp/speculation.h"
 
@@ -25,6 +27,7 @@ void speculation_init(speculation *x, server *s) {
 void speculation_stop(speculation *x) {
     if (x->run) completion_cancel(x->run);
     document_free(x->fork);
+    x->waiting = false;
     x->run = NULL;
     x->fork = NULL;
 }
@@ -82,19 +85,43 @@ static void on_done(void *ud, const completion_result *r) {
     x->fork = NULL;
 }
 
-static void run(speculation *x, const document *d, const str pieces[3]) {
-    server *s = x->server;
-    const model *m = server_model(s, ROLE_COMPLETION);
-    document *fork = document_fork(d);
-    size_t from = pieces[0].len, to = document_text(d).len - pieces[2].len;
-    err e = {{0}};
-    if (document_edit(fork, from, to, pieces[1], &e)) {
-        document_free(fork);
-        return;
+/* The bytes from the front (or `back`, from the end) that two texts share: whole characters. */
+static size_t shared(str a, str b, bool back) {
+    size_t n = 0, most = MIN(a.len, b.len);
+    while (n < most && (back ? a.ptr[a.len - 1 - n] == b.ptr[b.len - 1 - n] : a.ptr[n] == b.ptr[n]))
+        n++;
+    const char *edge = back ? a.ptr + a.len - n : a.ptr + n;
+    bool inside = back ? n > 0 : n < a.len;
+    while (n && inside && ((unsigned char)*edge & 0xC0) == 0x80) {
+        edge += back ? 1 : -1;
+        n--;
     }
-    x->fork = fork;
+    return n;
+}
+
+/* A copy of `d` that says x->text, by one edit: its tree needs no parse from scratch. */
+static document *fork_with_text(const speculation *x, const document *d) {
+    str now = document_text(d), then = strbuf_str(&x->text);
+    size_t front = shared(now, then, false);
+    size_t back = shared(str_sub(now, front, now.len), str_sub(then, front, then.len), true);
+    document *fork = document_fork(d);
+    err e = {{0}};
+    if (!document_edit(fork, front, now.len - back, str_sub(then, front, then.len - back), &e))
+        return fork;
+    document_free(fork);
+    return NULL;
+}
+
+void speculation_go(speculation *x) {
+    server *s = x->server;
+    if (!x->waiting) return;
+    x->waiting = false;
+    const model *m = server_model(s, ROLE_COMPLETION);
+    const document *d = context_find(s->context, str_of(x->uri));
+    x->fork = d && m->state == MODEL_READY ? fork_with_text(x, d) : NULL;
+    if (!x->fork) return;
     completion_request rq = {.context = s->context,
-                             .document = fork,
+                             .document = x->fork,
                              .offset = x->offset,
                              .tab_size = x->tab_size,
                              .tabs = x->tabs,
@@ -116,12 +143,16 @@ void speculation_start(speculation *x, const document *d, const suggestion *in) 
     if (text.len > LIMIT_SPECULATION_BYTES || !in->text.len) return;
     str pieces[3] = {str_sub(text, 0, in->from), in->text, str_sub(text, in->to, text.len)};
     size_t offset = in->from + in->text.len;
-    if (same_place(x, uri, pieces, offset)) return;
+    if (same_place(x, uri, pieces, offset)) {
+        if (x->waiting) inline_completion_rest(s); /* a key has come meanwhile */
+        return;
+    }
     speculation_forget(x);
     x->uri = xstrndup(uri.ptr, uri.len);
     x->offset = offset;
     strbuf_clear(&x->text);
     for (int i = 0; i < 3; i++)
         strbuf_add_str(&x->text, pieces[i]);
-    run(x, d, pieces);
+    x->waiting = true;
+    inline_completion_rest(s);
 }

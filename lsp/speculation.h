@@ -9,6 +9,7 @@ typedef struct server server;
 /* The last place that was looked at, and the completion that works on it. */
 typedef struct {
     server *server;
+    bool waiting;    /* for a moment without keys */
     document *fork;  /* the text as if it had been accepted; NULL: nothing runs */
     completion *run; /* not NULL exactly while fork is not */
     char *uri;       /* of the last place, or NULL; kept when the work is done */
@@ -21,9 +22,10 @@ typedef struct {
 void speculation_init(speculation *x, server *s);
 void speculation_deinit(speculation *x);
 /* `in` (as suggestion_inserted has it) is on the screen in `d`: goes on behind it at low priority,
- * unless that place is the last one.  What comes of it goes into the suggestion cache and nowhere
- * else. */
+ * when keys have rested (speculation_go), unless that place is the last one.  What comes of it goes
+ * into the suggestion cache and nowhere else. */
 void speculation_start(speculation *x, const document *d, const suggestion *in);
+void speculation_go(speculation *x);
 /* Gives the engine's work up; the place stays known. */
 void speculation_stop(speculation *x);
 void speculation_forget(speculation *x); /* stops, and the next place is new */

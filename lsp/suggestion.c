@@ -19,6 +19,7 @@
 #include "lsp/suggestion.h"
 
 #include "context/context.h"
+#include "engine/base/hash.h"
 #include "engine/base/limits.h"
 #include "engine/base/vec.h"
 
@@ -29,9 +30,19 @@ typedef struct {
     size_t swallows; /* bytes of `after` that it replaces */
 } entry;
 
+#define NOTHING_MAX 256
+
+/* A place where there was nothing, as a hash of what stands around it. */
+typedef struct {
+    uint64_t around; /* 0: unused */
+    const char *reason;
+} nothing;
+
 struct suggestion_cache {
     VEC(entry) entries;
     size_t max;
+    nothing nothings[NOTHING_MAX]; /* a ring */
+    size_t next_nothing;
 };
 
 suggestion_cache *suggestion_cache_new(int entries_max) {
@@ -49,6 +60,7 @@ static void drop_oldest(suggestion_cache *c, size_t keep) {
 
 void suggestion_cache_clear(suggestion_cache *c) {
     drop_oldest(c, 0);
+    memset(c->nothings, 0, sizeof c->nothings);
 }
 
 void suggestion_cache_free(suggestion_cache *c) {
@@ -206,4 +218,30 @@ size_t suggestion_cache_find(suggestion_cache *c, str key, str whole, size_t off
         count += out[count].text.len > 0;
     }
     return count;
+}
+
+/* ---- nothing --------------------------------------------------------------------------------- */
+
+static uint64_t hash_around(str key, str whole, size_t offset) {
+    str before = str_sub(whole, offset - MIN(offset, LIMIT_SUGGESTION_WINDOW), offset);
+    str after = str_sub(whole, offset, offset + LIMIT_SUGGESTION_WINDOW / 4);
+    uint64_t h = hash64(before.len, key.ptr, key.len);
+    h = hash64(h, before.ptr, before.len);
+    h = hash64(h, after.ptr, after.len);
+    return h ? h : 1;
+}
+
+void suggestion_cache_put_nothing(suggestion_cache *c, str key, str whole, size_t offset,
+                                  const char *reason) {
+    if (!c->max || suggestion_cache_find_nothing(c, key, whole, offset)) return;
+    c->nothings[c->next_nothing++ % NOTHING_MAX] =
+        (nothing){hash_around(key, whole, offset), reason};
+}
+
+const char *suggestion_cache_find_nothing(const suggestion_cache *c, str key, str whole,
+                                          size_t offset) {
+    uint64_t around = hash_around(key, whole, offset);
+    for (size_t i = 0; i < NOTHING_MAX; i++)
+        if (c->nothings[i].around == around) return c->nothings[i].reason;
+    return NULL;
 }

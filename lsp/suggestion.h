@@ -30,4 +30,10 @@ void suggestion_cache_put(suggestion_cache *c, str key, str document, const sugg
  * each, byte for byte, in `a`.  `key` tells documents apart (the URI).  Returns their number. */
 size_t suggestion_cache_find(suggestion_cache *c, str key, str document, size_t offset, arena *a,
                              suggestion *out, size_t max);
+/* Remembers that the model had nothing to say at `offset`, and why (a static word); and whether it
+ * is known: the reason, or NULL.  The same place is where the text around it is the same. */
+void suggestion_cache_put_nothing(suggestion_cache *c, str key, str document, size_t offset,
+                                  const char *reason);
+const char *suggestion_cache_find_nothing(const suggestion_cache *c, str key, str document,
+                                          size_t offset);
 size_t suggestion_cache_count(const suggestion_cache *c);

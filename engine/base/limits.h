@@ -15,6 +15,7 @@
 #define LIMIT_PARSE_BYTES (2u << 20)     /* larger documents get no syntax tree: plain text     */
 #define LIMIT_READ_BYTES 65536           /* one read from a stream                              */
 #define LIMIT_REQUESTS_PENDING 4096      /* unanswered requests per connection                  */
+#define LIMIT_REST_MS 20             /* without keys, before looking ahead takes the loop's time  */
 #define LIMIT_SPECULATION_BYTES (1u << 20) /* larger documents are not copied to look ahead    */
 #define LIMIT_SUGGESTION_WINDOW 4096 /* bytes left of a cursor that a cached answer depends on */
 #define LIMIT_WORKSPACE_FOLDERS 256      /* roots of one connection                             */

@@ -132,8 +132,10 @@ static void test_looks_ahead_from_what_is_seen(void **state) {
     lsp_peer_end_job(p, "two;", OK);
     lsp_peer_end_job(p, "three;", OK);
     cJSON *a = lsp_peer_answer(p, 1);
+    lsp_peer_tick(p);
     assert_true(str_ends_with(fake_engine_prefix(p->engine), STR("one;")));
     tell(p, "didShowCompletion", lsp_peer_at(a, "result.items.1.command.arguments.0")->valuestring);
+    lsp_peer_tick(p);
     assert_true(str_ends_with(fake_engine_prefix(p->engine), STR("two;")));
     assert_int_equal(fake_engine_waiting(p->engine), 1);
     cJSON_Delete(a);

@@ -48,6 +48,7 @@ static void answer(lsp_peer *p, const char *text) {
     lsp_peer_tick(p);
     assert_int_equal(fake_engine_waiting(p->engine), 1);
     assert_true(lsp_peer_end_job(p, text, OK));
+    lsp_peer_tick(p); /* keys rest: looking ahead begins */
 }
 
 /* ---- looking ahead --------------------------------------------------------------------------- */
@@ -68,6 +69,7 @@ static void test_accepted_is_known(void **state) {
     assert_true(lsp_peer_end_job(p, "  // two", OK));
     lsp_peer_edit(p, URI, 0, 9, 0, 9, "ne;"); /* accepted */
     lsp_peer_ask(p, 3, URI, 0, 12);
+    lsp_peer_tick(p);
     assert_int_equal(fake_engine_submitted(p->engine), 3); /* only the next look ahead */
     assert_int_equal(fake_engine_priority(p->engine), PRIO_SPEC);
     expect_items(p, 3, "  // two|");
@@ -109,6 +111,60 @@ static void test_taken_over(void **state) {
     cJSON *a = lsp_peer_answer(p, 3);
     assert_int_equal(lsp_peer_at(a, "error.code")->valueint, LSP_REQUEST_CANCELLED);
     cJSON_Delete(a);
+}
+
+/* To copy and parse the document takes the loop's time, so it waits until keys rest. */
+static void test_no_key_waits_for_looking_ahead(void **state) {
+    lsp_peer *p = *state;
+    lsp_peer_ask(p, 1, URI, 0, 8);
+    lsp_peer_tick(p);
+    assert_true(lsp_peer_end_job(p, "\"\xc3\xa9\";", OK));
+    expect_items(p, 1, "\"\xc3\xa9\";|");
+    assert_true(p->timer_ms > 0);
+    lsp_peer_edit(p, URI, 0, 8, 0, 8, "\\\"");
+    lsp_peer_ask(p, 2, URI, 0, 9);
+    expect_items(p, 2, "\xc3\xa9\";|");
+    assert_int_equal(fake_engine_submitted(p->engine), 1); /* nothing yet */
+    lsp_peer_tick(p);                                      /* the text has moved on meanwhile */
+    assert_int_equal(fake_engine_submitted(p->engine), 2);
+    assert_true(str_ends_with(fake_engine_prefix(p->engine), STR("let x = \"\xc3\xa9\";")));
+    lsp_peer_edit(p, URI, 0, 9, 0, 9, "\xc3\xa8"); /* another way: the look ahead is given up */
+    lsp_peer_ask(p, 3, URI, 0, 11);
+    lsp_peer_tick(p);
+    assert_int_equal(fake_engine_cancelled(p->engine), 1);
+    assert_true(lsp_peer_end_job(p, "\";", OK));
+    lsp_peer_edit(p, URI, 0, 11, 0, 11, "x"); /* it never began */
+    lsp_peer_ask(p, 4, URI, 0, 12);
+    lsp_peer_tick(p);
+    assert_int_equal(fake_engine_priority(p->engine), PRIO_TYPE);
+    assert_int_equal(fake_engine_submitted(p->engine), 4);
+}
+
+/* The model had nothing: asked again at the same place it is not asked. */
+static void test_nothing_is_remembered(void **state) {
+    lsp_peer *p = *state;
+    lsp_peer_ask(p, 1, URI, 0, 8);
+    answer(p, "");
+    expect_items(p, 1, "");
+    lsp_peer_ask(p, 2, URI, 0, 8);
+    expect_items(p, 2, "");
+    assert_int_equal(fake_engine_submitted(p->engine), 1);
+    lsp_peer_edit(p, URI, 0, 8, 0, 8, "x");
+    lsp_peer_edit(p, URI, 0, 8, 0, 9, ""); /* as if again */
+    lsp_peer_ask(p, 3, URI, 0, 8);
+    expect_items(p, 3, "");
+    assert_int_equal(fake_engine_submitted(p->engine), 1);
+    lsp_peer_invoke(p, 4, URI, 0, 8); /* by hand the model is asked all the same */
+    lsp_peer_tick(p);
+    assert_true(fake_engine_submitted(p->engine) > 1);
+    lsp_peer_edit(p, URI, 0, 8, 0, 8, "y");
+    lsp_peer_ask(p, 5, URI, 0, 9);
+    lsp_peer_tick(p);
+    assert_true(lsp_peer_end_job(p, NULL, ERR_DEVICE)); /* a failure is not remembered */
+    size_t before = fake_engine_submitted(p->engine);
+    lsp_peer_ask(p, 6, URI, 0, 9);
+    lsp_peer_tick(p);
+    assert_int_equal(fake_engine_submitted(p->engine), before + 1);
 }
 
 static void test_done_between_request_and_timer(void **state) {
@@ -197,8 +253,8 @@ static void test_candidates_fail_apart(void **state) {
 /* ---- the menu -------------------------------------------------------------------------------- */
 
 #define MENU_ASK                                                                                   \
-    "{\"id\":%d,\"method\":\"textDocument/completion\",\"params\":{\"textDocument\":{\"uri\":"     \
-    "\"" URI "\"},\"position\":{\"line\":0,\"character\":%d},\"context\":{\"triggerKind\":1}}}"
+ "{\"id\":%d,\"method\":\"textDocument/completion\",\"params\":{\"textDocument\":{\"uri\":"        \
+ "\"" URI "\"},\"position\":{\"line\":0,\"character\":%d},\"context\":{\"triggerKind\":1}}}"
 
 static void ask_menu(lsp_peer *p, int id, int character) {
     char json[512];
@@ -277,6 +333,8 @@ int main(void) {
         CASE(test_request_goes_first),
         CASE(test_taken_over),
         CASE(test_done_between_request_and_timer),
+        CASE(test_no_key_waits_for_looking_ahead),
+        CASE(test_nothing_is_remembered),
         CASE(test_look_ahead_ends_with_its_reason),
         CASE(test_crlf_and_swallowed),
         CASE(test_candidates),

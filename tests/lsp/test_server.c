@@ -120,6 +120,7 @@ static void test_ghost_text(void **state) {
     lsp_peer_edit(&p, URI, 0, 8, 0, 8, "on"); /* typing along it, and back: without the model */
     lsp_peer_ask(&p, 2, URI, 0, 10);
     expect_text(&p, 2, "e;");
+    lsp_peer_tick(&p);
     assert_int_equal(fake_engine_submitted(p.engine), 2); /* the answer, and the look ahead */
     assert_int_equal(fake_engine_cancelled(p.engine), 0);
     lsp_peer_close(&p);

@@ -51,6 +51,27 @@ static const char *find(fixture *f, const char *with_bar, size_t *swallow) {
     return arena_str(&f->arena, found.text).ptr;
 }
 
+static void test_nothing_is_remembered(void **state) {
+    fixture *f = *state;
+    str text = STR("x = \ny\n");
+    assert_null(suggestion_cache_find_nothing(f->cache, STR("u"), text, 4));
+    suggestion_cache_put_nothing(f->cache, STR("u"), text, 4, "confidence");
+    assert_string_equal(suggestion_cache_find_nothing(f->cache, STR("u"), text, 4), "confidence");
+    assert_null(suggestion_cache_find_nothing(f->cache, STR("u"), text, 3));
+    assert_null(suggestion_cache_find_nothing(f->cache, STR("v"), text, 4));
+    assert_null(suggestion_cache_find_nothing(f->cache, STR("u"), STR("x = \nz\n"), 4));
+    assert_null(suggestion_cache_find_nothing(f->cache, STR("u"), STR("\nx = \ny\n"), 5));
+    char other[64];
+    for (int i = 0; i < 300; i++) { /* the oldest is forgotten; suggestions are not touched */
+        snprintf(other, sizeof other, "%d = \n", i);
+        suggestion_cache_put_nothing(f->cache, STR("u"), str_of(other), 4, "empty");
+    }
+    assert_null(suggestion_cache_find_nothing(f->cache, STR("u"), text, 4));
+    assert_int_equal(suggestion_cache_count(f->cache), 0);
+    suggestion_cache_clear(f->cache);
+    assert_null(suggestion_cache_find_nothing(f->cache, STR("u"), str_of(other), 4));
+}
+
 static void test_type_through(void **state) {
     fixture *f = *state;
     put(f, "x = |\ny\n", "foo(1)", 0);
@@ -158,6 +179,7 @@ static void test_bounded(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_nothing_is_remembered, setup, teardown),
         cmocka_unit_test_setup_teardown(test_type_through, setup, teardown),
         cmocka_unit_test_setup_teardown(test_swallows, setup, teardown),
         cmocka_unit_test_setup_teardown(test_closed_by_the_editor, setup, teardown),

@@ -69,6 +69,7 @@ static bool ask(place *at, const char *name, const char *text) {
     lsp_peer_tick(&at->peer);
     bool submitted = fake_engine_submitted(at->peer.engine) > before;
     if (submitted) assert_true(lsp_peer_end_job(&at->peer, "1", OK));
+    lsp_peer_tick(&at->peer); /* it looks ahead */
     cJSON_Delete(lsp_peer_answer(&at->peer, at->asked));
     return submitted;
 }

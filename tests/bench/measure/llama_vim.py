@@ -32,7 +32,7 @@ class Server:
         self.address = re.sub(r"^https?://", "", self.server.listening_address)
 
     def post(self, path, body):
-        link = http.client.HTTPConnection(self.address, timeout=120)
+        link = http.client.HTTPConnection(self.address, timeout=900)
         link.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
         answer = link.getresponse()
         text = answer.read()
