@@ -115,6 +115,21 @@ void mcp_run_close(mcp_run *r) {
     mcp_config_deinit(&r->config);
 }
 
+void mcp_run_changes(mcp_run *r, const char *server, strbuf *out) {
+    const mcp_tool *t;
+    for (size_t i = 0; (t = mcp_tool_at(r->host, server, i)); i++) {
+        strbuf changes;
+        strbuf_init(&changes, 1u << 20);
+        if (mcp_tool_changes(r->host, server, t->name, &changes)) {
+            str rest = strbuf_str(&changes), line;
+            strbuf_addf(out, "  ! tool %s has changed since it was approved:\n", t->name);
+            while (str_split(&rest, '\n', &line))
+                if (line.len) strbuf_addf(out, "      %.*s\n", STR_ARG(line));
+        }
+        strbuf_deinit(&changes);
+    }
+}
+
 /* ---- list ------------------------------------------------------------------------------------ */
 
 static const char *scope_name(mcp_scope s) {
@@ -125,7 +140,7 @@ static const char *scope_name(mcp_scope s) {
     return names[s];
 }
 
-static cJSON *list_item(const mcp_server_info *s) {
+static cJSON *list_item(mcp_run *r, const mcp_server_info *s) {
     cJSON *o = cJSON_CreateObject();
     strbuf shown;
     strbuf_init(&shown, 1u << 20);
@@ -137,6 +152,9 @@ static cJSON *list_item(const mcp_server_info *s) {
     cJSON_AddStringToObject(o, "file", s->definition->file ? s->definition->file : "");
     cJSON_AddNumberToObject(o, "line", s->definition->line);
     if (*s->why) cJSON_AddStringToObject(o, "why", s->why);
+    strbuf_clear(&shown);
+    mcp_run_changes(r, s->name, &shown);
+    if (shown.len) cJSON_AddStringToObject(o, "changes", shown.ptr);
     strbuf_deinit(&shown);
     return o;
 }
@@ -146,7 +164,7 @@ static status list_json(mcp_run *r, err *e) {
     cJSON *notes = cJSON_AddArrayToObject(root, "notes");
     mcp_server_info s;
     for (size_t i = 0; mcp_server_at(r->host, i, &s); i++)
-        cJSON_AddItemToArray(servers, list_item(&s));
+        cJSON_AddItemToArray(servers, list_item(r, &s));
     for (size_t i = 0; i < r->config.notes.count; i++) {
         const mcp_note *n = &r->config.notes.at[i];
         cJSON *o = cJSON_CreateObject();
@@ -181,6 +199,7 @@ static status list(const cli_args *a, err *e) {
         strbuf_addf(&out, "%s\n", shown.ptr ? shown.ptr : "");
         strbuf_deinit(&shown);
         if (*s.why) strbuf_addf(&out, "  %s\n", s.why);
+        mcp_run_changes(&r, s.name, &out);
     }
     if (!out.len) strbuf_addf(&out, "no MCP servers are configured here; docs/MCP.md says how\n");
     for (size_t i = 0; i < r.config.notes.count; i++) {
@@ -207,6 +226,7 @@ static status approve(const cli_args *a, err *e) {
         strbuf shown;
         strbuf_init(&shown, 1u << 20);
         mcp_definition_show(s.definition, &shown);
+        mcp_run_changes(&r, s.name, &out);
         mcp_server_approve(r.host, s.name);
         strbuf_addf(&out, "approved %s: %s\n", s.name, shown.ptr ? shown.ptr : "");
         strbuf_deinit(&shown);

@@ -26,6 +26,8 @@ status mcp_run_open(mcp_run *r, const cli_args *a, const char *only, err *e) MUS
 /* The same; `ask` is told what the host asks. */
 status mcp_run_open_asking(mcp_run *r, const cli_args *a, const char *only,
                            void (*ask)(mcp_run *r, const mcp_question *q), err *e) MUST_USE;
+/* Appends which tools of a server are quarantined and what has changed in them. */
+void mcp_run_changes(mcp_run *r, const char *server, strbuf *out);
 /* Starts the servers that are meant and may start, runs the loop until mcp_run_end, closes. */
 void mcp_run_servers(mcp_run *r);
 void mcp_run_end(mcp_run *r);

@@ -157,7 +157,11 @@ static void report(doctor *d) {
         if (r->only && strcmp(r->only, s.name) != 0) continue;
         add_row(&d->out, &s);
         add_advice(&advice, &s);
-        cJSON_AddItemToArray(servers, server_json(&s));
+        size_t before = advice.len;
+        mcp_run_changes(r, s.name, &advice);
+        cJSON *one = server_json(&s);
+        if (advice.len > before) cJSON_AddStringToObject(one, "changes", advice.ptr + before);
+        cJSON_AddItemToArray(servers, one);
         d->wrong += s.state != MCP_READY && s.state != MCP_DISABLED;
     }
     cJSON *notes = cJSON_AddArrayToObject(d->json, "notes");

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Approvals and pins in one JSON file.
  *
- *     {"servers": {HASH: NAME}, "tools": {HASH: {PIN: NAME}}, "pins": {HASH: {NAME: PIN}}}
+ *     {"servers": {HASH: NAME}, "tools": {HASH: {PIN: NAME}}, "pins": {HASH: {NAME: PIN}},
+ *      "definitions": {HASH: {NAME: DEFINITION}}}
  *
  * Kept as the parsed object.  Thread: loop. */
 #include "mcp/approvals.h"
@@ -11,7 +12,7 @@
 
 struct approvals {
     char *path; /* NULL: nothing is written */
-    cJSON *root, *servers, *tools, *pins;
+    cJSON *root, *servers, *tools, *pins, *definitions;
     bool changed;
 };
 
@@ -22,6 +23,7 @@ approvals *approvals_open(const char *folder) {
     a->servers = state_object(a->root, "servers");
     a->tools = state_object(a->root, "tools");
     a->pins = state_object(a->root, "pins");
+    a->definitions = state_object(a->root, "definitions");
     return a;
 }
 
@@ -47,6 +49,7 @@ void approvals_remove_server(approvals *a, const char *hash) {
     cJSON_DeleteItemFromObjectCaseSensitive(a->servers, hash);
     cJSON_DeleteItemFromObjectCaseSensitive(a->tools, hash);
     cJSON_DeleteItemFromObjectCaseSensitive(a->pins, hash);
+    cJSON_DeleteItemFromObjectCaseSensitive(a->definitions, hash);
     a->changed = true;
 }
 
@@ -67,12 +70,21 @@ const char *approvals_pin(const approvals *a, const char *hash, const char *tool
     return cJSON_IsString(pin) ? pin->valuestring : NULL;
 }
 
-void approvals_set_pin(approvals *a, const char *hash, const char *tool, const char *pin) {
+const cJSON *approvals_definition(const approvals *a, const char *hash, const char *tool) {
+    const cJSON *all = cJSON_GetObjectItemCaseSensitive(a->definitions, hash);
+    return cJSON_GetObjectItemCaseSensitive(all, tool);
+}
+
+void approvals_set_pin(approvals *a, const char *hash, const char *tool, const char *pin,
+                       const cJSON *definition) {
     const char *now = approvals_pin(a, hash, tool);
     if (now && strcmp(now, pin) == 0) return;
     cJSON *pins = state_object(a->pins, hash);
     cJSON_DeleteItemFromObjectCaseSensitive(pins, tool);
     cJSON_AddStringToObject(pins, tool, pin);
+    cJSON *all = state_object(a->definitions, hash);
+    cJSON_DeleteItemFromObjectCaseSensitive(all, tool);
+    cJSON_AddItemToObject(all, tool, cJSON_Duplicate(definition, true));
     a->changed = true;
 }
 

@@ -7,6 +7,7 @@
 #include "engine/base/clock.h"
 #include "engine/base/limits.h"
 #include "engine/base/log.h"
+#include "mcp/changes.h"
 #include "mcp/host_private.h"
 #include "mcp/orphans.h"
 
@@ -274,11 +275,21 @@ bool mcp_server_approve(mcp_host *h, const char *name) {
     approvals_add_server(h->approvals, s->hash, s->def->name);
     const catalogue_list *l = host_server_list(s, LIST_TOOLS);
     for (size_t i = 0; i < l->tools.count; i++) {
-        approvals_set_pin(h->approvals, s->hash, l->tools.at[i].name, l->tools.at[i].pin);
+        approvals_set_pin(h->approvals, s->hash, l->tools.at[i].name, l->tools.at[i].pin,
+                          l->tools.at[i].definition);
         l->tools.at[i].quarantined = false;
     }
     approvals_save(h->approvals);
     if (s->state == MCP_UNTRUSTED) host_server_set(s, MCP_IDLE, "");
+    return true;
+}
+
+bool mcp_tool_changes(mcp_host *h, const char *name, const char *tool, strbuf *out) {
+    const server *s = host_find(h, name);
+    const mcp_tool *t = s ? catalogue_tool(host_server_list(s, LIST_TOOLS), tool) : NULL;
+    const cJSON *before = t ? approvals_definition(h->approvals, s->hash, tool) : NULL;
+    if (!t || !t->quarantined) return false;
+    if (before) changes_show(out, before, t->definition);
     return true;
 }
 

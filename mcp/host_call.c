@@ -107,6 +107,8 @@ void call_fail(call *c, mcp_outcome outcome, const char *fmt, ...) {
 static double keep_ms(const server *s, const call *c) {
     const mcp_tool *t =
         c->verb == MCP_CALL_TOOL ? catalogue_tool(host_server_list(s, LIST_TOOLS), c->name) : NULL;
+    bool modern = s->session ? session_is_modern(s->session) : s->modern;
+    if (c->verb == MCP_READ_RESOURCE) return modern || s->def->trusted ? LIMIT_MCP_CACHE_MS : 0;
     if (!t) return 0;
     for (size_t i = 0; i < s->def->cache.count; i++) {
         str value = str_of(s->def->cache.at[i].value);
@@ -126,7 +128,12 @@ static void keep_result(const call *c, const rpc_answer *from, bool good) {
         s->epoch++;
         cache_drop(c->host->cache, s);
     } else if (good && c->cacheable && c->epoch == s->epoch) {
-        cache_put(c->host->cache, s, c->key, from->result, from->bytes, clock_ms() + keep_ms(s, c));
+        double ms = keep_ms(s, c);
+        const cJSON *ttl = cJSON_GetObjectItemCaseSensitive(from->result, "ttlMs");
+        bool told = c->verb == MCP_READ_RESOURCE && session_is_modern(s->session);
+        if (told) ms = cJSON_IsNumber(ttl) ? MIN(ttl->valuedouble, 86400000.0) : 0;
+        if (ms > 0)
+            cache_put(c->host->cache, s, c->key, from->result, from->bytes, clock_ms() + ms);
     }
 }
 
@@ -213,7 +220,8 @@ static void on_answer(void *ud, const rpc_answer *from) {
     count(s, a.outcome);
     histogram_add(&s->times, a.run_us, clock_ms());
     if (from->status == OK || from->status == ERR_USAGE) recovered(s);
-    if (c->verb == MCP_CALL_TOOL) keep_result(c, from, a.outcome == MCP_OK);
+    if (c->verb == MCP_CALL_TOOL || c->verb == MCP_READ_RESOURCE)
+        keep_result(c, from, a.outcome == MCP_OK);
     if (from->status == OK) {
         leave(c);
         c->state = CALL_ENDED;
@@ -271,6 +279,7 @@ static void call_send(call *c) {
     c->begun_us = clock_us();
     c->epoch = c->server->epoch += !c->shared && c->verb == MCP_CALL_TOOL;
     c->handle = session_request(c->server->session, method, params, on_answer, c);
+    session_freshen(c->server->session, c->begun_ms);
     host_wake_at(c->host, c->begun_ms + MIN(c->idle_ms, c->total_ms));
 }
 

@@ -69,7 +69,6 @@ struct server {
     bool denied;        /* a person said no to its start */
     bool legacy_only;   /* it ended when it was probed in the modern way */
     bool stopping;      /* its process is being ended; `then` says what follows */
-    int parts;          /* of it that are not closed yet */
     then_do then;
     uint64_t asked; /* question about its start that is open; 0: none */
     int open_questions;

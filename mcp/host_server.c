@@ -14,6 +14,7 @@
 #include "engine/base/clock.h"
 #include "engine/base/limits.h"
 #include "engine/base/log.h"
+#include "mcp/catalogue_file.h"
 #include "mcp/host_private.h"
 #include "mcp/orphans.h"
 
@@ -50,6 +51,51 @@ static mcp_state first_state(const server *s, const char **why) {
     return MCP_IDLE;
 }
 
+/* ---- its catalogue --------------------------------------------------------------------------- */
+
+/* Definitions that differ from those that were approved cannot be called. */
+static void check_pins(server *s, const catalogue_list *l) {
+    for (size_t i = 0; i < l->tools.count; i++) {
+        mcp_tool *t = &l->tools.at[i];
+        const char *known = approvals_pin(s->host->approvals, s->hash, t->name);
+        if (!known) approvals_set_pin(s->host->approvals, s->hash, t->name, t->pin, t->definition);
+        t->quarantined = known && strcmp(known, t->pin) != 0;
+    }
+    approvals_save(s->host->approvals);
+}
+
+/* For the next time, before it is started; what it says is for one user only stays in memory. */
+static void save_catalogue(const server *s) {
+    const session *n = s->session;
+    const catalogue_list *lists[LIST_COUNT];
+    char *texts[] = {xstrdup(session_server_name(n)), xstrdup(session_server_version(n)),
+                     xstrdup(session_instructions(n))};
+    catalogue_facts facts = {texts[0], texts[1], texts[2], "", session_is_modern(n)};
+    snprintf(facts.protocol, sizeof facts.protocol, "%s", session_protocol(n));
+    for (int k = 0; k < LIST_COUNT; k++)
+        lists[k] = session_list(n, (list_kind)k);
+    if (!session_is_private(n)) catalogue_file_write(s->host->cache_dir, s->hash, lists, &facts);
+    for (size_t i = 0; i < COUNTOF(texts); i++)
+        xfree(texts[i]);
+}
+
+static void load_catalogue(server *s) {
+    catalogue_facts facts = {0};
+    if (!catalogue_file_read(s->host->cache_dir, s->hash, s->kept, &facts)) {
+        for (int k = 0; k < LIST_COUNT; k++) { /* of a file that was broken half-way */
+            catalogue_list_deinit(&s->kept[k]);
+            catalogue_list_init(&s->kept[k]);
+        }
+        return;
+    }
+    s->name_said = facts.name;
+    s->version_said = facts.version;
+    s->instructions = facts.instructions;
+    s->modern = facts.modern;
+    memcpy(s->protocol, facts.protocol, sizeof s->protocol);
+    check_pins(s, &s->kept[LIST_TOOLS]);
+}
+
 server *host_server_new(mcp_host *h, mcp_definition *def) {
     server *s = xcalloc(1, sizeof *s);
     s->host = h;
@@ -57,6 +103,7 @@ server *host_server_new(mcp_host *h, mcp_definition *def) {
     mcp_definition_hash(def, s->hash);
     for (int k = 0; k < LIST_COUNT; k++)
         catalogue_list_init(&s->kept[k]);
+    load_catalogue(s);
     const char *why;
     s->state = first_state(s, &why);
     snprintf(s->why, sizeof s->why, "%s", why);
@@ -107,24 +154,13 @@ static void on_send(void *ud, const session_message *m) {
     host_wake_at(s->host, clock_ms());
 }
 
-/* Definitions that differ from those that were approved cannot be called. */
-static void check_pins(server *s) {
-    const catalogue_list *l = session_list(s->session, LIST_TOOLS);
-    for (size_t i = 0; i < l->tools.count; i++) {
-        mcp_tool *t = &l->tools.at[i];
-        const char *known = approvals_pin(s->host->approvals, s->hash, t->name);
-        if (!known) approvals_set_pin(s->host->approvals, s->hash, t->name, t->pin);
-        t->quarantined = known && strcmp(known, t->pin) != 0;
-    }
-    approvals_save(s->host->approvals);
-}
-
 static void on_ready(server *s) {
     double now = clock_ms();
     s->ready_ms = now - s->begun_ms;
     s->used_ms = now;
     s->timeouts = 0;
-    check_pins(s);
+    check_pins(s, session_list(s->session, LIST_TOOLS));
+    save_catalogue(s);
     host_server_set(s, MCP_READY, "");
 }
 
@@ -142,7 +178,8 @@ static void on_state(void *ud, session_state now, const char *why) {
 static void on_changed(void *ud) {
     server *s = ud;
     cache_drop(s->host->cache, s);
-    check_pins(s);
+    check_pins(s, session_list(s->session, LIST_TOOLS));
+    save_catalogue(s);
     if (s->host->hooks.changed) s->host->hooks.changed(s->host->hooks.ud, s->def->name);
 }
 
@@ -173,6 +210,7 @@ static void on_progress(void *ud, int64_t handle, double done, double all, const
 static void on_updated(void *ud, const char *uri) {
     server *s = ud;
     const mcp_hooks *h = &s->host->hooks;
+    cache_drop(s->host->cache, s);
     if (h->resource_updated) h->resource_updated(h->ud, s->def->name, uri);
 }
 
@@ -242,10 +280,14 @@ static void on_ended(void *ud, const char *why) {
 
 static void on_closed(void *ud) {
     server *s = ud;
-    if (--s->parts) return;
     s->process = NULL;
     s->http = NULL;
-    s->auth = NULL;
+    if (s->auth) { /* after the link, whose last request may want a header */
+        auth *a = s->auth;
+        s->auth = NULL;
+        auth_close(a, on_closed, s);
+        return;
+    }
     if (s->marked_pid) orphans_unmark(s->host->marks, s->marked_pid);
     s->marked_pid = 0;
     s->stopping = false;
@@ -277,11 +319,9 @@ void host_server_stop(server *s, then_do then) {
     if (s->process || s->http) {
         if (!s->stopping) {
             s->stopping = true;
-            s->parts = s->auth ? 2 : 1;
             if (s->process) keep_stderr(s);
             if (s->process) process_stop(s->process);
             if (s->http) http_close(s->http);
-            if (s->auth) auth_close(s->auth, on_closed, s);
         }
         s->then = MAX(s->then, then);
         if (then == THEN_IDLE && s->state == MCP_IDLE) host_server_set(s, MCP_DRAINING, "");

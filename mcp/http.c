@@ -357,11 +357,12 @@ static bool lives_on(exchange *x) {
 }
 
 void http_authorized(http_link *l, bool good, const char *why) {
+    if (l->closing) return;
     for (size_t i = l->exchanges.count; i-- > 0;) {
         exchange *x = i < l->exchanges.count ? l->exchanges.at[i] : NULL;
         if (!x || !x->waits) continue;
         x->waits = false;
-        if (good || l->closing) continue;
+        if (good) continue;
         x->over = x->dropped = true;
         l->hooks.refused(l->hooks.ud, x->id,
                          &(http_refusal){.status = 401, .code = RPC_INTERNAL_ERROR, .why = why});

@@ -144,10 +144,14 @@ void mcp_server_restart(mcp_host *h, const char *server);
 /* Remembers that this server may start, under this command or url only, and that its tools, as they
  * are now, are known.  False: there is no such server. */
 bool mcp_server_approve(mcp_host *h, const char *server);
+/* Appends what has changed in a quarantined tool since it was approved, a line each: "- " what was,
+ * "+ " what is.  False: it is not quarantined. */
+bool mcp_tool_changes(mcp_host *h, const char *server, const char *tool, strbuf *out);
 /* Takes back every approval of it: it counts at the next start. */
 void mcp_server_forget(mcp_host *h, const char *server);
 
-/* The catalogue, in a fixed order; pointers live until the loop turns.  NULL past the end. */
+/* The catalogue, in a fixed order; of a server that has not run, as it was when it last did.
+ * Pointers live until the loop turns.  NULL past the end. */
 const mcp_tool *mcp_tool_at(mcp_host *h, const char *server, size_t index);
 const mcp_tool *mcp_tool_find(mcp_host *h, const char *server, const char *tool);
 const mcp_resource *mcp_resource_at(mcp_host *h, const char *server, size_t index);

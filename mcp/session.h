@@ -70,6 +70,10 @@ double session_tick(session *s, double now_ms);
 /* While held, no time passes for it: what it waits for is not the server's fault. */
 void session_hold(session *s, bool on, double now_ms);
 
+/* Lists that are no longer fresh (ttlMs) are read again, soon. */
+void session_freshen(session *s, double now_ms);
+bool session_is_private(const session *s); /* a list is for this user only (cacheScope) */
+
 session_state session_state_of(const session *s);
 bool session_is_modern(const session *s);
 const char *session_protocol(const session *s); /* "" before it is settled */

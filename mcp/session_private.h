@@ -13,6 +13,8 @@ typedef struct {
     catalogue_list now, next;
     bool offered, running, wanted; /* wanted: to be read again at `due_ms` */
     double due_ms, begun_ms;
+    double ttl_ms, fresh_ms; /* of what comes; until when it is fresh: 0: no limit is known */
+    bool only_ours;          /* cacheScope "private" */
     size_t pages;
     VEC(uint64_t) cursors; /* hashes of those that were followed */
 } session_listing;

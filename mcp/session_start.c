@@ -230,6 +230,7 @@ static void list_done(session *s, list_kind k) {
         note_add(&s->oddities, "the definition of a tool changed while the server ran");
     l->now = l->next;
     catalogue_list_init(&l->next);
+    l->fresh_ms = s->modern && l->ttl_ms > 0 ? s->now_ms + l->ttl_ms : 0;
     list_reset(l);
     catalogue_list_deinit(&old);
     if (s->state == SESSION_LISTING) {
@@ -276,6 +277,16 @@ static const char *next_cursor(session *s, list_kind k, const cJSON *result) {
     return m->valuestring;
 }
 
+/* Of the whole list: the shortest time that a page names. */
+static void read_freshness(session_listing *l, const cJSON *result) {
+    const cJSON *ttl = cJSON_GetObjectItemCaseSensitive(result, "ttlMs");
+    const cJSON *scope = cJSON_GetObjectItemCaseSensitive(result, "cacheScope");
+    bool known = cJSON_IsNumber(ttl) && ttl->valuedouble >= 0;
+    if (known && (l->ttl_ms <= 0 || ttl->valuedouble < l->ttl_ms))
+        l->ttl_ms = ttl->valuedouble > 1 ? ttl->valuedouble : 1;
+    if (cJSON_IsString(scope) && strcmp(scope->valuestring, "private") == 0) l->only_ours = true;
+}
+
 static void on_page(void *ud, const rpc_answer *a) {
     page_wait *w = ud;
     session *s = w->session;
@@ -293,6 +304,7 @@ static void on_page(void *ud, const rpc_answer *a) {
         list_broken(s, k, &(rpc_answer){.status = st, .message = e.text});
         return;
     }
+    read_freshness(l, a->result);
     l->next.bytes += a->bytes;
     l->pages++;
     if (st == ERR_LIMIT) note_add(&s->oddities, "%s", e.text);
@@ -317,7 +329,8 @@ static void ask_page(session *s, list_kind k, const char *cursor) {
 static void list_start(session *s, list_kind k) {
     session_listing *l = &s->lists[k];
     l->running = true;
-    l->wanted = false;
+    l->wanted = l->only_ours = false;
+    l->ttl_ms = 0;
     l->begun_ms = s->now_ms;
     ask_page(s, k, NULL);
 }
@@ -361,6 +374,21 @@ void session_list_again(session *s, list_kind k, double now_ms) {
     l->wanted = true;
     double earliest = l->begun_ms + LIMIT_MCP_RELIST_MS;
     l->due_ms = earliest > now_ms ? earliest : now_ms;
+}
+
+void session_freshen(session *s, double now_ms) {
+    for (int k = 0; k < LIST_COUNT && s->state == SESSION_READY; k++) {
+        const session_listing *l = &s->lists[k];
+        if (l->fresh_ms > 0 && now_ms >= l->fresh_ms && !l->running)
+            session_list_again(s, (list_kind)k, now_ms);
+    }
+}
+
+bool session_is_private(const session *s) {
+    bool any = false;
+    for (int k = 0; k < LIST_COUNT; k++)
+        any = any || s->lists[k].only_ours;
+    return any;
 }
 
 void session_lists_tick(session *s, double *next) {

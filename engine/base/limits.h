@@ -68,6 +68,7 @@
 #define LIMIT_MCP_CACHE_RESULTS 1024
 #define LIMIT_MCP_CALLS 16          /* running at once, over all servers                        */
 #define LIMIT_MCP_CALLS_SERVER 4    /* running at once on one server, unless configured         */
+#define LIMIT_MCP_CATALOGUE_S (7 * 86400) /* a catalogue on disk; each start reads it anew     */
 #define LIMIT_MCP_CONFIG_BYTES (8u << 20) /* a file; Claude's own holds whole histories          */
 #define LIMIT_MCP_CONFIG_VALUES 20000 /* in a file of TOML or YAML                               */
 #define LIMIT_MCP_CRASHES 5         /* within LIMIT_MCP_CRASH_MS; then a person must start it   */

@@ -185,7 +185,7 @@ class Http(unittest.TestCase):
 
     def test_refusals(self):
         site = self.site("auth")
-        self.assertIn("wants an authorization",
+        self.assertIn("inlined mcp login site",
                       self.run_mcp(site.url, "test", code=1).stdout)
         site = self.site("redirect")
         self.run_mcp(site.url, "test", code=1, headers={"Authorization": "Bearer canary"})

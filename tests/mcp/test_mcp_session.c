@@ -377,6 +377,43 @@ static void test_changes(void **state) {
     close_side(&t);
 }
 
+/* Modern lists say how long they are fresh; they are read again when that is over and somebody
+ * asks, not by themselves.  While held, no time passes. */
+static void test_freshness(void **state) {
+    UNUSED(state);
+    side t;
+    open_side(&t, MCP_ERA_MODERN, false);
+    feed(&t, ANSWER("1", "{\"supportedVersions\":[\"2026-07-28\"],"
+                         "\"capabilities\":{\"tools\":{}}}"));
+    feed(&t, ANSWER("2", "{\"ttlMs\":9000,\"cacheScope\":\"private\",\"nextCursor\":\"n\","
+                         "\"tools\":[{\"name\":\"a\"}]}"));
+    feed(&t, ANSWER("3", "{\"ttlMs\":4000,\"tools\":[{\"name\":\"b\"}]}"));
+    assert_int_equal(t.state, SESSION_READY);
+    assert_true(session_is_private(t.s));
+    session_freshen(t.s, 4999);
+    assert_true(session_tick(t.s, 4999) == 0);
+    strbuf_clear(&t.events);
+    session_tick(t.s, 100000);
+    expect(&t, "");
+    session_freshen(t.s, 100000);
+    session_tick(t.s, 100000);
+    expect(&t, "send tools/list -;");
+    feed(&t, ANSWER("4", "{\"ttlMs\":4000,\"tools\":[{\"name\":\"b\"}]}"));
+    assert_false(session_is_private(t.s));
+    close_side(&t);
+
+    open_side(&t, MCP_ERA_AUTO, false); /* 5 s for the handshake */
+    session_hold(t.s, true, 2000);
+    session_tick(t.s, 60000);
+    assert_int_equal(t.state, SESSION_HANDSHAKE);
+    session_hold(t.s, false, 60000);
+    session_tick(t.s, 63999);
+    assert_int_equal(t.state, SESSION_HANDSHAKE);
+    session_tick(t.s, 64001);
+    assert_int_equal(t.state, SESSION_FAILED);
+    close_side(&t);
+}
+
 /* ---- questions ------------------------------------------------------------------------------- */
 
 static cJSON *accepted(void) {
@@ -475,6 +512,7 @@ int main(void) {
         cmocka_unit_test(test_wrecks),
         cmocka_unit_test(test_oversized_line),
         cmocka_unit_test(test_changes),
+        cmocka_unit_test(test_freshness),
         cmocka_unit_test(test_legacy_question),
         cmocka_unit_test(test_modern_question),
         cmocka_unit_test(test_rounds_end),
