@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* The decode path: 1, 2, 4 or 8 activation rows against a matrix, bound by reading the weights
- * once.
+/* The decode path: 1, 4 or 8 activation rows against a matrix, bound by reading the weights once.
  *
  * A CTA has 8 warps.  Its prologue brings the activations into shared memory as int8 per 32 (norm
  * and quantisation are redone in every CTA: cheaper than one more launch); then each warp takes a
@@ -550,13 +549,23 @@ static cudaError_t launch(const launch_ctx *l, const decode_args *a, geometry g)
     return cudaLaunchKernelEx(&config, decode_kernel<MODE, FMT, N>, *a, g);
 }
 
+/* Every instance costs the compiler seconds on each architecture, so there is none that is not
+ * used: a model with float matrices in its body decodes on the float16 path (cuda_model.gemm_only),
+ * so only a head is ever float here, and a head may compute rows that nobody asked for. */
 template <int MODE, int FMT>
 static cudaError_t launch_n(const launch_ctx *l, const decode_args *a, geometry g) {
-    switch (a->n) {
-    case 1: return launch<MODE, FMT, 1>(l, a, g);
-    case 2: return launch<MODE, FMT, 2>(l, a, g);
-    case 4: return launch<MODE, FMT, 4>(l, a, g);
-    default: return launch<MODE, FMT, 8>(l, a, g);
+    if constexpr (FMT >= FMT_F16) {
+        if constexpr (MODE == MODE_HEAD) {
+            if (a->n == 1) return launch<MODE, FMT, 1>(l, a, g);
+            return launch<MODE, FMT, 8>(l, a, g);
+        }
+        return cudaErrorInvalidValue;
+    } else {
+        switch (a->n) {
+        case 1: return launch<MODE, FMT, 1>(l, a, g);
+        case 4: return launch<MODE, FMT, 4>(l, a, g);
+        default: return launch<MODE, FMT, 8>(l, a, g);
+        }
     }
 }
 

@@ -3,9 +3,9 @@
  * a CUDA graph that reads tokens, positions and page tables from device memory), more rows on the
  * float16 path through tensor cores.
  *
- * A batch of 3, 5, 6 or 7 rows runs as 4 or 8: the last row is repeated, which writes the same K
- * and V twice.  In the decode path every row has its own attention tiles and the splits are fixed,
- * so a row's bits do not depend on its batch.
+ * A batch of 2 or 3 rows runs as 4, one of 5 to 7 as 8: the last row is repeated, which writes the
+ * same K and V twice.  In the decode path every row has its own attention tiles and the splits are
+ * fixed, so a row's bits do not depend on its batch.
  */
 #include <cmath>
 
@@ -19,6 +19,12 @@ static step_dev step_of(const cuda_model *m) {
 }
 
 /* ---- decode --------------------------------------------------------------------------------- */
+
+/* Rows that a decode step of `rows` computes, and which graph does. */
+static int decode_rows(int rows, int *slot) {
+    *slot = rows == 1 ? 0 : rows <= 4 ? 1 : 2;
+    return rows == 1 ? 1 : rows <= 4 ? 4 : DECODE_ROWS_MAX;
+}
 
 static decode_args decode_base(cuda_model *m, const dev_op *op, int n) {
     decode_args a;
@@ -108,8 +114,8 @@ static cudaError_t head_rows(cuda_model *m, const launch_ctx *l, const dev_op *o
     a.gather = step_of(m).want;
     cudaError_t code = cuda_decode_head(l, &a);
     if (code != cudaSuccess) return code;
-    return cuda_top_one(l, m->w.logits, n, m->s.vocab, m->s.vocab, m->w.top_cells,
-                        m->w.top_tickets, m->top_dev);
+    return cuda_top_one(l, m->w.logits, n, m->s.vocab, m->s.vocab, m->w.top_cells, m->w.top_tickets,
+                        m->top_dev);
 }
 
 static cudaError_t decode_op(cuda_model *m, const launch_ctx *l, const dev_op *op, int n) {
@@ -293,13 +299,9 @@ static status upload_step(cuda_model *m, const k_batch *b, int n, bool alone, in
 }
 
 status cuda_model_forward(cuda_model *m, const k_batch *b, err *e) {
-    int n_tiles, slot = 0, n = 1;
+    int n_tiles, slot = 0;
     bool decode = b->n <= DECODE_ROWS_MAX && !m->gemm_only;
-    while (decode && n < b->n) {
-        n *= 2;
-        slot++;
-    }
-    if (!decode) n = b->n;
+    int n = decode ? decode_rows(b->n, &slot) : b->n;
     m->head_group = -1;
     if (b->n_seqs > SEQUENCES)
         return err_set(e, ERR_LIMIT, "%d sequences in one step; at most %d", b->n_seqs, SEQUENCES);
@@ -335,9 +337,8 @@ status cuda_model_forward(cuda_model *m, const k_batch *b, err *e) {
  * place. */
 status cuda_model_head(cuda_model *m, int group, err *e) {
     if (m->head_group == group) return OK;
-    int left = MIN(m->n_want - group * HEAD_ROWS, (int)HEAD_ROWS), n = 1;
-    while (n < left)
-        n *= 2;
+    int left = MIN(m->n_want - group * HEAD_ROWS, (int)HEAD_ROWS), slot;
+    int n = decode_rows(left, &slot);
     if (m->token) {
         status s = cuda_token_head(m, m->want_rows + group * HEAD_ROWS, left, e);
         if (s != OK) return s;

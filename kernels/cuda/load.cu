@@ -30,7 +30,7 @@ static status read_shape(const cuda_backend *b, const k_model_options *opt, dev_
     s->dim = p->dim;
     s->dim_pad = pad32(p->dim);
     s->vocab = p->vocab;
-    s->rows_max = opt->rows_max;
+    s->rows_max = MAX(opt->rows_max, (int)DECODE_ROWS_MAX); /* a decode step is padded to these */
     s->ff = p->ffn_dim_max;
     s->n_head_kv = p->n_head_kv;
     s->head_dim = p->head_dim;

@@ -4,7 +4,7 @@
  * pointers.  load.cu fills it, forward.cu runs it, backend.cu is its face to kernels.c. */
 #include "kernels/cuda/cuda.cuh"
 
-enum { GRAPHS = 4, TOP_CELLS = 64, HEAD_ROWS = DECODE_ROWS_MAX, SEQUENCES = 64 };
+enum { GRAPHS = 3, TOP_CELLS = 64, HEAD_ROWS = DECODE_ROWS_MAX, SEQUENCES = 64 };
 
 typedef struct {
     k_backend base;
@@ -80,7 +80,7 @@ typedef struct {
     top_one *top_dev;
     float *logits_host;            /* [rows_max][vocab], lazily touched */
     float2 *many_host;             /* pinned */
-    cudaGraphExec_t graph[GRAPHS]; /* 1, 2, 4, 8 rows */
+    cudaGraphExec_t graph[GRAPHS]; /* 1, 4, 8 rows */
     int *want_rows;                /* host: batch row of each wanted row */
     int n_want, head_group;        /* head_group: which 8 wanted rows w.logits holds; -1: none */
     bool gemm_only;                /* float weights: no int8 path */

@@ -447,6 +447,7 @@ static __device__ __forceinline__ void attend_phase(token_ctx &c, const token_op
 template <bool ONE, unsigned FORMATS>
 static __global__ void __launch_bounds__(TOKEN_THREADS, 1)
     token_kernel(const __grid_constant__ token_args a) {
+#if __CUDA_ARCH__ >= 900 /* cuda_token_fits: what comes before takes the launch path */
     extern __shared__ __align__(128) uint8_t smem[];
     __shared__ token_shared sh;
     constexpr int op_words = sizeof(token_op) / 4;
@@ -481,6 +482,7 @@ static __global__ void __launch_bounds__(TOKEN_THREADS, 1)
         if (threadIdx.x < op_words) ((uint32_t *)&sh.op[(i + 1) & 1])[threadIdx.x] = ahead;
         grid_arrive(c);
     }
+#endif
 }
 
 /* ---- launch ---------------------------------------------------------------------------------- */
