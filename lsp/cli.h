@@ -25,13 +25,13 @@ typedef enum {
 /* One parsed command line.  Texts are argv's. */
 typedef struct {
     cli_command_id command;
-    bool help, version, json, stdio, special, prompt_logprobs, automatic, explain;
+    bool help, version, json, stdio, attach, special, prompt_logprobs, automatic, explain;
     const char *model, *device;
     const char *listen, *socket, *config, *log_file, *log_level;
     const char *prompt, *prompt_file, *prompt_tokens, *decode, *source, *rows;
     const char *plot;
     int64_t depth;
-    int64_t tokens, seed, logprobs, threads, client_pid;
+    int64_t tokens, seed, logprobs, threads, client_pid, idle_exit;
     double temperature;
     const char *file; /* mcp: the only configuration that counts */
     const char *format; /* mcp export */

@@ -36,8 +36,12 @@ static const option OPTIONS[] = {
      "serve one editor on stdin and stdout (the default when stdin is not a terminal)"},
     {"listen", 0, OPT_TEXT, AT(CMD_SERVE), FIELD(listen), 0, 0, "PATH",
      "serve any number of editors on a local socket"},
-    {"socket", 0, OPT_TEXT, AT(CMD_STATUS) | AT(CMD_MODELS), FIELD(socket), 0, 0, "PATH",
-     "ask the daemon that listens there (the user's own)"},
+    {"attach", 0, OPT_FLAG, AT(CMD_SERVE), FIELD(attach), 0, 0, NULL,
+     "serve one editor on stdin and stdout through the user's daemon, started if it is not there"},
+    {"idle-exit", 0, OPT_COUNT, AT(CMD_SERVE), FIELD(idle_exit), 0, 604800, "SECONDS",
+     "with --listen and --attach: the daemon ends when nobody is connected for so long (300)"},
+    {"socket", 0, OPT_TEXT, AT(CMD_SERVE) | AT(CMD_STATUS) | AT(CMD_MODELS), FIELD(socket), 0, 0, "PATH",
+     "the daemon that listens there (the user's own)"},
     {"clientProcessId", 0, OPT_COUNT, AT(CMD_SERVE), FIELD(client_pid), 0, 4294967295.0, "PID",
      "end when this process does (VS Code passes it)"},
     {"model", 'm', OPT_TEXT, MODEL_USERS, FIELD(model), 0, 0, "M",
@@ -149,7 +153,7 @@ static status parse_word(parse *p);
 static status check(const parse *p);
 
 status cli_parse(int argc, char *const *argv, cli_args *out, err *e) {
-    *out = (cli_args){.tokens = 128, .depth = 4096};
+    *out = (cli_args){.tokens = 128, .depth = 4096, .idle_exit = -1};
     parse p = {.argc = argc, .at = 1, .argv = argv, .out = out, .e = e};
     status s = OK;
     while (s == OK && p.at < argc)

@@ -51,6 +51,7 @@ typedef struct {
     connection *stdio;
     uint64_t last_client;
     bool stopping;
+    double alone_ms; /* since when there is no connection */
     int exit_code;
 } program;
 
@@ -181,6 +182,12 @@ static void on_tick(void *ud) {
     for (size_t i = 0; i < d->connections.count; i++)
         connection_tick(d->connections.at[i]);
     tiers_tick(d->tiers);
+    if (d->connections.count) d->alone_ms = clock_ms();
+    double idle_ms = d->options->idle_seconds * 1000.0;
+    if (idle_ms > 0 && !d->options->stdio && clock_ms() - d->alone_ms > idle_ms) {
+        log_info("daemon", "nobody was here for %d s", d->options->idle_seconds);
+        stop(d, 0);
+    }
 }
 
 /* ---- listening ------------------------------------------------------------------------------- */
@@ -291,6 +298,7 @@ static void close_everything(program *d) {
 int daemon_run(const daemon_options *options) {
     program *d = xcalloc(1, sizeof *d);
     d->options = options;
+    d->alone_ms = clock_ms();
     signal(SIGPIPE, SIG_IGN);
     loop_init(&d->loop);
     d->git = git_new(&d->loop.uv, NULL);

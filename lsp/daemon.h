@@ -12,6 +12,7 @@ typedef struct {
     settings settings;       /* where every connection starts from (defaults, --config) */
     bool model_fixed;        /* the model was named on the command line: clients cannot change it */
     int64_t client_pid;      /* 0, or end when this process does */
+    int idle_seconds;        /* without stdio: end after so long without a connection; 0: never */
 } daemon_options;
 
 /* Runs until the editor says exit, its stream ends, its process dies or a signal comes (SIGINT,

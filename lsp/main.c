@@ -8,6 +8,7 @@
 #include "engine/base/log.h"
 #include "lsp/cli_engine.h"
 #include "lsp/daemon.h"
+#include "lsp/proxy_run.h"
 
 static int fail(status s, const err *e) {
     fprintf(stderr, "inlined: %s\n", e->text);
@@ -37,12 +38,21 @@ static status start_log(const cli_args *a, err *e) {
 
 /* Gives the daemon's exit code: it has told its own trouble to the editor. */
 static status serve(const cli_args *a, int *code, err *e) {
-    if (!a->stdio && !a->listen && isatty(STDIN_FILENO)) return print_help(CMD_SERVE, e);
+    if (!a->stdio && !a->attach && !a->listen && isatty(STDIN_FILENO))
+        return print_help(CMD_SERVE, e);
+    if (a->attach) {
+        proxy_options relay = {.socket = a->socket,
+                               .client_pid = a->client_pid,
+                               .idle_seconds = a->idle_exit < 0 ? 300 : (int)a->idle_exit};
+        *code = proxy_run(&relay);
+        return OK;
+    }
     daemon_options options = {
         .stdio = a->stdio || !a->listen,
         .listen_path = a->listen,
         .model_fixed = a->model != NULL,
         .client_pid = a->client_pid,
+        .idle_seconds = (int)MAX(a->idle_exit, 0),
     };
     status s = cli_settings(a, &options.settings, e);
     if (s == OK) *code = daemon_run(&options);

@@ -13,6 +13,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "engine/base/hash.h"
+
 status runtime_dir(char out[static RUNTIME_PATH_BYTES], err *e) {
     const char *base = getenv("XDG_RUNTIME_DIR");
     int n;
@@ -34,12 +36,18 @@ status runtime_dir(char out[static RUNTIME_PATH_BYTES], err *e) {
 
 status runtime_socket(char out[static RUNTIME_PATH_BYTES], err *e) {
     status s = runtime_dir(out, e);
+    if (s) return s;
+    struct stat st = {0};
+    (void)stat("/proc/self/exe", &st);
+    uint64_t build[] = {(uint64_t)st.st_size, (uint64_t)st.st_mtim.tv_sec,
+                        (uint64_t)st.st_mtim.tv_nsec};
     size_t n = strlen(out);
-    if (!s) snprintf(out + n, RUNTIME_PATH_BYTES - n, "/daemon.sock");
-    return s;
+    snprintf(out + n, RUNTIME_PATH_BYTES - n, "/d-%08x",
+             (unsigned)hash64(0, (const char *)build, sizeof build));
+    return OK;
 }
 
-static bool is_ours(int fd) {
+bool runtime_peer_is_ours(int fd) {
     struct ucred peer;
     socklen_t size = sizeof peer;
     return !getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) && peer.uid == getuid();
@@ -59,7 +67,7 @@ int runtime_connect(const char *path, err *e) {
         if (fd >= 0) close(fd);
         return -1;
     }
-    if (is_ours(fd)) return fd;
+    if (runtime_peer_is_ours(fd)) return fd;
     (void)err_set(e, ERR_IO, "what answers at %s is another user's", path);
     close(fd);
     return -1;

@@ -8,7 +8,11 @@
 /* $XDG_RUNTIME_DIR/inlined, else /tmp/inlined-UID, made when it is not there.  ERR_IO: it cannot be
  * made, or others than this user may look into it: then nothing in it is trusted. */
 status runtime_dir(char out[static RUNTIME_PATH_BYTES], err *e) MUST_USE;
-/* The daemon's socket in it. */
+/* The daemon's socket in it.  Its name depends on the program's file: a daemon and those who talk
+ * to it are of one build.  After an update the old daemon serves those whom it has until they go,
+ * then it leaves; everybody else gets a new one. */
 status runtime_socket(char out[static RUNTIME_PATH_BYTES], err *e) MUST_USE;
+/* Whether the process at the other end of a Unix socket runs as this user. */
+bool runtime_peer_is_ours(int fd);
 /* A connection to a Unix socket whose listener is this user's: a descriptor, or -1 and why. */
 int runtime_connect(const char *path, err *e);

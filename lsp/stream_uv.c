@@ -16,6 +16,7 @@
 
 #include "engine/base/limits.h"
 #include "engine/base/mem.h"
+#include "lsp/runtime_dir.h"
 #include "lsp/stream.h"
 
 #define FLUSH_MS 500.0
@@ -215,6 +216,8 @@ status stream_accept(stream **out, loop *l, uv_stream_t *listener, const stream_
     s->in.handle.data = s;
     l->open++;
     int rc = uv_accept(listener, &s->in.stream);
+    uv_os_fd_t fd;
+    if (!rc && !uv_fileno(&s->in.handle, &fd) && !runtime_peer_is_ours(fd)) rc = UV_EACCES;
     if (rc) {
         s->hooks.closed = NULL;
         loop_timer_init(s->loop, &s->flush, NULL, s);

@@ -10,7 +10,7 @@
 
 #include "engine/base/limits.h"
 #include "engine/base/log.h"
-#include "lsp/position.h"
+#include "lsp/did_change.h"
 #include "lsp/server.h"
 
 static void refuse(const char *method, const err *e) {
@@ -62,23 +62,15 @@ static void log_unknown(server *s, str uri) {
 }
 
 static status apply_change(server *s, document *d, const cJSON *change, err *e) {
-    lsp_change in;
-    status st = protocol_read_change(change, &in, e);
+    did_change_edit done;
+    status st = did_change_apply(d, s->encoding, change, &done, e);
     if (st) return st;
-    if (in.whole) {
+    if (done.whole) {
         findings_replaced(s, d);
-        return document_replace(d, in.text, e);
+    } else {
+        inline_completion_edited(s, d, done.from, done.to, done.added);
+        findings_edited(s, d, done.from, done.to, done.added);
     }
-    size_t from = position_to_offset(d, s->encoding, in.range.start);
-    size_t to = position_to_offset(d, s->encoding, in.range.end);
-    if (from > to) { /* backwards ranges are out there; both ends are meant */
-        size_t swap = from;
-        from = to;
-        to = swap;
-    }
-    st = document_edit(d, from, to, in.text, e);
-    if (!st) inline_completion_edited(s, d, from, to, in.text.len);
-    if (!st) findings_edited(s, d, from, to, in.text.len);
     return st;
 }
 
