@@ -158,18 +158,32 @@ code_server_fetch() {
 
 # need_vscode: sets CODE_SERVER and CODE_NODE, and gives the extension its node_modules.
 need_vscode() {
-    local from=$TOP/editors/vscode modules
     need_node_of $NODE_CODE_VERSION
     CODE_NODE=$CACHE/node/$NODE_CODE_VERSION/bin/node
     CODE_SERVER=$CACHE/code-server/$CODE_VERSION
     fetched "$CODE_SERVER" "VS Code in a browser (code-server $CODE_VERSION)" \
         "check the network (npm ping), then run the same command again" code_server_fetch
+    need_extension_tools
+}
+
+# need_extension_tools: what the VS Code extension is built with, as its node_modules.
+need_extension_tools() {
+    local from=$TOP/editors/vscode modules
+    need_node
     modules=$CACHE/vscode/$(key "$from/package-lock.json")
     NPM_OMIT='' fetched "$modules" "tools of the VS Code extension (npm)" \
         "check the network (npm ping), then run the same command again" npm_fetch "$from"
     # A contributor's own `npm ci` stays.
     [ -d "$from/node_modules" ] && [ ! -L "$from/node_modules" ] ||
         ln -sfn "$modules/node_modules" "$from/node_modules"
+}
+
+# build_extension: build/inlined.vsix, with build/inlined inside.
+build_extension() {
+    need_extension_tools
+    step "VS Code extension" "see the log; its tools: rm -rf $CACHE/vscode" \
+        "$NODE_BIN/node" "$TOP/editors/vscode/scripts/package.mjs" "$TOP/build/inlined" \
+        "$TOP/build/inlined.vsix"
 }
 
 # npm_fetch FROM DIR: installs exactly what FROM's lock file names; no install scripts run.
