@@ -35,6 +35,7 @@ SAMPLES = [
 ]
 # A line that cannot be right without the definition in the other file, and what it needs of it.
 OTHER_FILE = ("project/remind.py", "python", "    invoices = store.fetch_", "overdue")
+LOOK_SECONDS = 0.5  # a person reads what is suggested before accepting it
 INDEX_SECONDS = 20
 LINES_BEFORE, LINES_AFTER = 5, 2
 TIMES = ("queue", "context", "prefill", "decode", "post")
@@ -125,6 +126,7 @@ def show(editor, screen, name, language, needle):
         editor.type(doc, line, column, answer.text[0])
         after = editor.complete(doc, line, column + 1, invoked=False)
         draw_times(screen, f"typed {answer.text[0]!r}", after)
+        time.sleep(LOOK_SECONDS)
         rest = answer.text[1:] + "\n" + indent_of(text.split("\n")[line])
         editor.type(doc, line, column + 1, rest)
         after = editor.complete(doc, *moved(line, column + 1, rest), invoked=False)

@@ -89,6 +89,33 @@ class Listen(Daemon):
             client.close()
         self.stop()
 
+    def test_two_editors_change_the_same_file(self):
+        """Each has its own text of it, and is answered about that."""
+        path, why = lsp_case.find_model()
+        if not path:
+            self.skipTest(why)
+        settings = {"model": path, **lsp_case.QUICK}
+        self.listen(settings)
+        editors = [self.editor(settings) for _ in range(2)]
+        uri, zero = "file:///same.py", {"line": 0, "character": 0}
+        for client in editors:
+            lsp_case.wait_ready(client)
+            client.open(uri, TEXT)
+        for version in range(2, 12):
+            for number, client in enumerate(editors):
+                client.change(uri, version, {"range": {"start": zero, "end": zero},
+                                             "text": f"# editor {number}\n" * (number + 1)})
+        keys = [(number, c, c.request("textDocument/inlineCompletion", c.completion_params(
+            uri, {"line": END["line"] + 10 * (number + 1), "character": END["character"]})))
+            for number, c in enumerate(editors)]
+        for number, client, key in keys:
+            item = client.wait(key)["result"]["items"][0]
+            self.assertEqual(item["range"]["start"]["line"], END["line"] + 10 * (number + 1))
+            self.assertIn("first", item["insertText"])
+        for client in editors:
+            client.close()
+        self.stop()
+
     def test_a_socket_that_is_in_use(self):
         self.listen({"model": self.folder + "/absent.gguf"})
         second = subprocess.run([lsp_case.PROGRAM, "--listen", self.socket_path],

@@ -243,15 +243,18 @@ def main():
     for item in filter(None, args.limits.split(",")):
         name, pair = item.split("=")
         limits[name] = tuple(map(int, pair.split("/")))
-    for name in found:
-        limits.setdefault(name, (0, 0) if name == "peer" else limits.get(name.split("-")[0]))
+    for name in found:  # who was asked as an editor asks has judged already
+        done = name == "peer" or name.endswith("-lsp")
+        limits.setdefault(name, (0, 0) if done else limits.get(name.split("-")[0]))
     compare("Side by side, with confidence", found, ["fim", "base"], limits)
     compare("Side by side, everything shown", found, ["fim", "base"], {})
     if "peer" in found:
         compare("Against llama.vim's rules on the same model", found, ["peer", "fim"], limits)
+        if "fim-lsp" in found:
+            compare("The same, over LSP", found, ["peer", "fim-lsp"], limits)
         compare("The same, without confidence", found, ["peer", "fim"], {})
     for name in found:
-        if "-" in name:
+        if "-" in name and name.split("-")[0] in found:
             compare(f"Lever: {name}", found, [name.split("-")[0], name], limits)
             compare(f"Lever: {name}, everything shown", found, [name.split("-")[0], name], {})
     for name in ("fim", "base"):

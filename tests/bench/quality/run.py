@@ -26,13 +26,14 @@ TOP = os.path.join(HERE, "..", "..", "..")
 FIM, BASE = "inlined-fim-135m", "smollm2-135m-instruct"
 # Everything is shown, and judged in report.py.
 ALL = {"confidence": 0, "cutBelow": 0, "maxTokens": 96, "timeBudgetMs": 0}
-# name: (model, settings); "peer": llama-server with llama.vim's rules.
+# name: (model, settings); "peer": llama-server with llama.vim's rules; "-lsp": the daemon as an
+# editor has it, over its protocol, with what it ships and without a time budget (nothing is timed).
 CONFIGS = {
     "fim": (FIM, {"completion": ALL}),
     "base": (BASE, {"completion": ALL}),
     "peer": (FIM, None),
-    "fim-shipped": (FIM, {"completion": {"timeBudgetMs": 0}}),
-    "base-shipped": (BASE, {"completion": {"timeBudgetMs": 0}}),
+    "fim-lsp": (FIM, {"completion": {"timeBudgetMs": 0}}),
+    "base-lsp": (BASE, {"completion": {"timeBudgetMs": 0}}),
     "fim-psm": (FIM, {"completion": ALL, "context": {"order": "psm"}}),
     "fim-unhealed": (FIM, {"completion": {**ALL, "healing": False}}),
     "base-unhealed": (BASE, {"completion": {**ALL, "healing": False}}),
@@ -67,13 +68,55 @@ class Ours:
         self.process.wait()
 
 
+class Editor:
+    """The daemon over LSP: a document is opened, typed into, and asked about as editors do."""
+
+    def __init__(self, build, model, settings, threads):
+        sys.path.insert(0, os.path.join(TOP, "tests", "e2e"))
+        import lsp_client
+        settings = {**settings, "engine": {"threads": threads}}
+        self.client = lsp_client.Client(
+            [os.path.join(build, "inlined"), "--stdio", "--model", model], settings=settings)
+        self.client.initialize()
+        self.client.wait_notification("inlined/status", lambda p: p["state"] == "ready", 600)
+        self.number, self.open = 0, None  # (path, before, after) as the daemon has them
+
+    def show(self, path, before, after):
+        client, was = self.client, self.open
+        if was and was[0] == path and was[2] == after and before.startswith(was[1]):
+            at = client.position(was[1], len(was[1]))
+            self.version += 1
+            client.change(self.uri, self.version,
+                          {"range": {"start": at, "end": at}, "text": before[len(was[1]):]})
+        else:
+            if was:
+                client.notify("textDocument/didClose", {"textDocument": {"uri": self.uri}})
+            self.number, self.version = self.number + 1, 1
+            self.uri = f"file:///bench/{self.number}/{path}"
+            client.open(self.uri, before + after, corpus.ENDS[os.path.splitext(path)[1]])
+        self.open = (path, before, after)
+
+    def ask(self, path, before, after):
+        self.show(path, before, after)
+        start = time.monotonic()
+        items = self.client.complete(self.uri, self.client.position(before, len(before)), 2, 900)
+        answer = {"shown": bool(items), "reason": "" if items else "nothing"}
+        if items:
+            answer.update(text=items[0]["insertText"], swallows=0)
+        return {"with": {"all": answer}, "ms": (time.monotonic() - start) * 1000}
+
+    def close(self):
+        self.client.close()
+        self.client.kill()
+
+
 KEPT = ("raw", "tokens", "logprob_mean", "logprob_min", "finish", "shape")
 
 
 def filter_again(args, targets):
     """The texts that a model wrote in an earlier run, judged by the filters of this build."""
-    for name in sorted(os.listdir(args.again)):
-        if not name.endswith(".jsonl") or CONFIGS[name[:-6]][1] is None:
+    for name in sorted(os.listdir(args.again)):  # who has no "raw" is copied
+        if not name.endswith(".jsonl"):
             continue
         asker = Ours(args.build, "-", {}, 1)
         with open(os.path.join(args.again, name), encoding="utf-8") as f, \
@@ -92,7 +135,7 @@ def filter_again(args, targets):
 class Peer:
     server = None
 
-    def __init__(self, build, model, threads):
+    def __init__(self, build, model, _, threads):
         import llama_vim
         path = subprocess.run([os.path.join(build, "inlined"), "models", "path", model],
                               check=True, capture_output=True, text=True).stdout.strip()
@@ -140,14 +183,14 @@ def ask_line(asker, t, once):
 def run_round(args, name, targets, first, out):
     """Lines first.. of `targets` that the file does not have yet; one JSON line per target line."""
     model, settings = CONFIGS[name]
-    asker = Peer(args.build, model, args.threads) if settings is None else \
-        Ours(args.build, model, settings, args.threads)
+    kind = Peer if settings is None else Editor if name.endswith("-lsp") else Ours
+    asker = kind(args.build, model, settings, args.threads)
     try:
         for index in range(first, min(first + ROUND_LINES, len(targets))):
             if index < done_count(out):
                 continue
             t = targets[index]
-            answers = ask_line(asker, t, settings is None)
+            answers = ask_line(asker, t, kind is not Ours)
             row = {"line": index, "package": t["package"], "version": t["version"],
                    "path": t["path"], "language": t["language"], "text": t["line"],
                    "next": t["next"], "answers": answers}
