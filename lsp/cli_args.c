@@ -81,7 +81,7 @@ static const option OPTIONS[] = {
      "0 takes the physical cores that this process may use (0)"},
     {"depth", 0, OPT_COUNT, AT(CMD_BENCH), FIELD(depth), 0, 4096, "N",
      "measure with at most N tokens in the cache (4096)"},
-    {"plot", 0, OPT_TEXT, AT(CMD_BENCH), FIELD(plot), 0, 0, "FILE", "draw the speeds as SVG"},
+    {"plot", 0, OPT_TEXT, AT(CMD_BENCH) | AT(CMD_MCP), FIELD(plot), 0, 0, "FILE", "draw the speeds as SVG"},
     {"explain", 0, OPT_FLAG, AT(CMD_COMPLETE), FIELD(explain), 0, 0, NULL,
      "show what went into the prompt, why, and what it cost"},
     {"json", 'j', OPT_FLAG, ALL & ~AT(CMD_SERVE), FIELD(json), 0, 0, NULL,
@@ -129,7 +129,8 @@ static const command COMMANDS[CMD_COUNT] = {
     [CMD_STATUS] = {"status", "", "what the running daemon does: models, memory, speed", "", 0, 0},
     [CMD_DOCTOR] = {"doctor", "", "check this machine and say what to mend", "", 0, 0},
     [CMD_MCP] = {"mcp", "list | doctor [SERVER] | test [SERVER] | call SERVER TOOL [ARGUMENTS] | "
-        "approve [SERVER] | login SERVER | forget SERVER | export [SERVER ...]",
+        "approve [SERVER] | login SERVER | forget SERVER | export [SERVER ...] | "
+        "bench [SERVER]",
         "MCP servers: what is configured, whether it works, and calls",
         "Servers come from ~/.config/inlined/mcp.json and from the project (.mcp.json and the files of\n"
         "other editors).  Those of a project start only after approve, which shows and remembers their\n"

@@ -32,6 +32,7 @@ static bool all_settled(mcp_run *r) {
 static void on_changed(void *ud, const char *server) {
     mcp_run *r = ud;
     UNUSED(server);
+    if (r->changed && r->host && !r->closing) r->changed(r);
     if (r->closing || r->told || !r->settled || !r->host || !all_settled(r)) return;
     r->told = true;
     r->settled(r);
@@ -113,6 +114,17 @@ void mcp_run_close(mcp_run *r) {
     mcp_run_end(r);
     loop_deinit(&r->loop);
     mcp_config_deinit(&r->config);
+}
+
+const mcp_tool *mcp_run_harmless(mcp_run *r, const char *server) {
+    const mcp_tool *t;
+    for (size_t i = 0; (t = mcp_tool_at(r->host, server, i)); i++) {
+        const cJSON *schema = cJSON_GetObjectItemCaseSensitive(t->definition, "inputSchema");
+        const cJSON *required = cJSON_GetObjectItemCaseSensitive(schema, "required");
+        if (t->annotated && t->read_only && !t->open_world && !cJSON_GetArraySize(required))
+            return t;
+    }
+    return NULL;
 }
 
 void mcp_run_changes(mcp_run *r, const char *server, strbuf *out) {
@@ -332,6 +344,7 @@ status cli_mcp(const cli_args *a, err *e) {
     if (strcmp(verb, "login") == 0) return cli_mcp_login(a, e);
     if (strcmp(verb, "approve") == 0) return approve(a, e);
     if (strcmp(verb, "forget") == 0) return forget(a, e);
+    if (strcmp(verb, "bench") == 0) return cli_mcp_bench(a, e);
     if (strcmp(verb, "export") == 0) return cli_mcp_export(a, e);
     return err_set(e, ERR_USAGE, "unknown 'mcp %.60s'; see inlined mcp --help", verb);
 }

@@ -203,24 +203,12 @@ static void probe_next(probe *p) {
     mcp_call(p->doctor->run.host, &order, on_probe, p);
 }
 
-/* A tool that says of itself that it only reads, and closed things, and wants no arguments. */
-static const mcp_tool *harmless_tool(mcp_host *h, const char *server) {
-    const mcp_tool *t;
-    for (size_t i = 0; (t = mcp_tool_at(h, server, i)); i++) {
-        const cJSON *schema = cJSON_GetObjectItemCaseSensitive(t->definition, "inputSchema");
-        const cJSON *required = cJSON_GetObjectItemCaseSensitive(schema, "required");
-        if (t->annotated && t->read_only && !t->open_world && !cJSON_GetArraySize(required))
-            return t;
-    }
-    return NULL;
-}
-
 static void on_settled(mcp_run *r) {
     doctor *d = r->ud;
     mcp_server_info s;
     d->open = 1;
     for (size_t i = 0; d->probe && mcp_server_at(r->host, i, &s); i++) {
-        const mcp_tool *t = s.state == MCP_READY ? harmless_tool(r->host, s.name) : NULL;
+        const mcp_tool *t = s.state == MCP_READY ? mcp_run_harmless(r, s.name) : NULL;
         if (!t || (r->only && strcmp(r->only, s.name) != 0)) continue;
         probe *p = xcalloc(1, sizeof *p);
         *p = (probe){d, xstrdup(s.name), xstrdup(t->name), PROBES};

@@ -35,7 +35,7 @@ PUBLIC = {
                "engine/tokenizer.h", "engine/delta.h", "engine/inspect.h", "engine/registry.h"},
     "context": {"context/context.h", "context/change.h", "context/symbols.h"},
     "mcp": {"mcp/mcp.h", "mcp/config.h", "mcp/export.h", "mcp/rpc.h", "mcp/frame.h",
-            "mcp/process.h"},
+            "mcp/process.h", "mcp/state_file.h"},
     "lsp": set(),
 }
 # Third-party headers: which modules may see them.

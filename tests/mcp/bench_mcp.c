@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the host adds to a call: bench_mcp [N].  The same server (hostile_server without a mode, in
  * C) is called N times one after the other, first by blocking reads and writes on its pipes, then
- * through the host; one line of JSON has both medians and what lies between. */
+ * through the host; one line of JSON has both medians and what lies between.  A second line: how
+ * long a kept result takes while another call hangs, and how long eight servers take to start that
+ * each need 300 ms for it. */
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -49,6 +51,57 @@ static void bare(double *us, int n) {
     waitpid(child, NULL, 0);
 }
 
+/* Microseconds of look-ups that are kept, while another call hangs. */
+static void kept(double *us, int n) {
+    driver d;
+    driver_open(&d, false);
+    mcp_definition *both[] = {hostile(""), hostile("never")};
+    both[0]->trusted = true;
+    driver_configure(&d, both, COUNTOF(both));
+    const mcp_order look = {.server = "good", .name = "look", .approved = true};
+    got g, hangs;
+    driver_call(&d, "never", "echo", &hangs);
+    driver_order(&d, &look, &g);
+    driver_wait(&d, &g, 1, 8000);
+    for (int i = 0; i < n; i++) {
+        uint64_t before = clock_us();
+        driver_order(&d, &look, &g);
+        while (!g.ended)
+            uv_run(&d.loop, UV_RUN_ONCE);
+        us[i] = (double)(clock_us() - before);
+        if (!g.cached || hangs.ended) {
+            fprintf(stderr, "it was not answered from what is kept\n");
+            _exit(1);
+        }
+    }
+    driver_close(&d);
+}
+
+/* Milliseconds until `n` servers are ready that sleep for 300 ms first. */
+static double together(size_t n) {
+    static const char *const names[] = {"s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7"};
+    driver d;
+    driver_open(&d, false);
+    mcp_definition *all[COUNTOF(names)];
+    for (size_t i = 0; i < n; i++) {
+        all[i] = mcp_definition_new(names[i]);
+        all[i]->command = "sh";
+        vec_push(&all[i]->args, "-c");
+        vec_push(&all[i]->args, "sleep 0.3; exec " HOSTILE_SERVER " ''");
+        all[i]->scope = MCP_USER;
+    }
+    driver_configure(&d, all, n);
+    double before = clock_ms();
+    for (size_t i = 0; i < n; i++)
+        mcp_server_start(d.host, names[i]);
+    for (size_t i = 0; i < n; i++)
+        while (driver_info(&d, names[i]).state != MCP_READY)
+            uv_run(&d.loop, UV_RUN_ONCE);
+    double ms = clock_ms() - before;
+    driver_close(&d);
+    return ms;
+}
+
 int main(int argc, char **argv) {
     int64_t n = 2000;
     if (argc > 1 && (!str_to_i64(str_of(argv[1]), &n) || n < 1 || n > 1000000)) return 2;
@@ -76,6 +129,12 @@ int main(int argc, char **argv) {
     printf("{\"calls\":%lld,\"pipes_us\":{\"p50\":%.0f,\"p95\":%.0f},\"host_us\":{\"p50\":%.0f,"
            "\"p95\":%.0f},\"added_us\":{\"p50\":%.0f,\"p95\":%.0f}}\n",
            (long long)n, p50[0], p95[0], p50[1], p95[1], p50[1] - p50[0], p95[1] - p95[0]);
+    kept(raw, (int)n);
+    qsort(raw, (size_t)n, sizeof *raw, by_time);
+    double one = together(1), eight = together(8);
+    printf("{\"kept_us\":{\"p50\":%.0f,\"p99\":%.0f},\"start_one_ms\":%.0f,"
+           "\"start_eight_ms\":%.0f,\"ratio\":%.2f}\n",
+           quantile(raw, (int)n, 0.5), quantile(raw, (int)n, 0.99), one, eight, eight / one);
     xfree(raw);
     xfree(ours);
     return 0;

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 BUILD = os.environ.get("INLINED_BUILD", "build")
@@ -125,6 +126,78 @@ class Mcp(unittest.TestCase):
             self.assertIn(expected, self.run_mcp(*words).stdout, words)
         self.assertEqual(self.run_mcp("call", "shifty", "look").stdout, "seen\n")
         self.assertNotIn("changed", self.run_mcp("list").stdout)
+
+    def test_bench(self):
+        """Start, calls and memory of a server; its own history says what is slow; a picture."""
+        self.write("shifty.py", SHIFTY)
+        self.write("said.txt", "Looks around.")
+        path = self.write("own.json", json.dumps({"mcpServers": {
+            "shifty": {"command": "python3", "args": ["shifty.py"]},
+            "lost": {"command": "no-such-program"}}}))
+        picture = os.path.join(self.project, "b.svg")
+        result = json.loads(self.run_mcp("bench", "--json", "--file", path, "--plot",
+                                         picture).stdout)
+        servers = {s["name"]: s for s in result["servers"]}
+        shifty = servers["shifty"]
+        self.assertGreater(shifty["start_ms"], 0)
+        self.assertTrue(0 < shifty["p50_us"] <= shifty["p95_us"] <= shifty["p99_us"])
+        self.assertGreater(shifty["calls_per_s"], 0)
+        self.assertGreater(shifty["memory_bytes"], 1 << 20)
+        self.assertEqual((shifty["errors"], shifty["tools"]), (0, 1))
+        self.assertEqual(servers["lost"]["start_ms"], 0)
+        self.assertIn("not found", servers["lost"]["why"])
+        self.assertGreaterEqual(result["together_ms"], 0)
+        with open(picture, encoding="utf-8") as f:
+            self.assertIn(">shifty</text>", f.read())
+        history = os.path.join(self.home, ".local/state/inlined/mcp/bench.json")
+        with open(history, encoding="utf-8") as f:
+            runs = json.load(f)
+        (key, first), = runs.items()
+        with open(history, "w", encoding="utf-8") as f:  # it was a hundred times as fast
+            json.dump({key: [[first[0][0], first[0][1] / 100, first[0][2]]] * 3}, f)
+        table = self.run_mcp("bench", "shifty", "--file", path).stdout
+        self.assertIn("shifty is slow: its start took", table)
+
+    def test_killed(self):
+        """A program that is killed in the middle of a call leaves a server behind that hears no
+        signal; the next one ends it."""
+        self.write("deaf.py", SHIFTY.replace("import json, sys", """
+import json, os, signal, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)""").replace(
+            "    else:\n", "    elif m['method'] == 'tools/call':\n"
+            "        open('pid', 'w').write(str(os.getpid()))\n        time.sleep(60)\n"
+            "    else:\n", 1))
+        self.write("said.txt", "Looks around.")
+        path = self.write("own.json", json.dumps({"mcpServers": {
+            "deaf": {"command": "python3", "args": ["deaf.py"]}}}))
+        words = ["mcp", "call", "deaf", "look", "--file", path]
+        killed = subprocess.Popen([os.path.join(BUILD, "inlined"), *words], cwd=self.project,
+                                  env=self.env, stdout=subprocess.DEVNULL)
+        mark = os.path.join(self.project, "pid")
+        self.assertTrue(self.within(20, lambda: os.path.exists(mark) and os.path.getsize(mark)))
+        with open(mark, encoding="utf-8") as f:
+            pid = int(f.read())
+        killed.kill()
+        killed.wait()
+        time.sleep(0.3)
+        self.assertTrue(os.path.exists(f"/proc/{pid}"), "the test's server is deaf")
+        self.run_mcp("list", "--file", path)
+        self.assertTrue(self.within(5, lambda: not self.alive(pid)))
+
+    @staticmethod
+    def alive(pid):
+        try:
+            with open(f"/proc/{pid}/stat", encoding="utf-8") as f:
+                return f.read().rsplit(")", 1)[1].split()[0] != "Z"
+        except OSError:
+            return False
+
+    @staticmethod
+    def within(seconds, what):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and not what():
+            time.sleep(0.02)
+        return bool(what())
 
     def test_trouble(self):
         """What is wrong is said with its place, and never with a secret."""
