@@ -38,6 +38,15 @@ typedef struct {
 
 static void turn(bench *b);
 
+static void on_next(uv_timer_t *t) {
+    turn(t->data);
+}
+
+/* Not from inside an answer or a change of state. */
+static void soon(bench *b) {
+    uv_timer_start(&b->next, on_next, 0, 0);
+}
+
 static int by_size(const void *a, const void *b) {
     double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);
@@ -88,7 +97,7 @@ static void ask_more(bench *b) {
                  on_answer, c);
         cJSON_Delete(arguments);
     }
-    if (b->answered >= all) turn(b);
+    if (b->answered >= all) soon(b);
 }
 
 static void take_times(bench *b) {
@@ -134,15 +143,6 @@ static double group_memory(int64_t group) {
 }
 
 /* ---- phases ---------------------------------------------------------------------------------- */
-
-static void on_next(uv_timer_t *t) {
-    turn(t->data);
-}
-
-/* Not from inside an answer or a change of state. */
-static void soon(bench *b) {
-    uv_timer_start(&b->next, on_next, 0, 0);
-}
 
 static void start_server(bench *b) {
     b->phase = DO_START;
