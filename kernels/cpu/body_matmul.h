@@ -202,12 +202,10 @@ static const tile_fn tiles[K_MXFP4 + 1][V_TILE + 1] = {
 
 /* ---- a range of panels ----------------------------------------------------------------------- */
 
-static void panel_codes(const cpu_matrix *w, const uint8_t *panel, const cpu_act *a, float *out,
-                        size_t ld) {
-    int places = a->n * a->planes, t = 0;
-#ifdef V_AMX
-    t = amx_full_tiles(w, panel, a, out, ld);
-#endif
+/* Places t.. of all tokens. */
+static void panel_codes(const cpu_matrix *w, const uint8_t *panel, const cpu_act *a, int t,
+                        float *out, size_t ld) {
+    int places = a->n * a->planes;
     const uint8_t *act = a->tiles + (size_t)t * (size_t)w->blocks * CPU_ACT_BLOCK_BYTES;
     while (t < places) {
         int width = cpu_tile_width(V_TILE, places - t);
@@ -220,9 +218,9 @@ static void panel_codes(const cpu_matrix *w, const uint8_t *panel, const cpu_act
 
 static void v_matmul(const cpu_matrix *w, int64_t p0, int64_t p1, const cpu_act *a, float *out,
                      size_t ld) {
+    int done = 0;
 #ifdef V_AMX
-    bool tiles_used = w->blocks && a->n * a->planes > V_TILE / 2;
-    if (tiles_used) amx_configure();
+    if (w->blocks && a->n * a->planes > V_TILE / 2) done = amx_matmul(w, p0, p1, a, out, ld);
 #endif
     for (int64_t p = p0; p < p1; p++) {
         const uint8_t *panel = w->data + (size_t)p * w->panel_bytes;
@@ -234,11 +232,8 @@ static void v_matmul(const cpu_matrix *w, int64_t p0, int64_t p1, const cpu_act 
         else if (w->type == K_BF16)
             panel_K_BF16(w, panel, a, to, ld);
         else
-            panel_codes(w, panel, a, to, ld);
+            panel_codes(w, panel, a, done, to, ld);
     }
-#ifdef V_AMX
-    if (tiles_used) _tile_release(); /* or a switch of threads would have to save them */
-#endif
 }
 
 /* Token t of a tile of the given width: codes and words of every block. */
