@@ -30,6 +30,9 @@ typedef struct {
 } line_span;
 size_t change_lines(str before, str after, arena *a, line_span **out);
 
+/* Whether the document's tree is that of its text, without parsing. */
+bool change_is_parsed(const document *d);
+
 /* ---- targets -------------------------------------------------------------------------------- */
 
 typedef enum {

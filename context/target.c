@@ -215,6 +215,10 @@ static const TSTree *tree_of(document *d, uint64_t budget_us) {
     return context_parse(d, budget_us) ? syntax_tree(d->tree) : syntax_stale_tree(d->tree);
 }
 
+bool change_is_parsed(const document *d) {
+    return document_has_syntax(d) && syntax_tree(d->tree);
+}
+
 bool change_find_target(document *d, size_t from, size_t to, uint64_t budget_us,
                         change_target *out) {
     str text = document_text(d);

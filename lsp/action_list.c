@@ -11,6 +11,7 @@
 
 #include "engine/base/limits.h"
 #include "engine/base/utf8.h"
+#include "lsp/action_tree.h"
 #include "lsp/actions.h"
 #include "lsp/findings.h"
 #include "lsp/hover.h"
@@ -154,7 +155,11 @@ void actions_request(server *s, const cJSON *params, reply *r) {
     add_findings(&l, MIN(from, to), MAX(from, to));
     if (l.has_target) add_fixes(&l);
     if (l.has_target && in.automatic) hover_rest(s, d, &l.target);
-    if (l.has_target && !in.automatic) add_rewrites(&l);
+    if (l.has_target && !in.automatic) {
+        if (change_is_parsed(d))
+            action_tree_add(s, d, MIN(from, to), MAX(from, to), in.only, l.list);
+        add_rewrites(&l);
+    }
     reply_result(r, l.list);
 }
 

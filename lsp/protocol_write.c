@@ -40,8 +40,9 @@ static void add_menu_options(cJSON *to) {
 }
 
 static void add_action_options(cJSON *c, const lsp_offer *offer) {
-    static const char *const kinds[] = {"quickfix", "refactor", "refactor.rewrite",
-                                        "inlined.explain", "inlined.review"};
+    static const char *const kinds[] = {"quickfix",        "refactor",         "refactor.extract",
+                                        "refactor.inline", "refactor.rewrite", "inlined.explain",
+                                        "inlined.review"};
     static const char *const names[] = {"inlined.action", "inlined.commitMessage",
                                         "inlined.didAcceptCompletionItem"};
     if (offer->action_literals) {

@@ -33,7 +33,7 @@ PUBLIC = {
     "kernels": {"kernels/kernels.h", "kernels/blocks.h"},
     "engine": {"engine/engine.h", "engine/chat.h", "engine/gguf.h", "engine/grammar.h",
                "engine/tokenizer.h", "engine/delta.h", "engine/inspect.h", "engine/registry.h"},
-    "context": {"context/context.h", "context/change.h", "context/symbols.h"},
+    "context": {"context/context.h", "context/change.h", "context/refactor.h", "context/symbols.h"},
     "mcp": {"mcp/mcp.h", "mcp/config.h", "mcp/export.h", "mcp/rpc.h", "mcp/frame.h",
             "mcp/process.h", "mcp/state_file.h"},
     "lsp": set(),

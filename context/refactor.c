@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Extracting and inlining of variables: see refactor.h.
+ *
+ * A value may be computed in front of its statement when the way from it up to the statement leads
+ * through nothing that runs several times, later, or not at all (a loop's condition, the right of
+ * "and", a lambda), and when nothing with effects comes before it in the statement, unless it is
+ * made of literals.  Inlining is the way back, under the same rule for the place where the value
+ * goes; whether it needs parentheses is found by parsing the text without them.  Thread: loop.
+ */
+#include "context/refactor_private.h"
+#include "engine/base/clock.h"
+#include "engine/base/limits.h"
+
+#define PARSE_US 4000
+
+/* clang-format off */
+static const char *const languages[] = {"c", "go", "javascript", "python", "tsx", "typescript"};
+static const char *const block_kinds[] = {
+    "block", "module", "statement_block", "program", "compound_statement", "statement_list",
+};
+static const char *const expression_kinds[] = {
+    "binary_operator", "boolean_operator", "comparison_operator", "not_operator", "unary_operator",
+    "call", "attribute", "subscript", "list", "dictionary", "set", "tuple", "string", "integer",
+    "float", "conditional_expression", "parenthesized_expression", "list_comprehension",
+    "dictionary_comprehension", "set_comprehension", "concatenated_string", "binary_expression",
+    "unary_expression", "call_expression", "member_expression", "subscript_expression", "array",
+    "object", "template_string", "number", "ternary_expression", "new_expression",
+    "selector_expression", "index_expression", "interpreted_string_literal", "int_literal",
+    "float_literal", "field_expression", "string_literal", "number_literal",
+};
+/* Through these no value is moved. */
+static const char *const barriers[] = {
+    "lambda", "list_comprehension", "dictionary_comprehension", "set_comprehension",
+    "generator_expression", "conditional_expression", "ternary_expression", "arrow_function",
+    "function_expression", "func_literal", "decorator", "default_parameter",
+    "typed_default_parameter", "parameters", "formal_parameters", "type", "type_annotation",
+    "assert_statement", "elif_clause", "while_statement", "do_statement", "case_clause",
+    "match_statement", "switch_statement", "switch_case", "case_statement", "with_statement",
+    "delete_statement", "update_expression", "pointer_expression", "try_statement",
+    "class_definition", "class_declaration", "function_definition", "function_declaration",
+    "method_definition", "else_clause", "global_statement", "import_statement",
+    "import_from_statement", "export_statement", "labeled_statement", "expression_switch_statement",
+    "select_statement", "concatenated_string", "defer_statement", "go_statement", "raise_statement", "preproc_if",
+};
+/* clang-format on */
+
+static bool is_in(TSNode node, const char *const *list, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        if (target_kind_is(node, list[i])) return true;
+    }
+    return false;
+}
+
+#define IS_IN(node, list) is_in(node, list, COUNTOF(list))
+
+bool refactor_begin(refactor_site *s, document *d, arena *a) {
+    *s = (refactor_site){
+        .document = d, .language = document_language(d), .text = document_text(d), .arena = a};
+    bool known = false;
+    for (size_t i = 0; i < COUNTOF(languages); i++)
+        known = known || !strcmp(languages[i], s->language);
+    if (!known || !document_has_syntax(d) || !context_parse(d, PARSE_US)) return false;
+    s->root = ts_tree_root_node(syntax_tree(d->tree));
+    return true;
+}
+
+bool refactor_is_script(const refactor_site *s) {
+    return s->language[0] == 'j' || s->language[0] == 't';
+}
+
+bool refactor_is_block(TSNode node) {
+    return IS_IN(node, block_kinds);
+}
+
+static bool is_field(TSNode parent, const char *field, TSNode node) {
+    TSNode found = target_field(parent, field);
+    return !ts_node_is_null(found) && ts_node_eq(found, node);
+}
+
+/* The right of "and", "&&", "??": perhaps not evaluated. */
+static bool is_short_circuit(TSNode parent, TSNode node) {
+    if (target_kind_is(parent, "boolean_operator")) return is_field(parent, "right", node);
+    TSNode operator= target_field(parent, "operator");
+    if (!target_kind_is(parent, "binary_expression") || ts_node_is_null(operator)) return false;
+    bool lazy = target_kind_is(operator, "&&") || target_kind_is(operator, "||") ||
+                target_kind_is(operator, "??");
+    return lazy && is_field(parent, "right", node);
+}
+
+/* `for x in HERE` is evaluated once; the other parts of loops are not. */
+static bool is_loop_part(TSNode parent, TSNode node) {
+    bool loop = target_kind_is(parent, "for_statement") ||
+                target_kind_is(parent, "for_in_statement") ||
+                target_kind_is(parent, "for_clause") || target_kind_is(parent, "range_clause");
+    return loop && !is_field(parent, "right", node);
+}
+
+/* The left side of an assignment; in Go also what `if` declares before its condition. */
+static bool is_assigned(TSNode parent, TSNode node) {
+    if (!ts_node_is_null(target_field(parent, "initializer"))) return true;
+    bool operator= target_kind_is(parent, "binary_expression") ||
+        target_kind_is(parent, "binary_operator") || target_kind_is(parent, "boolean_operator");
+    return !operator&& is_field(parent, "left", node);
+}
+
+/* A statement without braces behind a condition. */
+static bool is_branch(TSNode parent, TSNode node) {
+    return is_field(parent, "consequence", node) || is_field(parent, "alternative", node) ||
+           is_field(parent, "body", node);
+}
+
+bool refactor_statement(TSNode node, TSNode *statement) {
+    for (int depth = 0; depth < 64; depth++) {
+        TSNode parent = ts_node_parent(node);
+        if (ts_node_is_null(parent)) return false;
+        if (refactor_is_block(parent)) {
+            *statement = node;
+            return !target_is_comment(node);
+        }
+        if (IS_IN(parent, barriers) || is_short_circuit(parent, node)) return false;
+        if (is_loop_part(parent, node) || is_assigned(parent, node)) return false;
+        if (is_field(parent, "function", node)) return false; /* what is called */
+        if (is_branch(parent, node)) return false;
+        node = parent;
+    }
+    return false;
+}
+
+bool refactor_indentation(const refactor_site *s, size_t offset, str *indentation) {
+    size_t line = document_line_start(s->document, document_line_of(s->document, offset));
+    *indentation = str_sub(s->text, line, offset);
+    return !str_trim(*indentation).len;
+}
+
+static bool is_word(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+}
+
+/* Anywhere in the file, also in comments and as a member. */
+static bool is_used(const refactor_site *s, str name) {
+    str text = s->text;
+    for (ptrdiff_t hit; (hit = str_find(text, name)) >= 0;) {
+        size_t from = (size_t)hit, to = from + name.len;
+        bool begins = from == 0 || !is_word(text.ptr[from - 1]);
+        if (begins && (to == text.len || !is_word(text.ptr[to]))) return true;
+        text = str_sub(text, from + 1, text.len);
+    }
+    return false;
+}
+
+str refactor_free_name(const refactor_site *s, const char *base) {
+    str name = str_of(arena_printf(s->arena, "%s", base));
+    for (int i = 2; i < 1000 && is_used(s, name); i++)
+        name = str_of(arena_printf(s->arena, "%s_%d", base, i));
+    return name;
+}
+
+bool refactor_may_move(TSNode node, TSNode statement) {
+    return names_constant(node) || !names_impure_before(statement, ts_node_start_byte(node));
+}
+
+void refactor_add(refactoring *r, size_t from, size_t to, str text) {
+    ASSERT(r->n < COUNTOF(r->edits));
+    r->edits[r->n++] = (text_edit){from, to, text};
+}
+
+/* ---- extract --------------------------------------------------------------------------------- */
+
+/* "load_user(3)" gives "user", "a.size" gives "size". */
+static const char *name_for(const refactor_site *s, TSNode node) {
+    static const char *const verbs[] = {"get_", "load_", "make_", "create_", "find_", "read_"};
+    TSNode inner = target_field(node, "function");
+    if (ts_node_is_null(inner)) inner = node;
+    static const char *const members[] = {"attribute", "property", "field"};
+    for (size_t i = 0; i < COUNTOF(members); i++) {
+        TSNode member = target_field(inner, members[i]);
+        if (!ts_node_is_null(member)) inner = member;
+    }
+    str word = target_text(s->text, inner);
+    for (size_t i = 0; i < COUNTOF(verbs); i++) {
+        if (str_starts_with(word, str_of(verbs[i])))
+            word = str_sub(word, strlen(verbs[i]), word.len);
+    }
+    bool plain = word.len > 1 && word.len < 32 && !ts_node_eq(inner, node);
+    for (size_t i = 0; i < word.len; i++) {
+        char c = word.ptr[i];
+        plain = plain && ((c >= 'a' && c <= 'z') || c == '_' || (i && c >= '0' && c <= '9') ||
+                          (i && c >= 'A' && c <= 'Z'));
+    }
+    return plain ? arena_printf(s->arena, "%.*s", STR_ARG(word)) : "value";
+}
+
+static const char *declaration(const refactor_site *s, TSNode node, str name) {
+    str value = target_text(s->text, node);
+    if (refactor_is_script(s))
+        return arena_printf(s->arena, "const %.*s = %.*s;", STR_ARG(name), STR_ARG(value));
+    if (!strcmp(s->language, "go"))
+        return arena_printf(s->arena, "%.*s := %.*s", STR_ARG(name), STR_ARG(value));
+    if (!strcmp(s->language, "python"))
+        return arena_printf(s->arena, "%.*s = %.*s", STR_ARG(name), STR_ARG(value));
+    str type = refactor_c_type(s, node, 0);
+    if (!type.len) return NULL;
+    return arena_printf(s->arena, "%.*s%s%.*s = %.*s;", STR_ARG(type),
+                        type.ptr[type.len - 1] == '*' ? "" : " ", STR_ARG(name), STR_ARG(value));
+}
+
+/* Names that only mean something below the statement: those of comprehensions around are barriers,
+ * those inside of the expression move with it. */
+bool refactor_extract_variable(document *d, size_t from, size_t to, arena *a, refactoring *out) {
+    refactor_site s;
+    TSNode node, statement;
+    str chosen = str_trim(str_sub(document_text(d), from, to)), indentation;
+    *out = (refactoring){0};
+    if (!chosen.len || !refactor_begin(&s, d, a)) return false;
+    from = (size_t)(chosen.ptr - s.text.ptr);
+    to = from + chosen.len;
+    if (!target_exact(s.root, from, to, &node)) return false;
+    while (target_kind_is(node, "parenthesized_expression") && ts_node_named_child_count(node) == 1)
+        node = ts_node_named_child(node, 0); /* the parentheses may be those of an `if` */
+    from = ts_node_start_byte(node);
+    to = ts_node_end_byte(node);
+    if (!IS_IN(node, expression_kinds)) return false;
+    if (ts_node_has_error(node) || !refactor_statement(node, &statement)) return false;
+    if (ts_node_has_error(statement) || ts_node_eq(statement, node)) return false;
+    bool alone = target_kind_is(statement, "expression_statement") &&
+                 ts_node_named_child_count(statement) == 1 &&
+                 ts_node_eq(ts_node_named_child(statement, 0), node);
+    size_t at = ts_node_start_byte(statement);
+    if (alone || !refactor_indentation(&s, at, &indentation)) return false;
+    if (!refactor_may_move(node, statement)) return false;
+    out->name = refactor_free_name(&s, name_for(&s, node));
+    const char *line = declaration(&s, node, out->name);
+    if (!line) return false;
+    const char *front = arena_printf(a, "%s%s%.*s", line, document_eol(d), STR_ARG(indentation));
+    if (from == at) {
+        refactor_add(out, from, to, str_of(arena_printf(a, "%s%.*s", front, STR_ARG(out->name))));
+    } else {
+        refactor_add(out, at, at, str_of(front));
+        refactor_add(out, from, to, out->name);
+    }
+    return true;
+}
+
+/* ---- inline ---------------------------------------------------------------------------------- */
+
+typedef struct {
+    TSNode statement, value;
+    str name;
+} local_variable;
+
+/* In C: the declaration says of the value's type what the value itself does, and declares nothing
+ * else. */
+static bool has_its_type(const refactor_site *s, TSNode statement, TSNode name, TSNode value) {
+    for (uint32_t i = 0; i < ts_node_child_count(statement); i++) {
+        if (target_kind_is(ts_node_child(statement, i), ",")) return false;
+    }
+    str type = refactor_c_type(s, value, 0);
+    str said = str_trim(str_sub(s->text, ts_node_start_byte(statement), ts_node_start_byte(name)));
+    return type.len && str_eq(type, said);
+}
+
+/* Whether nothing but white space follows on the statement's last line. */
+static bool ends_its_line(const refactor_site *s, TSNode statement) {
+    size_t end = ts_node_end_byte(statement), line = document_line_of(s->document, end);
+    size_t stop = document_line_start(s->document, line) + document_line(s->document, line).len;
+    return !str_trim(str_sub(s->text, end, stop)).len;
+}
+
+/* A statement that gives one name one value and does nothing else. */
+static bool read_declaration(const refactor_site *s, TSNode statement, local_variable *out) {
+    TSNode inner = statement, name, value;
+    bool wraps = target_kind_is(statement, "expression_statement") ||
+                 target_kind_is(statement, "lexical_declaration") ||
+                 target_kind_is(statement, "variable_declaration");
+    if (wraps && ts_node_named_child_count(statement) != 1) return false;
+    if (wraps) inner = ts_node_named_child(statement, 0);
+    if (target_kind_is(statement, "declaration")) inner = target_field(statement, "declarator");
+    if (ts_node_is_null(inner)) return false;
+    bool plain =
+        target_kind_is(inner, "assignment") || target_kind_is(inner, "short_var_declaration");
+    bool declared =
+        target_kind_is(inner, "variable_declarator") || target_kind_is(inner, "init_declarator");
+    if (!plain && !declared) return false;
+    name = target_field(inner, plain                                          ? "left"
+                               : target_kind_is(inner, "variable_declarator") ? "name"
+                                                                              : "declarator");
+    value = target_field(inner, plain ? "right" : "value");
+    if (target_kind_is(inner, "short_var_declaration") && !ts_node_is_null(value)) {
+        if (ts_node_named_child_count(name) != 1 || ts_node_named_child_count(value) != 1)
+            return false;
+        name = ts_node_named_child(name, 0);
+        value = ts_node_named_child(value, 0);
+    }
+    if (!ts_node_is_null(name) && target_kind_is(name, "pointer_declarator"))
+        name = target_field(name, "declarator");
+    if (ts_node_is_null(name) || ts_node_is_null(value)) return false;
+    if (!target_kind_is(name, "identifier") || !IS_IN(value, expression_kinds)) return false;
+    if (!ts_node_is_null(target_field(inner, "type")))
+        return false; /* it says more than the value */
+    *out = (local_variable){statement, value, target_text(s->text, name)};
+    return strcmp(s->language, "c") != 0 || has_its_type(s, statement, name, value);
+}
+
+/* Where the variable of that name is declared in the scope, and its reads; false: it is not one
+ * that is bound once. */
+static bool find_variable(const refactor_site *s, TSNode scope, str name, local_variable *out,
+                          name_uses *reads) {
+    name_uses all = {0};
+    bool good = names_find(s->text, scope, &all), bound = false;
+    for (size_t i = 0; i < all.count && good; i++) {
+        name_use u = all.at[i];
+        if (!str_eq(u.text, name)) continue;
+        if (u.role == NAME_READ && target_kind_is(u.node, "identifier")) {
+            good = bound; /* a read in front of it means another variable */
+            vec_push(reads, u);
+            continue;
+        }
+        TSNode statement = u.node;
+        TSNode above = ts_node_parent(statement);
+        while (!ts_node_is_null(above) && !refactor_is_block(above)) {
+            statement = above;
+            above = ts_node_parent(statement);
+        }
+        good = !bound && u.role == NAME_BIND && !ts_node_is_null(above) &&
+               read_declaration(s, statement, out) && str_eq(out->name, name);
+        bound = true;
+    }
+    vec_free(&all);
+    return good && bound && reads->count > 0 && reads->count < 24;
+}
+
+/* Whether the value is the same at each read as where it is computed now. */
+static bool keeps_value(const local_variable *v, const name_uses *reads) {
+    bool constant = names_constant(v->value);
+    TSNode next = ts_node_next_named_sibling(v->statement), statement;
+    for (size_t i = 0; i < reads->count; i++) {
+        TSNode read = reads->at[i].node;
+        if (constant) continue;
+        if (!refactor_statement(read, &statement) || ts_node_is_null(next)) return false;
+        if (!ts_node_eq(statement, next) ||
+            names_impure_before(statement, ts_node_start_byte(read)))
+            return false;
+    }
+    return constant || reads->count == 1 || !names_impure(v->value);
+}
+
+/* Builds the edits with parentheses around the reads that `parens` marks, and finds which of them
+ * need some: those where the value is not parsed as one. */
+static bool try_inline(const refactor_site *s, const local_variable *v, const name_uses *reads,
+                       bool *parens, refactoring *out) {
+    str value = target_text(s->text, v->value);
+    size_t line = document_line_of(s->document, ts_node_start_byte(v->statement));
+    size_t from = document_line_start(s->document, line);
+    size_t to = document_line_start(
+        s->document, document_line_of(s->document, ts_node_end_byte(v->statement)) + 1);
+    strbuf text;
+    strbuf_init(&text, LIMIT_DOCUMENT_BYTES);
+    size_t starts[24];
+    *out = (refactoring){.name = v->name};
+    refactor_add(out, from, to, STR(""));
+    for (size_t i = 0; i < reads->count; i++) {
+        TSNode node = reads->at[i].node;
+        str with = parens[i] ? str_of(arena_printf(s->arena, "(%.*s)", STR_ARG(value))) : value;
+        refactor_add(out, ts_node_start_byte(node), ts_node_end_byte(node), with);
+    }
+    change_apply(s->text, out->edits, out->n, &text);
+    size_t shift = 0; /* of the new text against the old one */
+    for (size_t i = 0; i < out->n; i++) {
+        if (i) starts[i - 1] = out->edits[i].from + shift + parens[i - 1];
+        shift += out->edits[i].text.len - (out->edits[i].to - out->edits[i].from);
+    }
+    str pieces[6] = {strbuf_str(&text)};
+    TSTree *tree =
+        syntax_parse(syntax_grammar(s->document->tree), pieces, clock_us() + LIMIT_JUDGE_US);
+    bool parsed = tree && !ts_node_has_error(ts_tree_root_node(tree));
+    for (size_t i = 0; i < reads->count && tree; i++) {
+        TSNode there;
+        bool one = target_exact(ts_tree_root_node(tree), starts[i], starts[i] + value.len, &there);
+        while (one && !target_kind_is(there, ts_node_type(v->value))) {
+            TSNode parent = ts_node_parent(there); /* "(a)" covers what "a" in it does not */
+            one = !ts_node_is_null(parent) && ts_node_start_byte(parent) == starts[i] &&
+                  ts_node_end_byte(parent) == starts[i] + value.len;
+            there = parent;
+        }
+        parens[i] = parens[i] || !one;
+        parsed = parsed && one;
+    }
+    if (tree) ts_tree_delete(tree);
+    strbuf_deinit(&text);
+    return parsed;
+}
+
+bool refactor_inline_variable(document *d, size_t at, arena *a, refactoring *out) {
+    refactor_site s;
+    *out = (refactoring){0};
+    if (!refactor_begin(&s, d, a)) return false;
+    TSNode node = ts_node_named_descendant_for_byte_range(s.root, (uint32_t)at, (uint32_t)at);
+    if (!ts_node_is_null(node) && !target_kind_is(node, "identifier") && at > 0)
+        node = ts_node_named_descendant_for_byte_range(s.root, (uint32_t)at - 1, (uint32_t)at - 1);
+    if (ts_node_is_null(node) || !target_kind_is(node, "identifier")) return false;
+    TSNode scope = names_scope(node);
+    if (!target_is_function(scope) || ts_node_has_error(scope)) return false;
+    local_variable v;
+    name_uses reads = {0};
+    str indentation;
+    bool good = find_variable(&s, scope, target_text(s.text, node), &v, &reads) &&
+                refactor_indentation(&s, ts_node_start_byte(v.statement), &indentation) &&
+                ends_its_line(&s, v.statement) && keeps_value(&v, &reads);
+    bool parens[24] = {false};
+    if (good)
+        good = try_inline(&s, &v, &reads, parens, out) || try_inline(&s, &v, &reads, parens, out);
+    vec_free(&reads);
+    return good;
+}

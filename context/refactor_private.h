@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* What the refactorings share: see refactor.c. */
+#include "context/names.h"
+#include "context/refactor.h"
+
+typedef struct {
+    document *document;
+    const char *language;
+    str text;
+    TSNode root;
+    arena *arena;
+} refactor_site;
+
+/* False: there is no fresh tree, or the language is none of ours. */
+bool refactor_begin(refactor_site *s, document *d, arena *a);
+bool refactor_is_script(const refactor_site *s); /* JavaScript, TypeScript */
+/* The node's statement: the ancestor whose parent is a block.  False: the way there leads through
+ * something that is not evaluated exactly once with the statement. */
+bool refactor_statement(TSNode node, TSNode *statement);
+bool refactor_is_block(TSNode node);
+/* Whether only white space stands before the offset on its line; that is `indentation`. */
+bool refactor_indentation(const refactor_site *s, size_t offset, str *indentation);
+/* `base`, or with a number behind it: a name that the file does not use. */
+str refactor_free_name(const refactor_site *s, const char *base);
+/* Whether evaluating `node` before all else of its statement changes nothing. */
+bool refactor_may_move(TSNode node, TSNode statement);
+void refactor_add(refactoring *r, size_t from, size_t to, str text);
+/* The type that a C expression has; empty: not known for sure. */
+str refactor_c_type(const refactor_site *s, TSNode expression, int depth);
