@@ -86,6 +86,7 @@ typedef struct {
     char name[64];
     char arch[32];
     char backend[96];
+    char why[256]; /* why this backend: one sentence */
     bool on_device;
     char quant[16];          /* the type that most weight bytes have */
     uint64_t file_bytes;

@@ -216,6 +216,7 @@ static void fill_info(model *m, k_backend *backend, const load_order *order, dou
     snprintf(i->name, sizeof i->name, "%s", order->name);
     snprintf(i->arch, sizeof i->arch, "%s", m->arch.name);
     snprintf(i->backend, sizeof i->backend, "%s", k_backend_name(backend));
+    snprintf(i->why, sizeof i->why, "%.255s", order->why ? order->why : k_backend_why(backend));
     i->on_device = k_backend_is_device(backend);
     i->file_bytes = gguf_file_bytes(m->file);
     i->memory = k_model_memory(m->kernels);

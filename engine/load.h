@@ -34,6 +34,7 @@ typedef struct {
     int context_tokens; /* 0: chosen */
     k_kv_type kv_type;
     uint64_t memory_max; /* bytes that it may take; 0: what there is */
+    const char *why;     /* this backend: one sentence; NULL: the backend's own */
     bool (*progress)(void *ud, float done, const char *what); /* false cancels */
     void *progress_ud;
 } load_order;

@@ -120,6 +120,11 @@ static double chunk_ms(const worker *w, const job *j) {
     return yields ? CHUNK_MS : 0;
 }
 
+void worker_lose_device(worker *w, const err *why) {
+    w->device_lost = true;
+    w->lost_why = *why;
+}
+
 static void step(worker *w, int index) {
     entry *en = &w->entries[index];
     err e = {0};
@@ -135,7 +140,7 @@ static void step(worker *w, int index) {
                               stop_safe(&en->run->stop, (str){en->job->text, en->job->text_len}));
         break;
     case STEP_DONE:
-        w->device_lost |= en->job->result.status == ERR_DEVICE;
+        if (en->job->result.status == ERR_DEVICE) worker_lose_device(w, &en->job->result.error);
         worker_end_job(w, index, OK, &e);
         break;
     case STEP_YIELDED: break; /* the next turn sees why */

@@ -109,6 +109,7 @@ static status build(worker *w, model *m, const command *c, uint64_t *missing, er
                         .context_tokens = c->context_tokens,
                         .kv_type = c->kv_type,
                         .memory_max = c->memory_max,
+                        .why = w->lost_why.text[0] ? w->lost_why.text : NULL,
                         .progress = on_progress,
                         .progress_ud = &watch};
     if (!w->backend) /* a device failed, and the CPU could not be opened instead */
@@ -118,6 +119,8 @@ static status build(worker *w, model *m, const command *c, uint64_t *missing, er
     if (!device || !c->cpu) s = model_build(m, w->backend, &order, missing, e);
     if (s != ERR_UNSUPPORTED || !device) return s;
     if (!c->cpu) log_warn("engine", "not on the device model=%s why=\"%s\"", c->name, e->text);
+    err why = *e;
+    order.why = c->cpu ? "its tier stays on the CPU, or the GPU has no room for it" : why.text;
     k_backend *beside = open_beside(w, e);
     return beside ? model_build(m, beside, &order, missing, e) : ERR_DEVICE;
 }
@@ -141,6 +144,10 @@ static void build_what_was_read(worker *w) {
         return;
     }
     tokenizer_close(model_free(m));
+    if (s == ERR_DEVICE && w->backend && k_backend_is_device(w->backend)) {
+        worker_lose_device(w, &e); /* what is wanted is loaded again, on the CPU */
+        return;
+    }
     ms->failed = s;
     ms->error = e;
     log_warn("engine", "model not loaded name=%s status=%s error=\"%s\"", c->name, status_name(s),
@@ -161,7 +168,7 @@ static void move_sequence(worker *w, command *c) { /* takes c */
         status s = c->wish == WISH_SAVE ? session_save(&store, c->path, &said.tokens, &e)
                                         : session_restore(&store, c->path, &said.tokens, &e);
         if (s != OK) said.error = e;
-        w->device_lost |= s == ERR_DEVICE;
+        if (s == ERR_DEVICE) worker_lose_device(w, &e);
     }
     emit(w, c->wish == WISH_SAVE ? EV_SAVED : EV_RESTORED, c->slot, &said);
     command_free(c);
@@ -195,9 +202,9 @@ void worker_obey(worker *w) {
 
 void worker_replace_device(worker *w) {
     w->device_lost = false;
-    if (w->options.device == K_CPU || w->options.device == K_REF) return;
-    log_warn("engine", "device failed, going on with the cpu name=\"%s\"",
-             k_backend_name(w->backend));
+    if (!w->backend || !k_backend_is_device(w->backend)) return;
+    log_warn("engine", "device failed, going on with the cpu name=\"%s\" why=\"%s\"",
+             k_backend_name(w->backend), w->lost_why.text);
     command *again[LIMIT_ENGINE_MODELS];
     for (int i = 0; i < LIMIT_ENGINE_MODELS; i++) {
         again[i] = w->slots[i].wanted;

@@ -38,6 +38,7 @@ struct worker {
     k_backend *beside; /* the CPU, for models that the device cannot run; NULL: not needed yet */
     k_options options;
     bool device_lost;
+    err lost_why;     /* of a device that is gone: why the CPU is used; empty text: none was lost */
     opening *opening; /* of the model that is read now; NULL: none.  One at a time */
     double typed_ms;  /* when a job of PRIO_TYPE was taken last; 0: never */
     model_slot slots[LIMIT_ENGINE_MODELS];
@@ -56,6 +57,9 @@ void worker_end_cancelled(worker *w);
 bool worker_advance(worker *w);
 /* A job of this or a more urgent priority waits or runs, and its model is there. */
 bool worker_has_job(const worker *w, job_priority least);
+
+/* A call of the device failed: worker_replace_device comes next. */
+void worker_lose_device(worker *w, const err *why);
 
 /* ---- worker_models.c ---- */
 /* What was asked for about models. */

@@ -6,19 +6,25 @@
 #include "kernels/kernels.h"
 
 #include "kernels/backend.h"
+#include "kernels/opener.h"
+
+#ifdef INLINED_CUDA
+k_opener k_open_device = cuda_open;
+#else
+k_opener k_open_device;
+#endif
+
+static status open_device(k_backend **out, const k_options *opt, err *e) {
+    if (k_open_device) return k_open_device(out, opt, e);
+    return err_set(e, ERR_UNSUPPORTED, "this build has no CUDA backend");
+}
 
 static status open_auto(k_backend **out, const k_options *opt, err *e) {
-#ifdef INLINED_CUDA
-    err cuda_error;
-    if (cuda_open(out, opt, &cuda_error) == OK) return OK;
+    err device;
+    if (open_device(out, opt, &device) == OK) return OK;
     status s = cpu_open(out, opt, e);
-    if (s == OK) snprintf((*out)->why, sizeof(*out)->why, "%.240s", cuda_error.text);
+    if (s == OK) snprintf((*out)->why, sizeof(*out)->why, "%.240s", device.text);
     return s;
-#else
-    status s = cpu_open(out, opt, e);
-    if (s == OK) snprintf((*out)->why, sizeof(*out)->why, "this build has no CUDA backend");
-    return s;
-#endif
 }
 
 status k_open(k_backend **out, const k_options *opt, err *e) {
@@ -26,13 +32,7 @@ status k_open(k_backend **out, const k_options *opt, err *e) {
     case K_AUTO: return open_auto(out, opt, e);
     case K_CPU: return cpu_open(out, opt, e);
     case K_REF: return ref_open(out, opt, e);
-    case K_CUDA:
-#ifdef INLINED_CUDA
-        return cuda_open(out, opt, e);
-#else
-        return err_set(e, ERR_UNSUPPORTED,
-                       "this build has no CUDA backend; choose the device \"auto\" or \"cpu\"");
-#endif
+    case K_CUDA: return open_device(out, opt, e);
     }
     return err_set(e, ERR_USAGE, "device %d does not exist", (int)opt->device);
 }
@@ -50,7 +50,7 @@ const char *k_backend_why(const k_backend *b) {
 }
 
 bool k_backend_is_device(const k_backend *b) {
-    return strncmp(b->name, "cuda", 4) == 0;
+    return b->table->memory != NULL;
 }
 
 void k_device_memory(const k_backend *b, uint64_t *free_bytes, uint64_t *all_bytes) {

@@ -44,6 +44,7 @@ static void add_memory(cJSON *o, const k_memory *m) {
 static void add_ready(cJSON *o, const admin *a, const model *m) {
     const stats_slot *s = &a->stats->slots[m->slot];
     cJSON_AddStringToObject(o, "backend", m->info.backend);
+    cJSON_AddStringToObject(o, "backendWhy", m->info.why);
     cJSON_AddStringToObject(o, "quantisation", m->info.quant);
     cJSON_AddBoolToObject(o, "onGpu", m->info.on_device);
     add(o, "contextTokens", m->info.context_tokens);

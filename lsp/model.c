@@ -49,8 +49,8 @@ bool model_event(model *m, const engine_event *ev, uint64_t generation) {
         m->state = MODEL_READY;
         m->info = *ev->info;
         m->generation = generation;
-        log_info("model", "ready name=%s backend=\"%s\" context=%d ms=%.0f", m->name,
-                 m->info.backend, m->info.context_tokens, m->info.load_ms);
+        log_info("model", "ready name=%s backend=\"%s\" why=\"%s\" context=%d ms=%.0f", m->name,
+                 m->info.backend, m->info.why, m->info.context_tokens, m->info.load_ms);
         return true;
     case EV_LOAD_FAILED:
         model_fail(m, ev->status, ev->error);

@@ -90,7 +90,7 @@ typedef struct {
 } lsp_inline_item;
 
 typedef struct {
-    const char *state, *message, *model, *backend, *reason, *kind;
+    const char *state, *message, *model, *backend, *backend_why, *reason, *kind;
     str uri;      /* of the document that `reason` is about; may be empty */
     int progress; /* percent while loading, else -1 */
     bool busy;

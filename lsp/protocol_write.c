@@ -256,6 +256,7 @@ cJSON *protocol_status(const lsp_status *s) {
     cJSON_AddStringToObject(json, "message", s->message);
     cJSON_AddStringToObject(json, "model", s->model);
     cJSON_AddStringToObject(json, "backend", s->backend);
+    cJSON_AddStringToObject(json, "backendWhy", s->backend_why);
     cJSON_AddStringToObject(json, "reason", s->reason);
     if (s->uri.len) cJSON_AddItemToObject(json, "uri", protocol_text(s->uri));
     if (s->progress >= 0) cJSON_AddNumberToObject(json, "progress", s->progress);

@@ -71,6 +71,7 @@ void status_describe(const model *m, const settings *s, const status_reason *why
                         .kind = "Normal",
                         .model = m->state == MODEL_NONE ? "" : m->name,
                         .backend = m->state == MODEL_READY ? m->info.backend : "",
+                        .backend_why = m->state == MODEL_READY ? m->info.why : "",
                         .reason = why->reason,
                         .uri = str_of(why->uri),
                         .message = message,

@@ -10,6 +10,8 @@
 
 status cuda_fail(err *e, cudaError_t code, const char *what, const char *file, int line) {
     const char *slash = strrchr(file, '/');
+    if (code == cudaErrorMemoryAllocation) /* somebody else took it meanwhile */
+        return err_set(e, ERR_LIMIT, "the GPU has no memory left for this model");
     return err_set(e, ERR_DEVICE, "CUDA failed: %s (%s at %s:%d)", cudaGetErrorString(code), what,
                    slash ? slash + 1 : file, line);
 }
@@ -163,8 +165,7 @@ static void backend_memory(const k_backend *base, uint64_t *free_bytes, uint64_t
 static const k_backend_table table = {
     backend_close,         backend_plan_memory,  backend_model_new,     backend_model_free,
     backend_forward,       backend_logits,       backend_top,           backend_kv_copy_page,
-    backend_kv_page_bytes, backend_kv_read_page, backend_kv_write_page,
-    backend_memory,
+    backend_kv_page_bytes, backend_kv_read_page, backend_kv_write_page, backend_memory,
 };
 
 /* ---- opening -------------------------------------------------------------------------------- */

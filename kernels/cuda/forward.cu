@@ -317,9 +317,11 @@ status cuda_model_forward(cuda_model *m, const k_batch *b, err *e) {
     status s = upload_step(m, b, n, decode, &n_tiles, e);
     if (s != OK) return s;
     if (decode) {
-        if (!m->graph[slot]) s = capture(m, slot, n, e);
+        launch_ctx eager = {m->b->stream, false};
+        if (!m->eager && !m->graph[slot]) s = capture(m, slot, n, e);
         if (s != OK) return s;
-        CU_TRY(e, cudaGraphLaunch(m->graph[slot], m->b->stream));
+        CU_TRY(e,
+               m->eager ? decode_all(m, &eager, n) : cudaGraphLaunch(m->graph[slot], m->b->stream));
         if (m->n_want) m->head_group = 0;
     } else {
         launch_ctx l = {m->b->stream, false};

@@ -406,19 +406,31 @@ k_memory cuda_model_measure(const cuda_backend *b, const k_model_options *opt) {
 
 /* ---- open, close ---------------------------------------------------------------------------- */
 
-static status allocate(cuda_model *m, size_t free_bytes, err *e) {
-    size_t need = m->weight_bytes + m->kv_bytes + m->work_bytes + 2 * (size_t)STAGE_BYTES +
-                  (m->s.token ? (size_t)PLANES_BYTES : 0);
-    log_info("cuda", "memory plan weights_mb=%zu kv_mb=%zu work_mb=%zu free_mb=%zu",
-             m->weight_bytes >> 20, m->kv_bytes >> 20, m->work_bytes >> 20, free_bytes >> 20);
-    if (need + HEADROOM > free_bytes) {
-        return err_set(
-            e, ERR_LIMIT,
-            "the model needs %zu MB on the GPU (weights %zu, KV %zu, work %zu) and %zu MB "
-            "are free; use a smaller model or a shorter context",
-            need >> 20, m->weight_bytes >> 20, m->kv_bytes >> 20, m->work_bytes >> 20,
-            free_bytes >> 20);
-    }
+/* What is free, less the buffers of loading and what the driver and cuBLAS may still take. */
+static size_t available_bytes(void) {
+    const size_t kept = 2 * (size_t)STAGE_BYTES + PLANES_BYTES + HEADROOM;
+    size_t left = 0, all = 0;
+    if (cudaMemGetInfo(&left, &all) != cudaSuccess) return 0;
+    return left > kept ? left - kept : 0;
+}
+
+/* Says what will be taken, or that it is too much. */
+static status check_memory(const cuda_model *m, err *e) {
+    size_t need = m->weight_bytes + m->kv_bytes + m->work_bytes;
+    size_t available = available_bytes();
+    log_info("cuda", "memory plan weights_mb=%zu kv_mb=%zu work_mb=%zu available_mb=%zu",
+             m->weight_bytes >> 20, m->kv_bytes >> 20, m->work_bytes >> 20, available >> 20);
+    if (need <= available) return OK;
+    return err_set(
+        e, ERR_LIMIT,
+        "the model needs %zu MB on the GPU (weights %zu, KV %zu, work %zu) and %zu MB are "
+        "available; use a smaller model or a shorter context",
+        need >> 20, m->weight_bytes >> 20, m->kv_bytes >> 20, m->work_bytes >> 20, available >> 20);
+}
+
+static status allocate(cuda_model *m, err *e) {
+    status s = check_memory(m, e);
+    if (s != OK) return s;
     CU_TRY(e, cudaMalloc(&m->weights, m->weight_bytes));
     CU_TRY(e, cudaMalloc(&m->kv, m->kv_bytes));
     CU_TRY(e, cudaMalloc(&m->work, m->work_bytes));
@@ -464,11 +476,13 @@ status cuda_model_open(cuda_model **out, cuda_backend *b, const k_model_options 
     cuda_model *m = (cuda_model *)xcalloc(1, sizeof *m);
     m->b = b;
     m->head_group = -1;
+    const char *graph = getenv("INLINED_CUDA_GRAPH"); /* "0": for tests */
+    m->eager = graph && strcmp(graph, "0") == 0;
     m->ops = (dev_op *)xcalloc((size_t)opt->plan->n_ops, sizeof *m->ops);
     m->n_ops = opt->plan->n_ops;
 
     status s = measure(m, b, opt, free_bytes, &w.mirrors, &w.file_bytes, e);
-    if (s == OK) s = allocate(m, free_bytes, e);
+    if (s == OK) s = allocate(m, e);
     if (s == OK) {
         w.m = m;
         w.opt = opt;

@@ -13,7 +13,7 @@ typedef struct {
     int sms, device, cc; /* cc: compute capability, 90 for 9.0 */
     size_t smem_max;     /* of a CTA */
     bool cooperative;
-    bool dead;           /* a CUDA call failed: every later call says so */
+    bool dead; /* a CUDA call failed: every later call says so */
 } cuda_backend;
 
 /* An arena that is measured first (base NULL) and filled in a second pass by the same code. */
@@ -83,6 +83,7 @@ typedef struct {
     cudaGraphExec_t graph[GRAPHS]; /* 1, 4, 8 rows */
     int *want_rows;                /* host: batch row of each wanted row */
     int n_want, head_group;        /* head_group: which 8 wanted rows w.logits holds; -1: none */
+    bool eager;                    /* no graphs: for tests */
     bool gemm_only;                /* float weights: no int8 path */
     struct token_state *token;     /* NULL: decode by the launch path */
     int last_n;

@@ -242,15 +242,94 @@ static void test_sequences(void **state) {
     random_plan_free(p);
 }
 
-int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_types),
-        cmocka_unit_test(test_shapes),
-        cmocka_unit_test(test_sequences),
+/* The launch path gives the same bits whether its launches come out of a graph or one by one. */
+static void test_eager(void **state) {
+    backends *b = *state;
+    if (!b->cuda) skip();
+    random_plan *p = random_plan_new(&base_shape);
+    setenv("INLINED_CUDA_TOKEN", "0", 1);
+    k_model *graph = model(b->cuda, p, POSITIONS);
+    setenv("INLINED_CUDA_GRAPH", "0", 1);
+    k_model *eager = model(b->cuda, p, POSITIONS);
+    unsetenv("INLINED_CUDA_TOKEN");
+    unsetenv("INLINED_CUDA_GRAPH");
+    int32_t tokens[POSITIONS];
+    for (int i = 0; i < POSITIONS; i++)
+        tokens[i] = i * 13 % 1000;
+    static const int steps[] = {20, 1, 3, 8, 1, 7, 2};
+    size_t bytes = (size_t)base_shape.vocab * sizeof(float);
+    for (int from = 0, k = 0; k < (int)COUNTOF(steps); from += steps[k++]) {
+        run(graph, tokens, from, steps[k]);
+        run(eager, tokens, from, steps[k]);
+        for (int i = 0; i < steps[k]; i++)
+            assert_memory_equal(k_logits(graph, i), k_logits(eager, i), bytes);
+    }
+    k_model_free(eager);
+    k_model_free(graph);
+    random_plan_free(p);
+}
+
+/* What was planned is what is taken, and closing gives every byte back. */
+static void test_memory(void **state) {
+    backends *b = *state;
+    if (!b->cuda) skip();
+    plan_shape s = base_shape;
+    s.low = K_Q4_K, s.high = K_Q6_K, s.mixed = true;
+    random_plan *p = random_plan_new(&s);
+    k_model_options opt = {.plan = random_plan_get(p), .kv_pages = PAGES, .rows_max = 64};
+    int32_t tokens[POSITIONS] = {1, 2, 3};
+    uint64_t before = 0, after = 0, all;
+    for (int round = 0; round < 4; round++) { /* the first makes what stays: handles, code */
+        k_memory planned = k_model_plan_memory(b->cuda, &opt);
+        k_model *m = model(b->cuda, p, 64);
+        k_memory taken = k_model_memory(m);
+        assert_memory_equal(&planned, &taken, sizeof planned);
+        run(m, tokens, 0, 40);
+        run(m, tokens, 40, 1);
+        k_model_free(m);
+        k_device_memory(b->cuda, &after, &all);
+        if (round == 0) before = after;
+    }
+    printf("free after one model %llu, after four %llu bytes\n", (unsigned long long)before,
+           (unsigned long long)after);
+    assert_true(after >= before);
+
+    /* More than the device has is refused before anything is taken. */
+    opt.kv_pages = 1 << 24;
+    k_model *none = NULL;
+    err e;
+    assert_int_equal(k_model_new(&none, b->cuda, &opt, &e), ERR_LIMIT);
+    assert_non_null(strstr(e.text, "MB on the GPU"));
+    k_device_memory(b->cuda, &after, &all);
+    assert_true(after >= before);
+    random_plan_free(p);
+}
+
+/* compute-sanitizer makes everything a hundred times slower: one small model, both paths. */
+static void test_tiny(void **state) {
+    plan_shape s = base_shape;
+    s.layers = 1, s.dim = 128, s.heads = 2, s.kv_heads = 1, s.ff = 256, s.vocab = 320;
+    compare(*state, "tiny", &s, 5e-4);
+    s.low = K_Q4_K, s.high = K_Q6_K, s.mixed = true, s.dim = 256, s.heads = 4;
+    compare(*state, "tiny, Q4_K + Q6_K", &s, 2e-3);
+}
+
+/* test_cuda [tiny] */
+int main(int argc, char **argv) {
+    const struct CMUnitTest all[] = {
+        cmocka_unit_test(test_types),     cmocka_unit_test(test_shapes),
+        cmocka_unit_test(test_sequences), cmocka_unit_test(test_eager),
+        cmocka_unit_test(test_memory),
     };
+    const struct CMUnitTest tiny[] = {cmocka_unit_test(test_tiny)};
+    bool small = argc > 1 && strcmp(argv[1], "tiny") == 0;
     /* Decode has two paths: by one kernel a step where the device and the model allow it, and by
      * launches. */
-    int failed = cmocka_run_group_tests(tests, open_both, close_both);
-    setenv("INLINED_CUDA_TOKEN", "0", 1);
-    return failed + cmocka_run_group_tests(tests, open_both, close_both);
+    int failed = 0;
+    for (int path = 0; path < 2; path++) {
+        if (path == 1) setenv("INLINED_CUDA_TOKEN", "0", 1);
+        failed += small ? cmocka_run_group_tests(tiny, open_both, close_both)
+                        : cmocka_run_group_tests(all, open_both, close_both);
+    }
+    return failed;
 }

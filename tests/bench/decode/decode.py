@@ -53,13 +53,17 @@ class Runner:
         self.description = answer[len("ready "):].strip()
         self.prefill, self.decode = [], []
 
-    def run(self, depth, prefill, decode):
-        self.process.stdin.write(f"run {depth} {prefill} {decode}\n")
+    def ask(self, *words):
+        """The two times that an order is answered with, in seconds."""
+        self.process.stdin.write(" ".join(map(str, words)) + "\n")
         self.process.stdin.flush()
         answer = self.process.stdout.readline().split()
         if len(answer) != 2:
             sys.exit(f"decode.py: {self.label} ended in the middle of a run")
         return float(answer[0]), float(answer[1])
+
+    def run(self, depth, prefill, decode):
+        return self.ask("run", depth, prefill, decode)
 
     def measure(self, depth, prefill, decode):
         seconds = self.run(depth, prefill, decode)
