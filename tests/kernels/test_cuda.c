@@ -160,10 +160,10 @@ static void test_types(void **state) {
         k_type type;
         double limit;
     } cases[] = {
-        {K_F32, 1e-5},  {K_F16, 1e-5},    {K_BF16, 1e-5},   {K_Q8_0, 5e-4},
-        {K_Q4_0, 5e-4}, {K_Q4_1, 5e-4},   {K_Q5_0, 5e-4},   {K_Q5_1, 5e-4},
-        {K_Q4_K, 5e-4}, {K_Q5_K, 5e-4},   {K_Q6_K, 5e-4},   {K_Q2_K, 5e-4},
-        {K_Q3_K, 5e-4}, {K_IQ4_NL, 5e-4}, {K_IQ4_XS, 5e-4}, {K_MXFP4, 5e-4},
+        {K_F32, 1e-5},  {K_F16, 1e-5},    {K_BF16, 1e-5},   {K_Q8_0, 1e-4},
+        {K_Q4_0, 1e-4}, {K_Q4_1, 1e-4},   {K_Q5_0, 1e-4},   {K_Q5_1, 1e-4},
+        {K_Q4_K, 1e-4}, {K_Q5_K, 1e-4},   {K_Q6_K, 1e-4},   {K_Q2_K, 1e-4},
+        {K_Q3_K, 1e-4}, {K_IQ4_NL, 1e-4}, {K_IQ4_XS, 1e-4}, {K_MXFP4, 1e-4},
     };
     for (size_t i = 0; i < COUNTOF(cases); i++) {
         plan_shape s = base_shape;
@@ -175,32 +175,32 @@ static void test_types(void **state) {
 static void test_shapes(void **state) {
     plan_shape s = base_shape;
     s.dim = 576, s.heads = 9, s.kv_heads = 3, s.ff = 1536, s.low = K_Q4_1;
-    compare(*state, "576 wide, 9/3 heads", &s, 5e-4);
+    compare(*state, "576 wide, 9/3 heads", &s, 1e-4);
     s = base_shape;
     s.dim = 896, s.heads = 14, s.kv_heads = 2, s.ff = 4864, s.bias = true, s.rope = ROPE_NEOX;
-    compare(*state, "896 wide, 14/2, bias", &s, 5e-4);
+    compare(*state, "896 wide, 14/2, bias", &s, 1e-4);
     s = base_shape;
     s.dim = 960, s.heads = 15, s.kv_heads = 5, s.ff = 2560, s.low = K_Q5_0;
-    compare(*state, "960 wide, 15/5", &s, 5e-4);
+    compare(*state, "960 wide, 15/5", &s, 1e-4);
     s = base_shape;
     s.dim = 1536, s.heads = 12, s.kv_heads = 2, s.head_dim = 128, s.n_rot = 128, s.ff = 2048;
     s.low = K_Q4_K, s.high = K_Q6_K, s.mixed = true, s.rope = ROPE_NEOX, s.bias = true;
-    compare(*state, "1536 wide, Q4_K + Q6_K", &s, 2e-3); /* int8 activations, large K biases */
+    compare(*state, "1536 wide, Q4_K + Q6_K", &s, 1e-3); /* int8 activations, large K biases */
     s = base_shape;
     s.dim = 640, s.heads = 4, s.kv_heads = 1, s.head_dim = 256, s.n_rot = 256, s.ff = 2048;
     s.post_norm = s.qk_norm = true, s.act = ACT_GELU_TANH, s.rope = ROPE_NEOX, s.window = 20;
     s.attn_cap = 50, s.final_cap = 30;
-    compare(*state, "640 wide, gemma-like", &s, 5e-4);
+    compare(*state, "640 wide, gemma-like", &s, 3e-4); /* attention and head capped */
     s = base_shape;
     s.layer_norm = s.bias = s.no_gate = s.out_bias = true, s.act = ACT_GELU_TANH, s.untied = true;
     s.rope = ROPE_NEOX;
-    compare(*state, "LayerNorm, no gate", &s, 5e-4);
+    compare(*state, "LayerNorm, no gate", &s, 1e-4);
     s = base_shape;
     s.head_dim = 96, s.heads = 4, s.kv_heads = 4, s.n_rot = 48, s.rope = ROPE_NEOX, s.dim = 384;
-    compare(*state, "head 96, partial rotary", &s, 5e-4);
+    compare(*state, "head 96, partial rotary", &s, 1e-4);
     s = base_shape;
     s.heads = 24, s.kv_heads = 1, s.rope = ROPE_NONE;
-    compare(*state, "24 heads share one", &s, 5e-4);
+    compare(*state, "24 heads share one", &s, 1e-4);
 }
 
 /* Two sequences in one batch, one in pages of its own, interleaved with a copied page. */
