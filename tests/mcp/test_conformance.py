@@ -19,6 +19,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 # Servers of 2025-03-26 without documents about themselves: no revision that is scored has them.
 OLD = ["auth/2025-03-26-oauth-metadata-backcompat", "auth/2025-03-26-oauth-endpoint-fallback"]
+# It wants a reconnection within -50 and +200 ms, which a busy machine may miss once.
+TIMED = ["sse-retry"]
 
 
 def run_one(node, suite, name):
@@ -54,7 +56,11 @@ def main():
     if failed:
         print("failed alone:", *failed)
         return 1
-    if done.returncode != 0 or len(good) < 20:
+    bad = [name for name, _, failed in results if failed != "0"]
+    late = bad == TIMED and run_one(node, suite, TIMED[0])
+    if late:
+        print("passed at the second time:", *TIMED)
+    if (done.returncode != 0 and not late) or len(good) < 20:
         print(done.stdout[-6000:], done.stderr[-2000:])
         return 1
     return 0
