@@ -319,13 +319,15 @@ void action_edit_start(server *s, const code_action *a, const action_place *at,
     action_label(at->document, &w->target, w->label);
     snprintf(w->title, sizeof w->title, "%s %s", a->verb, w->label);
     if (resolve) w->resolve = cJSON_Duplicate(resolve, true);
-    w->work = work_new(s, r,
-                       &(work_order){.title = w->title,
-                                     .role = ROLE_ACTIONS,
-                                     .token = token,
-                                     .document = at->document,
-                                     .bound = true,
-                                     .ended = on_ended,
-                                     .own = w});
-    if (w->work) ask(w, at);
+    work *started = work_new(s, r,
+                             &(work_order){.title = w->title,
+                                           .role = ROLE_ACTIONS,
+                                           .token = token,
+                                           .document = at->document,
+                                           .bound = true,
+                                           .ended = on_ended,
+                                           .own = w});
+    if (!started) return; /* and `w` is gone */
+    w->work = started;
+    ask(w, at);
 }

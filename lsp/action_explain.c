@@ -84,14 +84,15 @@ void action_explain_start(server *s, const action_place *at, const cJSON *token,
     text_work *w = xcalloc(1, sizeof *w);
     action_label(at->document, &t, label);
     snprintf(w->title, sizeof w->title, "Explain %s", label);
-    w->work = work_new(s, r,
-                       &(work_order){.title = w->title,
-                                     .role = ROLE_EXPLAIN,
-                                     .token = token,
-                                     .document = at->document,
-                                     .ended = on_ended,
-                                     .own = w});
-    if (!w->work) return;
+    work *started = work_new(s, r,
+                             &(work_order){.title = w->title,
+                                           .role = ROLE_EXPLAIN,
+                                           .token = token,
+                                           .document = at->document,
+                                           .ended = on_ended,
+                                           .own = w});
+    if (!started) return; /* and `w` is gone */
+    w->work = started;
     strbuf user;
     strbuf_init(&user, 4u << 20);
     action_prompt p = {.document = at->document,
@@ -223,20 +224,23 @@ void action_commit_start(server *s, const cJSON *argument, const cJSON *token, r
     text_work *w = xcalloc(1, sizeof *w);
     w->commit_document = commit;
     snprintf(w->title, sizeof w->title, "Commit message");
-    w->work = work_new(s, r,
-                       &(work_order){.title = w->title,
-                                     .role = ROLE_ACTIONS,
-                                     .token = token,
-                                     .document = d,
-                                     .bound = d && commit,
-                                     .ended = on_ended,
-                                     .own = w});
+    work *started = work_new(s, r,
+                             &(work_order){.title = w->title,
+                                           .role = ROLE_ACTIONS,
+                                           .token = token,
+                                           .document = d,
+                                           .bound = d && commit,
+                                           .ended = on_ended,
+                                           .own = w});
     static const char *const args[] = {"diff", "--cached", "-U2", "--src-prefix=a/",
                                        "--dst-prefix=b/"};
     git_question q = {.folder = arena_str(&a, folder).ptr,
                       .args = args,
                       .n_args = COUNTOF(args),
                       .bytes_max = DIFF_BYTES};
-    if (w->work) w->git = git_ask(s->options.git, &q, on_diff, w);
+    if (started) {
+        w->work = started;
+        w->git = git_ask(s->options.git, &q, on_diff, w);
+    }
     arena_deinit(&a);
 }

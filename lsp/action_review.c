@@ -277,15 +277,16 @@ void action_review_start(server *s, const action_place *at, const cJSON *token, 
     snprintf(title, sizeof title, "Review %s", changes ? "the changes" : file ? "the file" : label);
     if (!file) add_lines(w, document_line_of(d, t.from), document_line_of(d, t.to), t.name);
     if (file && !changes) find_pieces(w, d, NULL, 0);
-    w->work = work_new(s, r,
-                       &(work_order){.title = title,
-                                     .role = ROLE_REVIEW,
-                                     .token = token,
-                                     .document = d,
-                                     .bound = true,
-                                     .ended = on_ended,
-                                     .own = w});
-    if (!w->work) return;
+    work *started = work_new(s, r,
+                             &(work_order){.title = title,
+                                           .role = ROLE_REVIEW,
+                                           .token = token,
+                                           .document = d,
+                                           .bound = true,
+                                           .ended = on_ended,
+                                           .own = w});
+    if (!started) return; /* and `w` is gone */
+    w->work = started;
     if (changes)
         ask_git(w);
     else

@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A seeded simulation of an editor that uses actions: edits, choices, cancellations, answers of the
+ * model and of the person in random order, with a scripted engine.
+ *
+ *     sim_actions STEPS [SEED]
+ *
+ * Judged: each request is answered exactly once; an edit names the version that the editor has when
+ * it arrives, unless the editor has moved on in the meantime, and then it is refused; what both
+ * sides hold is the same text; nothing is left when the connection ends (ASan looks for leaks).
+ * Thread: the test's.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "engine/base/mem.h"
+#include "tests/lsp/lsp_peer.h"
+
+#define URI "file:///w/a.py"
+#define IDS 64
+#define TEXT "def f(a):\n    b = a * 2\n    return g(b)\n\ndef h(c):\n    return c\n"
+
+typedef struct {
+    int id; /* 0: free */
+    bool ended;
+} sent;
+
+typedef struct {
+    lsp_peer peer;
+    uint64_t random, seed, step;
+    sent open[IDS];
+    int last_id, version;
+    bool is_open;
+    strbuf text;    /* what the editor shows: ASCII */
+    cJSON *chosen;  /* an action of the last list, or NULL */
+    char token[64]; /* of the progress that was created last */
+    uint64_t answers, applied, stale, errors;
+} sim;
+
+static uint64_t roll(sim *s, uint64_t below) {
+    s->random ^= s->random << 13;
+    s->random ^= s->random >> 7;
+    s->random ^= s->random << 17;
+    return s->random % below;
+}
+
+_Noreturn static void fail(const sim *s, const char *why) {
+    fprintf(stderr, "sim_actions: %s at step %llu; replay: sim_actions %llu %llu\n", why,
+            (unsigned long long)s->step, (unsigned long long)s->step + 1,
+            (unsigned long long)s->seed);
+    abort();
+}
+
+static int new_id(sim *s) {
+    for (size_t i = 0; i < IDS; i++) {
+        if (s->open[i].id) continue;
+        s->open[i] = (sent){.id = ++s->last_id};
+        return s->last_id;
+    }
+    return 0;
+}
+
+/* ---- the editor's text ----------------------------------------------------------------------- */
+
+static size_t offset_of(const sim *s, const cJSON *position) {
+    int line = lsp_peer_at(position, "line")->valueint;
+    size_t at = 0;
+    for (; line > 0 && at < s->text.len; at++)
+        line -= s->text.ptr[at] == '\n';
+    return MIN(at + (size_t)lsp_peer_at(position, "character")->valueint, s->text.len);
+}
+
+/* Replaces lines and tells the server, as an editor does. */
+static void replace(sim *s, size_t from, size_t to, const char *with) {
+    cJSON *m = cJSON_CreateObject();
+    cJSON_AddStringToObject(m, "method", "textDocument/didChange");
+    cJSON *params = cJSON_AddObjectToObject(m, "params");
+    cJSON *id = cJSON_AddObjectToObject(params, "textDocument");
+    cJSON_AddStringToObject(id, "uri", URI);
+    cJSON_AddNumberToObject(id, "version", ++s->version);
+    cJSON *change = cJSON_CreateObject();
+    cJSON_AddItemToArray(cJSON_AddArrayToObject(params, "contentChanges"), change);
+    strbuf_splice(&s->text, from, to, str_of(with));
+    cJSON_AddStringToObject(change, "text", s->text.ptr);
+    char *json = cJSON_PrintUnformatted(m);
+    lsp_peer_send(&s->peer, json);
+    cJSON_free(json);
+    cJSON_Delete(m);
+}
+
+/* Makes the edits of a WorkspaceEdit for our document; false: it is for an older version. */
+static bool apply_edit(sim *s, const cJSON *edit) {
+    const cJSON *change = lsp_peer_at(edit, "documentChanges.0");
+    const cJSON *version = lsp_peer_at(change, "textDocument.version");
+    if (!version || cJSON_IsNull(version)) return true; /* a new file */
+    if (version->valueint > s->version) fail(s, "an edit of a version that is not there yet");
+    if (!s->is_open || version->valueint != s->version) return false;
+    const cJSON *edits = lsp_peer_at(change, "edits");
+    for (int i = cJSON_GetArraySize(edits); i-- > 0;) {
+        const cJSON *one = cJSON_GetArrayItem(edits, i);
+        size_t from = offset_of(s, lsp_peer_at(one, "range.start"));
+        size_t to = offset_of(s, lsp_peer_at(one, "range.end"));
+        if (from > to) fail(s, "an edit's range is backwards");
+        strbuf_splice(&s->text, from, to, str_of(lsp_peer_at(one, "newText")->valuestring));
+    }
+    replace(s, 0, 0, "");
+    return true;
+}
+
+/* ---- what the server sends ------------------------------------------------------------------- */
+
+static void answer(sim *s, int id, const char *result) {
+    char json[256];
+    snprintf(json, sizeof json, "{\"id\":%d,\"result\":%s}", id, result);
+    lsp_peer_send(&s->peer, json);
+}
+
+static void take_request(sim *s, const cJSON *m, const char *method) {
+    int id = lsp_peer_at(m, "id")->valueint;
+    if (!strcmp(method, "workspace/applyEdit")) {
+        bool good = roll(s, 4) && apply_edit(s, lsp_peer_at(m, "params.edit"));
+        s->applied += good;
+        answer(s, id, good ? "{\"applied\":true}" : "{\"applied\":false}");
+    } else if (!strcmp(method, "window/showMessageRequest")) {
+        answer(s, id, roll(s, 2) ? "{\"title\":\"Apply\"}" : "null");
+    } else if (!strcmp(method, "window/workDoneProgress/create")) {
+        snprintf(s->token, sizeof s->token, "%.60s", lsp_peer_at(m, "params.token")->valuestring);
+        answer(s, id, "null");
+    } else {
+        answer(s, id, "null");
+    }
+}
+
+static void keep_choice(sim *s, const cJSON *list) {
+    int n = cJSON_GetArraySize(list);
+    if (!n) return;
+    cJSON_Delete(s->chosen);
+    s->chosen = cJSON_Duplicate(cJSON_GetArrayItem(list, (int)roll(s, (uint64_t)n)), true);
+}
+
+static void take_answer(sim *s, const cJSON *m) {
+    int id = lsp_peer_at(m, "id")->valueint;
+    const cJSON *result = lsp_peer_at(m, "result"), *error = lsp_peer_at(m, "error.message");
+    for (size_t i = 0; i < IDS; i++) {
+        if (s->open[i].id != id) continue;
+        s->open[i].id = 0;
+        s->answers++;
+        if (error && !error->valuestring[0]) fail(s, "an error without a sentence");
+        s->errors += error != NULL;
+        if (cJSON_IsArray(result)) keep_choice(s, result);
+        const cJSON *edit = lsp_peer_at(result, "edit");
+        if (edit && roll(s, 2)) s->stale += !apply_edit(s, edit);
+        return;
+    }
+    if (id) fail(s, "a request was answered twice, or never asked");
+}
+
+static void take_all(sim *s) {
+    while (s->peer.received.count) {
+        cJSON *m = s->peer.received.at[0];
+        vec_remove(&s->peer.received, 0);
+        const cJSON *method = lsp_peer_at(m, "method"), *id = lsp_peer_at(m, "id");
+        if (method && id)
+            take_request(s, m, method->valuestring);
+        else if (id)
+            take_answer(s, m);
+        cJSON_Delete(m);
+    }
+}
+
+/* ---- steps ----------------------------------------------------------------------------------- */
+
+static void send_request(sim *s, const char *method, const char *params) {
+    int id = new_id(s);
+    if (!id) return;
+    strbuf json;
+    strbuf_init(&json, 1 << 20);
+    strbuf_addf(&json, "{\"id\":%d,\"method\":\"%s\",\"params\":%s}", id, method, params);
+    lsp_peer_send(&s->peer, json.ptr);
+    strbuf_deinit(&json);
+}
+
+static void step_ask(sim *s) {
+    static const char *const methods[] = {"textDocument/codeAction", "textDocument/hover",
+                                          "textDocument/diagnostic", "textDocument/codeAction"};
+    char params[400];
+    unsigned line = (unsigned)roll(s, 9), to = (unsigned)roll(s, 9), c = (unsigned)roll(s, 20);
+    snprintf(params, sizeof params,
+             "{\"textDocument\":{\"uri\":\"" URI "\"},\"position\":{\"line\":%u,\"character\":%u},"
+             "\"range\":{\"start\":{\"line\":%u,\"character\":%u},\"end\":{\"line\":%u,"
+             "\"character\":%u}},\"context\":{\"diagnostics\":[{\"range\":{\"start\":{\"line\":1,"
+             "\"character\":0},\"end\":{\"line\":1,\"character\":1}},\"message\":\"bad\"}]}}",
+             line, c, line, c, to, (unsigned)roll(s, 20));
+    send_request(s, methods[roll(s, COUNTOF(methods))], params);
+}
+
+static void step_choose(sim *s) {
+    if (!s->chosen) return;
+    const cJSON *command = cJSON_GetObjectItemCaseSensitive(s->chosen, "command");
+    const cJSON *edit = cJSON_GetObjectItemCaseSensitive(s->chosen, "edit");
+    if (edit && roll(s, 2)) {
+        (void)apply_edit(s, edit);
+        return;
+    }
+    bool resolve = !command || (cJSON_IsObject(command) && !roll(s, 4));
+    char *params =
+        cJSON_PrintUnformatted(cJSON_IsObject(command) && !resolve ? command : s->chosen);
+    send_request(s, resolve ? "codeAction/resolve" : "workspace/executeCommand", params);
+    cJSON_free(params);
+}
+
+static void step_edit(sim *s) {
+    static const char *const texts[] = {"#", "\n", "    x = 1\n", "def k():\n    pass\n", " "};
+    if (!s->is_open) return;
+    size_t at = roll(s, s->text.len + 1), to = at + roll(s, 3);
+    if (s->text.len > 2000) {
+        strbuf_clear(&s->text);
+        replace(s, 0, 0, TEXT);
+    } else {
+        replace(s, at, MIN(to, s->text.len), texts[roll(s, COUNTOF(texts))]);
+    }
+}
+
+static void step_open(sim *s) {
+    cJSON *m = cJSON_CreateObject();
+    cJSON_AddStringToObject(m, "method",
+                            s->is_open ? "textDocument/didClose" : "textDocument/didOpen");
+    cJSON *d = cJSON_AddObjectToObject(cJSON_AddObjectToObject(m, "params"), "textDocument");
+    cJSON_AddStringToObject(d, "uri", URI);
+    cJSON_AddStringToObject(d, "languageId", "python");
+    cJSON_AddNumberToObject(d, "version", ++s->version);
+    cJSON_AddStringToObject(d, "text", s->text.ptr ? s->text.ptr : "");
+    char *json = cJSON_PrintUnformatted(m);
+    lsp_peer_send(&s->peer, json);
+    cJSON_free(json);
+    cJSON_Delete(m);
+    s->is_open = !s->is_open;
+}
+
+static void step_engine(sim *s) {
+    static const char *const ends[] = {
+        "```python\ndef f(a):\n    return g(a * 2)\n```",
+        "```python\ndef h(c):\n    return (c\n```",
+        "```python\nx = 1\n```",
+        "Nothing to do.",
+        "",
+        ("{\"findings\":[{\"line\":2,\"severity\":\"hint\",\"message\":\"Shorter is better.\","
+         "\"replacement\":\"    b = 2 * a\"}]}"),
+        "{\"findings\":[{\"line\":99,",
+        "<|im_end|>",
+    };
+    switch (roll(s, 4)) {
+    case 0: fake_engine_write(s->peer.engine, ends[roll(s, COUNTOF(ends))]); break;
+    case 1: (void)fake_engine_end(s->peer.engine, NULL, ERR_IO); break;
+    default: (void)fake_engine_end(s->peer.engine, ends[roll(s, COUNTOF(ends))], OK); break;
+    }
+    lsp_peer_drain(&s->peer);
+}
+
+static void step_cancel(sim *s) {
+    char json[160];
+    if (roll(s, 2)) {
+        int id = s->open[roll(s, IDS)].id;
+        snprintf(json, sizeof json, "{\"method\":\"$/cancelRequest\",\"params\":{\"id\":%d}}", id);
+    } else {
+        snprintf(json, sizeof json,
+                 "{\"method\":\"window/workDoneProgress/cancel\",\"params\":{\"token\":\"%s\"}}",
+                 s->token);
+    }
+    lsp_peer_send(&s->peer, json);
+}
+
+static void step_model(sim *s) {
+    static const model_state states[] = {MODEL_READY, MODEL_LOADING, MODEL_FAILED, MODEL_READY};
+    snprintf(s->peer.model.error.text, sizeof s->peer.model.error.text, "no such file");
+    s->peer.model.state = states[roll(s, COUNTOF(states))];
+    server_model_changed(s->peer.server, &s->peer.model);
+}
+
+static void check_text(sim *s) {
+    document *d = context_find(s->peer.server->context, STR(URI));
+    if ((d != NULL) != s->is_open) fail(s, "one side has the document open");
+    if (d && !str_eq(document_text(d), strbuf_str(&s->text))) fail(s, "the texts differ");
+}
+
+/* ---- connections ----------------------------------------------------------------------------- */
+
+static void begin(sim *s) {
+    static const char *const clients[] = {
+        ("\"documentChanges\":true,\"changeAnnotationSupport\":{}},\"diagnostics\":{"
+         "\"refreshSupport\":true}},\"textDocument\":{\"diagnostic\":{},\"codeAction\":{"
+         "\"codeActionLiteralSupport\":{},\"dataSupport\":true,\"resolveSupport\":{\"properties\":["
+         "\"edit\"]}}},\"window\":{\"workDoneProgress\":true}"),
+        ("\"documentChanges\":true}},\"textDocument\":{\"codeAction\":{"
+         "\"codeActionLiteralSupport\":{}}}"),
+        "\"documentChanges\":true}}",
+    };
+    char json[900];
+    lsp_peer_open(&s->peer);
+    snprintf(json, sizeof json,
+             "{\"id\":0,\"method\":\"initialize\",\"params\":{\"capabilities\":{\"workspace\":{"
+             "\"applyEdit\":true,\"workspaceEdit\":{%s}}}",
+             clients[roll(s, COUNTOF(clients))]);
+    lsp_peer_send(&s->peer, json);
+    lsp_peer_send(&s->peer, "{\"method\":\"initialized\",\"params\":{}}");
+    lsp_peer_model_ready(&s->peer);
+    strbuf_clear(&s->text);
+    strbuf_add_str(&s->text, STR(TEXT));
+    s->is_open = false;
+    step_open(s);
+    lsp_peer_forget(&s->peer);
+}
+
+/* Everything that is open ends, and then nothing is. */
+static void end(sim *s, bool politely) {
+    if (politely) {
+        send_request(s, "shutdown", "{}");
+        take_all(s);
+        for (size_t i = 0; i < IDS; i++)
+            if (s->open[i].id) fail(s, "a request was never answered");
+        if (s->peer.server->works.count) fail(s, "work is left after shutdown");
+    }
+    lsp_peer_close(&s->peer);
+    memset(s->open, 0, sizeof s->open);
+    cJSON_Delete(s->chosen);
+    s->chosen = NULL;
+}
+
+static void one_step(sim *s) {
+    uint64_t kind = roll(s, 100);
+    if (kind < 25)
+        step_ask(s);
+    else if (kind < 45)
+        step_choose(s);
+    else if (kind < 55)
+        step_edit(s);
+    else if (kind < 82)
+        step_engine(s);
+    else if (kind < 90)
+        step_cancel(s);
+    else if (kind < 92)
+        step_model(s);
+    else if (kind < 94)
+        step_open(s);
+    else if (kind < 99)
+        server_tick(s->peer.server);
+    take_all(s);
+    check_text(s);
+}
+
+int main(int argc, char **argv) {
+    if (argc < 2) return 2;
+    sim *s = xcalloc(1, sizeof *s);
+    uint64_t steps = strtoull(argv[1], NULL, 10);
+    s->seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
+    s->random = s->seed * 2654435761u + 88172645463325252u;
+    strbuf_init(&s->text, 1 << 20);
+    begin(s);
+    for (s->step = 0; s->step < steps; s->step++) {
+        one_step(s);
+        if (roll(s, 400)) continue;
+        end(s, roll(s, 2) != 0);
+        begin(s);
+    }
+    end(s, true);
+    printf("%llu steps: %llu answers, %llu errors, %llu edits applied, %llu stale\n",
+           (unsigned long long)steps, (unsigned long long)s->answers, (unsigned long long)s->errors,
+           (unsigned long long)s->applied, (unsigned long long)s->stale);
+    strbuf_deinit(&s->text);
+    xfree(s);
+    return 0;
+}
