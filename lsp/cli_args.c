@@ -130,13 +130,15 @@ static const command COMMANDS[CMD_COUNT] = {
     [CMD_DOCTOR] = {"doctor", "", "check this machine and say what to mend", "", 0, 0},
     [CMD_MCP] = {"mcp", "list | doctor [SERVER] | test [SERVER] | call SERVER TOOL [ARGUMENTS] | "
         "approve [SERVER] | login SERVER | forget SERVER | export [SERVER ...] | "
-        "bench [SERVER]",
+        "bench [SERVER] | serve [PORT]",
         "MCP servers: what is configured, whether it works, and calls",
         "Servers come from ~/.config/inlined/mcp.json and from the project (.mcp.json and the files of\n"
         "other editors).  Those of a project start only after approve, which shows and remembers their\n"
         "command.  ARGUMENTS is a JSON object; - reads it from standard input.  login shows where to log\n"
         "in to a server that asks for it; forget takes back approvals and logins.  export writes them, and\n"
-        "our own server, as another product's file, with variables instead of values.\n",
+        "our own server, as another product's file, with variables instead of values.  serve offers our\n"
+        "own tools (files, git, time, memory) on standard input and output, or at\n"
+        "http://127.0.0.1:PORT/mcp; --file adds a project's.\n",
         1, CLI_OPERANDS_MAX},
 };
 /* clang-format on */

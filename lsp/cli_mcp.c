@@ -343,6 +343,7 @@ status cli_mcp(const cli_args *a, err *e) {
     if (strcmp(verb, "call") == 0) return call(a, e);
     if (strcmp(verb, "login") == 0) return cli_mcp_login(a, e);
     if (strcmp(verb, "approve") == 0) return approve(a, e);
+    if (strcmp(verb, "serve") == 0) return cli_mcp_serve(a, e);
     if (strcmp(verb, "forget") == 0) return forget(a, e);
     if (strcmp(verb, "bench") == 0) return cli_mcp_bench(a, e);
     if (strcmp(verb, "export") == 0) return cli_mcp_export(a, e);

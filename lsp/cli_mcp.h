@@ -40,3 +40,4 @@ status cli_mcp_bench(const cli_args *a, err *e) MUST_USE; /* cli_mcp_bench.c */
 status cli_mcp_login(const cli_args *a, err *e) MUST_USE;              /* cli_mcp_login.c */
 status cli_mcp_export(const cli_args *a, err *e) MUST_USE; /* cli_mcp_export.c */
 status cli_mcp_doctor(const cli_args *a, bool probe, err *e) MUST_USE; /* cli_mcp_doctor.c */
+status cli_mcp_serve(const cli_args *a, err *e) MUST_USE;              /* cli_mcp_serve.c */

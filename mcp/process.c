@@ -128,6 +128,10 @@ void process_stop(process *p) {
     arm(p, LIMIT_MCP_STOP_MS);
 }
 
+void process_close_input(process *p) {
+    close_in(p);
+}
+
 void process_kill(process *p) {
     if (p->state == RUNNING) process_stop(p);
     if (p->state != STOPPING) return;

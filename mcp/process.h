@@ -35,6 +35,8 @@ status process_start(process **out, uv_loop_t *loop, const process_options *o,
 /* Copies.  False: more than LIMIT_MCP_WRITE_BYTES wait, because it does not read; nothing is
  * taken. */
 bool process_write(process *p, str bytes) MUST_USE;
+/* It gets no input (any more). */
+void process_close_input(process *p);
 /* Ends its input, then SIGTERM, then SIGKILL to its whole group, LIMIT_MCP_STOP_MS apart. */
 void process_stop(process *p);
 /* SIGKILL to its whole group now: for one that has nothing to finish.  Ends like process_stop. */

@@ -35,7 +35,8 @@ PUBLIC = {
                "engine/tokenizer.h", "engine/delta.h", "engine/inspect.h", "engine/registry.h"},
     "context": {"context/context.h", "context/change.h", "context/refactor.h", "context/symbols.h"},
     "mcp": {"mcp/mcp.h", "mcp/config.h", "mcp/export.h", "mcp/rpc.h", "mcp/frame.h",
-            "mcp/process.h", "mcp/state_file.h"},
+            "mcp/process.h", "mcp/state_file.h", "mcp/own.h", "mcp/serve.h",
+            "mcp/serve_http.h"},
     "lsp": set(),
 }
 # Third-party headers: which modules may see them.
@@ -45,6 +46,7 @@ THIRD_PARTY = [
     (re.compile(r"^zip\.h$"), {"registry"}),
     (re.compile(r"^tree_sitter/"), {"context"}),
     (re.compile(r"^sqlite3\.h$"), {"context"}),
+    (re.compile(r"^microhttpd\.h$"), {"mcp"}),
     (re.compile(r"^curl/"), {"mcp", "registry"}),
     (re.compile(r"^(cuda|cublas|nvrtc)"), {"kernels"}),
 ]

@@ -98,6 +98,17 @@
 #define LIMIT_MCP_TIMEOUTS 3        /* in a row; then a server is degraded                      */
 #define LIMIT_MCP_TOTAL_MS 600000   /* a call, whatever signs of life there are                 */
 #define LIMIT_MCP_WRITE_BYTES (4u << 20) /* waiting for a server that does not read              */
+#define LIMIT_OWN_ARGUMENT_BYTES (1u << 20) /* one text that a tool of ours is given             */
+#define LIMIT_OWN_CALLS 64          /* of our own tools, running at once                        */
+#define LIMIT_OWN_ENTRIES 10000     /* of one folder that is listed or searched                 */
+#define LIMIT_OWN_FILES 20000       /* looked into by one search                                */
+#define LIMIT_OWN_MEMORY_BYTES (4u << 20) /* the memory's file                                   */
+#define LIMIT_OWN_OUTPUT_BYTES (1u << 20) /* kept of what a command prints                       */
+#define LIMIT_OWN_READ_BYTES (1u << 20) /* read of one file; larger ones are not searched        */
+#define LIMIT_OWN_TIMEOUT_DEFAULT_MS 30000
+#define LIMIT_OWN_TIMEOUT_MS 600000 /* the most that a project may give a command               */
+#define LIMIT_OWN_TOOLS 256
+#define LIMIT_OWN_WORDS 1024        /* of one command                                           */
 
 /* --- work with tools ------------------------------------------------------------------------- */
 #define LIMIT_AGENT_ANSWER_BYTES (1u << 20) /* of all rounds together */

@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the tests of real MCP servers share: a private home and project, `inlined mcp` as the host.
 
-Nothing but loopback is used, every program ends within the test's 60 seconds, and a server that is
-not installed is a skip that says why.
+Nothing but loopback is used: where the system permits it the test runs in a network namespace that
+has nothing else (and in which port 80 is its own).  Every program ends within the test's 60
+seconds, and a server that is not installed is a skip that says why.
 """
+import fcntl
 import http.server
 import json
 import os
 import shutil
+import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -19,6 +23,7 @@ NPM = os.environ.get("INLINED_MCP_NPM", "")
 PYTHON = os.environ.get("INLINED_MCP_PYTHON", "")
 SERVERS = os.environ.get("INLINED_MCP_SERVERS", "")  # one virtual environment each
 NODE = os.environ.get("INLINED_NODE", "node")
+ISOLATED = "INLINED_TEST_ISOLATED"
 BUN = os.path.join(NPM, "@oven/bun-linux-x64-baseline/bin/bun")
 
 
@@ -27,11 +32,25 @@ def npm(path):
 
 
 def need(*paths):
-    """Ends the program with ctest's word for a skip when one of them is not there."""
+    """Ends the program with ctest's word for a skip when one of them is not there; else cuts the
+    test off from every network but loopback."""
     for path in paths:
         if not path or not os.path.exists(path):
             print(f"skipped: {path or 'a server'} is not there; ./bootstrap test installs it")
             sys.exit(77)
+    if ISOLATED in os.environ:
+        with socket.socket() as s:  # SIOCSIFFLAGS: up, running
+            fcntl.ioctl(s, 0x8914, struct.pack("16sh", b"lo", 0x41))
+        return
+    apart = ["unshare", "--map-root-user", "--net"]
+    try:
+        possible = subprocess.run([*apart, "true"], capture_output=True, check=False)
+    except FileNotFoundError:
+        possible = None
+    if possible and possible.returncode == 0:
+        os.execvpe(apart[0], [*apart, sys.executable, "-B", *sys.argv],
+                   {**os.environ, ISOLATED: "1"})
+    print("no network namespace may be made here: the system's network is used")
 
 
 class Stub(http.server.ThreadingHTTPServer):

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The tools for files: reading, listing, searching, below the workspace only.  On a thread of
+ * libuv's: nothing here touches the loop's things. */
+#include "engine/base/clock.h"
+#include "engine/base/limits.h"
+#include "mcp/beneath.h"
+#include "mcp/output.h"
+#include "mcp/own_private.h"
+
+#define GET(object, name) cJSON_GetObjectItemCaseSensitive(object, name)
+#define SEARCH_MS 5000.0
+#define FOUND_MAX 200
+
+static const char *text_or(const cJSON *arguments, const char *name, const char *otherwise) {
+    const cJSON *m = GET(arguments, name);
+    return cJSON_IsString(m) ? m->valuestring : otherwise;
+}
+
+static int64_t number_or(const cJSON *arguments, const char *name, int64_t otherwise) {
+    const cJSON *m = GET(arguments, name);
+    return cJSON_IsNumber(m) ? (int64_t)m->valuedouble : otherwise;
+}
+
+static bool finish(status s, const err *e, strbuf *out) {
+    if (s) strbuf_addf(out, "%s", e->text);
+    return s == OK;
+}
+
+/* Lines [first, first + n) of the text. */
+static void take_lines(str text, int64_t first, int64_t n, strbuf *out) {
+    str line;
+    if (text.len && text.ptr[text.len - 1] == '\n') text.len--;
+    for (int64_t number = 1; number < first + n && str_split(&text, '\n', &line); number++) {
+        if (number < first) continue;
+        output_clean(out, line);
+        strbuf_add_char(out, '\n');
+    }
+}
+
+static bool read_file(const char *workspace, const cJSON *arguments, strbuf *out) {
+    beneath b;
+    strbuf text;
+    uint64_t all = 0;
+    err e = {{0}};
+    const char *path = text_or(arguments, "path", "");
+    strbuf_init(&text, LIMIT_OWN_READ_BYTES + 1);
+    status s = beneath_open(&b, workspace, &e);
+    if (!s) s = beneath_read(&b, path, 0, LIMIT_OWN_READ_BYTES, &text, &all, &e);
+    if (!s && text.ptr && memchr(text.ptr, 0, text.len))
+        s = err_set(&e, ERR_USAGE, "%.200s is not a text", path);
+    if (!s)
+        take_lines(strbuf_str(&text), number_or(arguments, "first_line", 1),
+                   number_or(arguments, "lines", 2000), out);
+    if (!s && all > LIMIT_OWN_READ_BYTES)
+        strbuf_addf(out, "(the first %u of %llu bytes were read)\n", LIMIT_OWN_READ_BYTES,
+                    (unsigned long long)all);
+    beneath_close(&b);
+    strbuf_deinit(&text);
+    return finish(s, &e, out);
+}
+
+static bool list_directory(const char *workspace, const cJSON *arguments, strbuf *out) {
+    beneath b;
+    err e = {{0}};
+    status s = beneath_open(&b, workspace, &e);
+    if (!s) s = beneath_list(&b, text_or(arguments, "path", "."), out, &e);
+    beneath_close(&b);
+    return finish(s, &e, out);
+}
+
+static bool search_files(const char *workspace, const cJSON *arguments, strbuf *out) {
+    beneath b;
+    err e = {{0}};
+    const beneath_search search = {.text = text_or(arguments, "text", ""),
+                                   .files = text_or(arguments, "files", NULL),
+                                   .ignore_case = cJSON_IsTrue(GET(arguments, "ignore_case")),
+                                   .lines_max = FOUND_MAX,
+                                   .until_ms = clock_ms() + SEARCH_MS};
+    status s = beneath_open(&b, workspace, &e);
+    if (!s) s = beneath_find(&b, text_or(arguments, "path", "."), &search, out, &e);
+    beneath_close(&b);
+    return finish(s, &e, out);
+}
+
+own_run own_files(const char *name) {
+    if (!strcmp(name, "read_file")) return read_file;
+    if (!strcmp(name, "list_directory")) return list_directory;
+    return strcmp(name, "search_files") ? NULL : search_files;
+}
