@@ -97,8 +97,10 @@ void action_explain_start(server *s, const action_place *at, const cJSON *token,
     strbuf_init(&user, 4u << 20);
     action_prompt p = {.document = at->document,
                        .target = &t,
-                       .task = "Explain this code to a programmer who sees it for the first time: "
-                               "what it does, how, and what to watch out for. ",
+                       .task = at->in.instruction.len
+                                   ? "Answer this question about the code: "
+                                   : "Explain this code to a programmer who sees it for the first "
+                                     "time: what it does, how, and what to watch out for. ",
                        .instruction = at->in.instruction,
                        .answer = "Answer in Markdown, in at most twelve sentences."};
     action_prompt_user(s, &p, &user);

@@ -17,6 +17,10 @@ typedef enum {
     CMD_MCP,
     CMD_BENCH,
     CMD_STATUS,
+    CMD_ASK,
+    CMD_EXPLAIN,
+    CMD_REVIEW,
+    CMD_EDIT,
     CMD_COUNT,
 } cli_command_id;
 
@@ -65,3 +69,4 @@ status cli_doctor(const cli_args *a, err *e) MUST_USE;
 status cli_mcp(const cli_args *a, err *e) MUST_USE;
 status cli_bench(const cli_args *a, err *e) MUST_USE;
 status cli_status(const cli_args *a, err *e) MUST_USE;
+status cli_ask(const cli_args *a, err *e) MUST_USE; /* ask, explain, review, edit */

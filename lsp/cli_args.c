@@ -25,7 +25,8 @@ typedef struct {
 
 #define AT(c) (1u << (c))
 #define ALL (AT(CMD_COUNT) - 1)
-#define RUNNERS (AT(CMD_SERVE) | AT(CMD_COMPLETE) | AT(CMD_GENERATE) | AT(CMD_DOCTOR) | \
+#define ASKERS (AT(CMD_ASK) | AT(CMD_EXPLAIN) | AT(CMD_REVIEW) | AT(CMD_EDIT))
+#define RUNNERS (ASKERS | AT(CMD_SERVE) | AT(CMD_COMPLETE) | AT(CMD_GENERATE) | AT(CMD_DOCTOR) | \
                  AT(CMD_BENCH))
 #define MODEL_USERS (RUNNERS | AT(CMD_TOKENIZE))
 #define FIELD(f) offsetof(cli_args, f)
@@ -127,6 +128,16 @@ static const command COMMANDS[CMD_COUNT] = {
         "512 new tokens, 'after a key' from one; 'bandwidth' is the share of what this machine's\n"
         "memory gives that reading every weight once per token takes.\n", 0, 0},
     [CMD_STATUS] = {"status", "", "what the running daemon does: models, memory, speed", "", 0, 0},
+    [CMD_ASK] = {"ask", "FILE[:LINE[-LINE]] QUESTION", "ask about code",
+        "The answer is Markdown.  The model may use tools of MCP servers that you allow.\n", 2, 2},
+    [CMD_EXPLAIN] = {"explain", "FILE[:LINE[-LINE]]", "what code does, in a few sentences",
+        "With one line: the function or type around it.\n", 1, 1},
+    [CMD_REVIEW] = {"review", "FILE[:LINE[-LINE]]", "defects in code, one a line",
+        "file:line:column: kind: message, as compilers write it; a whole file function by function.\n",
+        1, 1},
+    [CMD_EDIT] = {"edit", "FILE[:LINE[-LINE]] [INSTRUCTION]", "change code: a patch on stdout",
+        "Nothing is written to the file: pipe it into patch -p0.  Without an instruction the code is\n"
+        "improved.\n", 1, 2},
     [CMD_DOCTOR] = {"doctor", "", "check this machine and say what to mend", "", 0, 0},
     [CMD_MCP] = {"mcp", "list | doctor [SERVER] | test [SERVER] | call SERVER TOOL [ARGUMENTS] | "
         "approve [SERVER] | login SERVER | forget SERVER | export [SERVER ...] | "

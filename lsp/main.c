@@ -74,6 +74,10 @@ static status run(const cli_args *a, int *code, err *e) {
     case CMD_MCP: return cli_mcp(a, e);
     case CMD_BENCH: return cli_bench(a, e);
     case CMD_STATUS: return cli_status(a, e);
+    case CMD_ASK:
+    case CMD_EXPLAIN:
+    case CMD_REVIEW:
+    case CMD_EDIT: return cli_ask(a, e);
     case CMD_COUNT: break;
     }
     ASSERT(0);
