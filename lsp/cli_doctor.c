@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "engine/base/mem.h"
+#include "mcp/config.h"
 
 #define TRIAL_TOKENS 32
 
@@ -34,6 +35,7 @@ void check_fix(check *c, const char *fix, ...) {
 
 static void check_settings(check_vec *v, const cli_args *a, settings *st);
 static void check_folder(check_vec *v);
+static void check_mcp(check_vec *v);
 static status check_model(check_vec *v, const settings *st);
 static status check_completion(check_vec *v, const settings *st);
 static status print_table(const check_vec *v, err *e);
@@ -47,6 +49,7 @@ status cli_doctor(const cli_args *a, err *e) {
     check_machine(&v, &st);
     check_grammars(&v);
     check_folder(&v);
+    check_mcp(&v);
     status s = check_model(&v, &st);
     if (s == OK) s = check_completion(&v, &st);
     if (s == ERR_CANCELLED) {
@@ -114,6 +117,25 @@ static void check_folder(check_vec *v) {
         check_fix(c, "give yourself the right to write %s, or set XDG_DATA_HOME", parent);
     xfree(parent);
     xfree(folder);
+}
+
+/* Only what the files say: whether servers work is what `inlined mcp doctor` finds out. */
+static void check_mcp(check_vec *v) {
+    char here[4096];
+    mcp_config config;
+    mcp_config_init(&config);
+    mcp_config_discover(&config, getcwd(here, sizeof here) ? here : NULL);
+    const mcp_note *wrong = NULL;
+    for (size_t i = 0; i < config.notes.count && !wrong; i++)
+        if (config.notes.at[i].error) wrong = &config.notes.at[i];
+    if (wrong)
+        check_fix(
+            check_add(v, "mcp", false, "%.100s:%d: %.120s", wrong->file, wrong->line, wrong->text),
+            "inlined mcp list");
+    else
+        check_add(v, "mcp", true, "%zu servers configured here; inlined mcp doctor tries them",
+                  config.servers.count);
+    mcp_config_deinit(&config);
 }
 
 static void show_checking(void *ud, pull_stage stage, uint64_t done, uint64_t all) {

@@ -445,7 +445,7 @@ class Doctor(Case):
             self.assertTrue(check["ok"] or check["fix"], check)
         names = [c["name"] for c in answer["checks"]]
         for name in ("program", "processor", "threads", "memory", "backend", "cuda", "grammars",
-                     "data-folder", "settings", "model"):
+                     "data-folder", "mcp", "settings", "model"):
             self.assertIn(name, names)
         self.assertEqual(done.returncode, 0 if answer["ok"] else 1)
         self.assertEqual(answer["ok"], all(c["ok"] for c in answer["checks"]))
