@@ -32,11 +32,15 @@ static bool op_fits(const k_op *op, const k_plan *p) {
     return op->kind != OP_HEAD || !op->bias[0].rows || p->vocab % STRIP == 0;
 }
 
+/* Shared memory of a CTA for activations and rings: an H100 has 227 KB, an sm_120 card 99. */
+#define SMEM_MIN (160u << 10)
+
 /* True where the token kernel runs this model; the launch path takes the others. */
 bool cuda_token_fits(const cuda_backend *b, const k_model_options *opt) {
     const k_plan *p = opt->plan;
     const char *wanted = getenv("INLINED_CUDA_TOKEN"); /* "0": for tests of the launch path */
-    if (b->cc < 90 || !b->cooperative || (wanted && strcmp(wanted, "0") == 0)) return false;
+    if (b->cc < 90 || !b->cooperative || b->smem_max < SMEM_MIN) return false;
+    if (wanted && strcmp(wanted, "0") == 0) return false;
     if (p->dim > TOKEN_DIM_MAX || opt->kv_pages > TOKEN_PAGES_MAX) return false;
     if (cuda_head_dim_padded(p->head_dim) != p->head_dim) return false;
     int segs = 0;
