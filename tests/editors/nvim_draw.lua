@@ -382,7 +382,7 @@ end
 
 function tests.wrong_words()
   local words = nvim:lua([[return require('inlined.command').complete('re')]])
-  equal(words, { 'restart', 'resume' }, 'words')
+  equal(words, { 'restart', 'resume', 'review' }, 'words')
   nvim:lua([[
     told = {}
     vim.notify = function(text) told[#told + 1] = text end

@@ -11,10 +11,12 @@ if vim.fn.has('nvim-0.10') == 0 then
 end
 
 vim.api.nvim_create_user_command('Inlined', function(args)
-  require('inlined.command').run(args.fargs)
+  local lines = args.range > 0 and { args.line1, args.line2 } or nil
+  require('inlined.command').run(args.fargs, lines)
 end, {
   nargs = '*',
-  desc = 'inlined: status, doctor, models, log, pause, resume, restart',
+  range = true,
+  desc = 'inlined: status, explain, review, commit, cancel, doctor, models, log, pause, ...',
   complete = function(lead)
     return require('inlined.command').complete(lead)
   end,

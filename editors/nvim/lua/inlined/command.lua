@@ -35,9 +35,19 @@ local function tell_status()
   end
 end
 
+-- Each gets the rest of the line and, if lines were given, the first and the last.
 local words = {
+  cancel = function()
+    require('inlined.actions').cancel()
+  end,
+  commit = function()
+    require('inlined.actions').commit()
+  end,
   doctor = function()
     show('doctor')
+  end,
+  explain = function(rest, lines)
+    require('inlined.actions').explain(lines, rest)
   end,
   log = function()
     vim.cmd.tabnew(vim.fn.fnameescape(require('inlined.compat').log_path()))
@@ -54,14 +64,18 @@ local words = {
   resume = function()
     require('inlined').resume()
   end,
+  review = function(rest, lines)
+    require('inlined.actions').review(lines, rest)
+  end,
   status = tell_status,
 }
 
 ---@param args string[]
-function M.run(args)
+---@param lines? integer[] First and last line, from 1.
+function M.run(args, lines)
   local word = args[1] or 'status'
   if words[word] then
-    words[word]()
+    words[word](table.concat(args, ' ', 2), lines)
     return
   end
   local known = table.concat(M.complete(''), ', ')

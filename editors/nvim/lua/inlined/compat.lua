@@ -41,6 +41,22 @@ function M.byte_col(line, character, encoding)
   return vim.lsp.util._str_byteindex_enc(line, character, encoding)
 end
 
+--- The reverse, for the end of `line`: its length in units of the protocol.
+function M.character(line, encoding)
+  if methods then
+    return vim.str_utfindex(line, encoding)
+  end
+  return vim.lsp.util._str_utfindex_enc(line, nil, encoding)
+end
+
+--- What a configuration's `capabilities` must be so that `more` is announced.
+function M.capabilities(more)
+  if methods then
+    return more -- merged by Neovim
+  end
+  return vim.tbl_deep_extend('force', vim.lsp.protocol.make_client_capabilities(), more)
+end
+
 function M.log_path()
   return require('vim.lsp.log').get_filename()
 end

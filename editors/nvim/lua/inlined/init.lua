@@ -78,12 +78,15 @@ end
 
 --- The table that `vim.lsp.config` and `vim.lsp.start` take.
 function M.server_config()
+  local on_demand = require('inlined.actions')
   return {
     name = 'inlined',
     cmd = find_daemon(M.options.cmd),
     root_markers = M.options.root_markers,
     -- An empty table of Lua would arrive as a list.
     settings = { inlined = next(M.options.settings) and M.options.settings or vim.empty_dict() },
+    capabilities = compat.capabilities(on_demand.capabilities),
+    commands = on_demand.commands,
     handlers = {
       ['inlined/status'] = function(_, status, ctx)
         require('inlined.status').set(ctx.client_id, status)
