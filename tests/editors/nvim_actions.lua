@@ -178,16 +178,29 @@ local function check_end(changed, what)
   return vim.inspect(said[1])
 end
 
--- Waits until the model writes at something that was just started, and cancels it.
-local function cancel_midway(what)
-  nvim:wait(what .. ' to run', function()
-    assert(nvim:lua('return running()') == 1, what .. ' was over before it was cancelled: '
-      .. vim.inspect(told()))
-    return nvim:lua('return reports') > 0
-  end)
+-- Starts something and cancels it as soon as the model writes.  What a fast machine had finished by
+-- then is started again and cancelled before anything is written.
+local function cancel_midway(what, start)
+  local over
+  for _, least in ipairs({ 1, 0 }) do
+    start()
+    over = nvim:wait(what .. ' to run', function()
+      local now = nvim:lua('return { running(), reports }')
+      local ended = now[1] == 0 and (#told() > 0 or buffer() ~= text)
+      return now[1] > 0 and now[2] >= least and 'no' or ended and 'yes'
+    end) == 'yes'
+    if not over then
+      break
+    end
+    nvim:command('edit! ' .. sample)
+  end
+  assert(not over, what .. ' cannot be cancelled: ' .. vim.inspect(told()))
   nvim:command('Inlined cancel')
   wait_over('the end of ' .. what)
-  equal(told()[1], 'inlined: cancelled', 'it says so')
+  nvim:never('a change or a word after it was cancelled', function()
+    return buffer() ~= text or #told() ~= 1
+  end, 500)
+  equal(told(), { 'inlined: cancelled' }, 'it says so')
 end
 
 local function test_start()
@@ -270,32 +283,39 @@ local function test_hover()
   passed('hover: the signature and the documentation')
 end
 
-local function test_explain()
+-- Runs `command`, which makes a page of this name and title, and closes it.
+local function explain(command, name, title)
   forget()
-  go_to('def cheapest')
-  nvim:command('Inlined explain')
+  nvim:command(command)
   wait_over('the explanation')
   local page = nvim:lua([[
     for _, buffer in ipairs(vim.api.nvim_list_bufs()) do
-      if vim.api.nvim_buf_get_name(buffer):find('Explain-cheapest.md', 1, true) then
+      if vim.api.nvim_buf_get_name(buffer):find(..., 1, true) then
         return table.concat(vim.api.nvim_buf_get_lines(buffer, 0, -1, false), '\n')
       end
     end
-  ]])
-  local shown = page ~= vim.NIL and vim.startswith(page, '# Explain cheapest\n')
-  passed('explain: ' .. check_end(shown, 'explain'))
+  ]], name)
+  local shown = page ~= vim.NIL and vim.startswith(page, '# ' .. title .. '\n')
+  passed(title .. ': ' .. check_end(shown, title))
   nvim:command('only')
   equal(vim.fs.basename(nvim:call('nvim_buf_get_name', 0)), 'inventory.py', 'the focus stays')
   equal(buffer(), text, 'an explanation changes nothing')
 end
 
+local function test_explain()
+  go_to('def cheapest')
+  explain('Inlined explain', 'Explain-cheapest.md', 'Explain cheapest')
+  local first = go_to('for item in items')[1]
+  explain(('%d,%dInlined explain what is added up?'):format(first, first + 1),
+    ('Explain-lines-%d-%d-of-total_quantity.md'):format(first, first + 1),
+    ('Explain lines %d-%d of total_quantity'):format(first, first + 1))
+end
+
 local function test_cancelled_edit()
-  go_to('def total_value')
-  menu('Improve total_value')
-  cancel_midway('the edit')
-  nvim:never('a change after it was cancelled', function()
-    return buffer() ~= text
-  end, 500)
+  cancel_midway('the edit', function()
+    go_to('def total_value')
+    menu('Improve total_value')
+  end)
   passed('a model edit, cancelled: nothing has changed')
 end
 
@@ -322,10 +342,10 @@ local function test_instruction()
 end
 
 local function test_cancelled_review()
-  forget()
-  nvim:command('Inlined review file')
-  cancel_midway('the review')
-  equal(buffer(), text, 'a review changes nothing')
+  cancel_midway('the review', function()
+    forget()
+    nvim:command('Inlined review file')
+  end)
   nvim:command('Inlined cancel')
   equal(told()[#told()], 'inlined: nothing runs for this file', 'it is over')
   forget()
