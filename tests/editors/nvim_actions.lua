@@ -354,6 +354,28 @@ local function test_cancelled_review()
   passed('a review, cancelled')
 end
 
+-- Findings are diagnostics (what is found twice is there once).  A small model may never come to an
+-- end of its answer; that is one sentence.
+local function test_review()
+  forget()
+  go_to('def total_quantity')
+  nvim:command('Inlined review')
+  wait_over('the review')
+  local said = told()
+  equal(#said, 1, 'one sentence: ' .. vim.inspect(said))
+  local found = said[1]:match('^inlined: review is over: findings: (%d+), pieces read: 1$')
+  if found then
+    nvim:wait(found .. ' findings as diagnostics', function()
+      local shown = nvim:lua([[
+        return #vim.tbl_filter(function(d) return d.source == 'inlined' end, vim.diagnostic.get(0))
+      ]])
+      return shown <= tonumber(found) and (shown > 0) == (tonumber(found) > 0)
+    end, 10000)
+  end
+  equal(buffer(), text, 'a review changes nothing')
+  passed('a review: ' .. said[1])
+end
+
 local function test_commit()
   forget()
   nvim:command('Inlined commit')
@@ -379,6 +401,7 @@ local function run()
   test_cancelled_edit()
   test_instruction()
   test_cancelled_review()
+  test_review()
   test_commit()
   local daemons = nvim:processes()
   equal(nvim:quit(), 0, 'exit code')
