@@ -389,6 +389,18 @@ local function test_commit()
   wait_over('the message')
   local shown = nvim:lua([[return vim.bo.filetype == 'gitcommit' and vim.bo.buftype == 'nofile']])
   passed('commit message: ' .. check_end(shown, 'commit message'))
+
+  local comment = '\n# Please enter the commit message for your changes.\n'
+  nvim:command('edit ' .. Child.write(folder .. '/project/.git', 'COMMIT_EDITMSG', comment))
+  nvim:wait('the daemon for this file', function()
+    return nvim:lua([[return require('inlined').client(0) ~= nil]])
+  end)
+  forget()
+  nvim:command('Inlined commit')
+  wait_over('the message')
+  local now = buffer()
+  equal(now:sub(-#comment), comment, 'what git wrote stays')
+  passed('in COMMIT_EDITMSG: ' .. check_end(#now > #comment, 'commit message'))
   equal(git('diff', '--cached'), staged, 'nothing was committed')
 end
 
