@@ -145,13 +145,16 @@ class Dying(lsp_case.Case):
     def test_stdout_is_closed(self):
         client = self.start()
         client.initialize()
-        client.process.stdout.close()
+        # close() would wait for the thread that reads: the descriptor becomes another file's, and
+        # our end of the pipe is gone when that thread has had the next bytes.
+        null = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(null, client.process.stdout.fileno())
+        os.close(null)
         for key in range(50):
             client.request("shutdown", key=f"k{key}", check=False)
         client.end_input()
         self.assertIsNotNone(client.process.wait(15))
         self.clients.remove(client)
-        client.process.stdout = open(os.devnull, "rb")
         client.kill()
 
     def test_editor_is_killed(self):
