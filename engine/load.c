@@ -305,6 +305,7 @@ tokenizer *model_free(model *m) {
     if (!m) return NULL;
     tokenizer *tok = m->tok;
     drop_kernels(m);
+    chat_format_deinit(&m->chat);
     gguf_close(m->file);
     xfree(m->work);
     xfree(m);
