@@ -4,6 +4,7 @@
  *
  * Tables are made as their headers come; `defined` knows which of them a header, a dotted key or an
  * inline value has closed.  Depth and number of values are bounded.  No state.  Thread: any. */
+#include <math.h>
 #include <stdarg.h>
 
 #include "engine/base/limits.h"
@@ -347,7 +348,8 @@ static bool read_number(str word, double *out) {
         *out = (double)strtoull(digits + 2, &end, base);
         return *end == 0;
     }
-    return strspn(digits, "+-.0123456789eE") == n && str_to_f64((str){digits, n}, out);
+    return strspn(digits, "+-.0123456789eE") == n && str_to_f64((str){digits, n}, out) &&
+           isfinite(*out);
 }
 
 static status read_word(reader *r, cJSON **out) {

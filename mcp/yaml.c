@@ -2,6 +2,7 @@
 /* YAML through libyaml's events.  Anchors are refused: they can make a small text a huge tree, and
  * no configuration of servers needs them.  Depth and number of values are bounded.
  * No state.  Thread: any. */
+#include <math.h>
 #include <yaml.h>
 
 #include "engine/base/limits.h"
@@ -45,7 +46,9 @@ static cJSON *plain_value(const char *text) {
     for (size_t i = 0; i < COUNTOF(no); i++)
         if (strcmp(text, no[i]) == 0) return cJSON_CreateFalse();
     bool digits = strspn(text, "+-.0123456789eE") == strlen(text);
-    if (digits && str_to_f64(str_of(text), &number)) return cJSON_CreateNumber(number);
+    /* What is larger than any number stays the text that it is: JSON has no infinity. */
+    if (digits && str_to_f64(str_of(text), &number) && isfinite(number))
+        return cJSON_CreateNumber(number);
     return NULL;
 }
 
