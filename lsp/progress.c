@@ -33,7 +33,8 @@ void work_progress_deinit(work_progress *p) {
 }
 
 bool work_progress_is(const work_progress *p, const cJSON *token) {
-    if (p->given) return cJSON_Compare(p->given, token, true);
+    bool plain = cJSON_IsString(token) || cJSON_IsNumber(token); /* others take cJSON for ever */
+    if (p->given) return plain && cJSON_Compare(p->given, token, true);
     return p->state != PROGRESS_NONE && cJSON_IsString(token) &&
            !strcmp(token->valuestring, p->token);
 }

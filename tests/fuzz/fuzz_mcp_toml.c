@@ -12,6 +12,15 @@ static status parse(bool yaml, str text, cJSON **root, tree_places *places, size
                 : toml_parse(text, root, places, offset, &e);
 }
 
+/* As texts: cJSON_Compare takes twice as long for each level of objects. */
+static bool is_same(const cJSON *a, const cJSON *b) {
+    char *x = cJSON_PrintUnformatted(a), *y = cJSON_PrintUnformatted(b);
+    bool same = x && y && strcmp(x, y) == 0;
+    cJSON_free(x);
+    cJSON_free(y);
+    return same;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (!size) return 0;
     bool yaml = data[0] & 1;
@@ -26,7 +35,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         for (size_t i = 0; i < places.count; i++)
             ASSERT(places.at[i].offset <= text.len && places.at[i].item->string);
         vec_clear(&places);
-        ASSERT(parse(yaml, text, &two, &places, &offset) == OK && cJSON_Compare(one, two, true));
+        ASSERT(parse(yaml, text, &two, &places, &offset) == OK && is_same(one, two));
     } else {
         ASSERT(!one && !places.count);
     }
