@@ -268,6 +268,7 @@ def write(result, args, lines):
     kind = "busy" if args.busy else "decode"
     path = args.out / f"{datetime.date.today().isoformat()}-{kind}-{slug}.csv"
     lines = merged(path, result["model"], lines)
+    args.out.mkdir(parents=True, exist_ok=True)
     path.write_text("\n".join(lines) + "\n")
     if not args.busy:
         title = f"Tokens per second, {args.threads} threads, {machine()}"
