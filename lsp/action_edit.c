@@ -91,20 +91,24 @@ static void confirm_then_deliver(edit_work *w, bool confirm) {
 
 /* ---- from the answer to an edit -------------------------------------------------------------- */
 
-static size_t count_lines(str text) {
-    size_t n = text.len > 0;
-    for (size_t i = 0; i + 1 < text.len; i++)
-        n += text.ptr[i] == '\n';
-    return n;
+static bool ends_line(str text) {
+    return str_ends_with(text, STR("\n"));
+}
+
+/* Lines that go and that come; one of which a part is written anew does both. */
+static void count_edit(str before, const text_edit *e, size_t *gone, size_t *come) {
+    str old = str_sub(before, e->from, e->to);
+    bool starts = !e->from || before.ptr[e->from - 1] == '\n';
+    bool whole = starts && (!old.len || ends_line(old)) && (!e->text.len || ends_line(e->text));
+    *gone += str_count_lines(old) + (!whole && (!old.len || ends_line(old)));
+    *come += str_count_lines(e->text) + (!whole && (!e->text.len || ends_line(e->text)));
 }
 
 static void describe(edit_work *w, const text_edit *edits, size_t n, str before,
                      const char *trouble) {
     size_t gone = 0, come = 0;
-    for (size_t i = 0; i < n; i++) {
-        gone += count_lines(str_sub(before, edits[i].from, edits[i].to));
-        come += count_lines(edits[i].text);
-    }
+    for (size_t i = 0; i < n; i++)
+        count_edit(before, &edits[i], &gone, &come);
     const model *m = server_model(work_server(w->work), ROLE_ACTIONS);
     snprintf(w->description, sizeof w->description, "%.80s, +%zu -%zu lines%s", m->name, come, gone,
              trouble);
@@ -156,12 +160,13 @@ static void use_code(edit_work *w, const answer_code *code) {
     change_judge(d, &w->target, code->code, &v);
     bool worse = v.known && v.after > v.before;
     char sentence[240];
-    if (!v.defines) {
+    bool words = !v.defines || w->target.kind == TARGET_LINES || worse || !v.known;
+    if (!code->fenced && words) {
+        fail(w, "the model answered with words instead of code; nothing was changed");
+    } else if (!v.defines) {
         snprintf(sentence, sizeof sentence,
                  "the model's answer does not define %s; nothing was changed", w->label);
         fail(w, sentence);
-    } else if (!code->fenced && (w->target.kind == TARGET_LINES || worse || !v.known)) {
-        fail(w, "the model answered with words instead of code; nothing was changed");
     } else {
         change_target_to(w, w->target.from, w->target.to, code->code,
                          worse                                ? "; it adds syntax errors"

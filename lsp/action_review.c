@@ -137,9 +137,8 @@ static void take_finding(review_work *w, const review_piece *p, const cJSON *ite
                  .severity = cJSON_IsString(kind) && !strcmp(kind->valuestring, "hint") ? 4 : 3,
                  .message = message->valuestring};
     if (cJSON_IsString(fix)) f.replacement = placed(d, f.from, f.to, fix->valuestring);
-    findings_add(s, d, &f);
+    w->found += findings_add(s, d, &f);
     xfree(f.replacement);
-    w->found++;
 }
 
 static void on_answer(void *own, const agent_result *r) {

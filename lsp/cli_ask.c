@@ -66,13 +66,6 @@ static cJSON *argument_of(const ask_editor *a, const char *action, const line_pl
     return o;
 }
 
-static size_t count_lines(str text) {
-    size_t n = 0;
-    for (size_t i = 0; i < text.len; i++)
-        n += text.ptr[i] == '\n';
-    return n + (text.len && text.ptr[text.len - 1] != '\n');
-}
-
 /* ---- a patch --------------------------------------------------------------------------------- */
 
 static str line_at(str text, size_t *at) {
@@ -116,10 +109,10 @@ static void add_patch(strbuf *out, str path, str before, str after) {
     str lead = str_sub(before, n ? starts[n - 1] : head, head);
     str gone = str_sub(before, head, to), come = str_sub(after, head, after.len - tail);
     str rest = str_sub(before, to, end);
-    size_t first = count_lines(str_sub(before, 0, head)) - count_lines(lead) + 1;
-    size_t around = count_lines(lead) + count_lines(rest);
+    size_t first = str_count_lines(str_sub(before, 0, head)) - str_count_lines(lead) + 1;
+    size_t around = str_count_lines(lead) + str_count_lines(rest);
     strbuf_addf(out, "--- %.*s\n+++ %.*s\n@@ -%zu,%zu +%zu,%zu @@\n", STR_ARG(path), STR_ARG(path),
-                first, around + count_lines(gone), first, around + count_lines(come));
+                first, around + str_count_lines(gone), first, around + str_count_lines(come));
     add_lines(out, ' ', lead);
     add_lines(out, '-', gone);
     add_lines(out, '+', come);
@@ -186,7 +179,7 @@ status cli_ask(const cli_args *args, err *e) {
     ask_editor a;
     status s = ask_open(&a, args, p.path, e);
     char *before = xstrndup(a.text.ptr ? a.text.ptr : "", a.text.len);
-    size_t lines = count_lines(strbuf_str(&a.text));
+    size_t lines = str_count_lines(strbuf_str(&a.text));
     if (s == OK && p.last > lines)
         s = err_set(e, ERR_USAGE, "%.*s has %zu lines: there is no line %zu", STR_ARG(p.path),
                     lines, p.last);

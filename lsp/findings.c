@@ -32,21 +32,23 @@ const finding *findings_at(const server *s, size_t i) {
     return i < s->findings.all.count ? &s->findings.all.at[i] : NULL;
 }
 
-void findings_add(server *s, document *d, const finding *f) {
+bool findings_add(server *s, document *d, const finding *f) {
     size_t n = 0;
     for (size_t i = 0; i < s->findings.all.count; i++) {
         const finding *old = &s->findings.all.at[i];
         if (old->document != d) continue;
         n++;
-        if (old->from == f->from && old->to == f->to && !strcmp(old->message, f->message)) return;
+        if (old->from == f->from && old->to == f->to && !strcmp(old->message, f->message))
+            return false;
     }
-    if (n >= LIMIT_FINDINGS) return;
+    if (n >= LIMIT_FINDINGS) return false;
     finding mine = *f;
     mine.id = ++s->findings.last;
     mine.document = d;
     mine.message = xstrdup(f->message);
     mine.replacement = f->replacement ? xstrdup(f->replacement) : NULL;
     vec_push(&s->findings.all, mine);
+    return true;
 }
 
 void findings_drop(server *s, const document *d, size_t from, size_t to) {

@@ -20,8 +20,8 @@ typedef struct {
     uint64_t last;    /* id */
 } findings;
 
-/* Copies; ignored when there are too many already, or the same is said of the place. */
-void findings_add(server *s, document *d, const finding *f);
+/* Copies.  False: ignored, as there are too many already, or the same is said of the place. */
+bool findings_add(server *s, document *d, const finding *f);
 /* Forgets those that begin in [from, to]. */
 void findings_drop(server *s, const document *d, size_t from, size_t to);
 /* Sends what is known now, in the way that the client takes. */

@@ -192,6 +192,7 @@ static void write_note(server *s, const model *m) {
 /* Only with a model that is loaded already: resting a cursor loads none. */
 void hover_tick(server *s) {
     const model *m = server_model(s, ROLE_EXPLAIN);
+    if (s->settings.hover != HOVER_FULL || !s->settings.enable) hover_stop(s);
     bool idle = !s->unanswered && clock_ms() > s->hovers.wanted.since_ms + IDLE_MS;
     if (!s->hovers.wanted.text || s->hovers.writing || !idle) return;
     if (s->state != SERVER_RUNNING || !s->settings.enable) return;

@@ -98,11 +98,11 @@ static void change_document(server *s, const cJSON *id, const cJSON *changes, co
     }
     inline_completion_changed(s, d);
     works_document_changed(s, d);
-    findings_changed(s, d);
     if (e.text[0])
         refuse(method, &e);
     else
         document_set_version(d, version);
+    findings_changed(s, d); /* publishes with the version that the text has now */
 }
 
 void text_sync_change(server *s, const cJSON *params) {

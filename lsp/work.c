@@ -62,6 +62,13 @@ static void question_clear(work *w) {
     w->question.schema = NULL;
 }
 
+static cJSON *request_id(int64_t id) {
+    cJSON *params = cJSON_CreateObject();
+    cJSON_AddNumberToObject(params, "id", (double)id);
+    return params;
+}
+
+/* A question that is still open is taken back: nobody would hear the answer. */
 static void work_free(work *w, const char *message) {
     server *s = w->server;
     for (size_t i = 0; i < s->works.count; i++) {
@@ -73,7 +80,8 @@ static void work_free(work *w, const char *message) {
     if (w->asking) agent_cancel(w->asking);
     question_clear(w);
     strbuf_deinit(&w->written);
-    if (w->request) (void)rpc_drop(s->rpc, w->request);
+    if (w->request && rpc_drop(s->rpc, w->request) && s->state == SERVER_RUNNING)
+        rpc_notify(s->rpc, "$/cancelRequest", request_id(w->request));
     work_progress_end(&w->progress, message);
     work_progress_deinit(&w->progress);
     w->ended(w->own);

@@ -73,6 +73,13 @@ ptrdiff_t str_rfind_char(str s, char c) {
     return -1;
 }
 
+size_t str_count_lines(str s) {
+    size_t n = s.len > 0 && s.ptr[s.len - 1] != '\n';
+    for (size_t i = 0; i < s.len; i++)
+        n += s.ptr[i] == '\n';
+    return n;
+}
+
 bool str_split(str *rest, char sep, str *piece) {
     if (!rest->ptr) return false;
     const char *hit = rest->len ? memchr(rest->ptr, sep, rest->len) : NULL;

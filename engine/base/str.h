@@ -26,6 +26,7 @@ str str_sub(str s, size_t from, size_t to); /* clamped to the slice */
 str str_trim(str s);                        /* ASCII white space at both ends */
 ptrdiff_t str_find(str s, str needle);      /* byte offset or -1; an empty needle is at 0 */
 ptrdiff_t str_rfind_char(str s, char c);    /* byte offset or -1 */
+size_t str_count_lines(str s);              /* the last may lack its line feed; "": 0 */
 /* Takes the next piece up to `sep` off `*rest`; false when nothing is left. */
 bool str_split(str *rest, char sep, str *piece);
 /* The whole slice as a decimal integer with optional sign; false on anything else or overflow. */

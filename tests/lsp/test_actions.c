@@ -262,10 +262,10 @@ static void test_bad_answers(void **state) {
         const char *text, *why;
     } cases[] = {
         {"", "wrote nothing"},
-        {"I would not change this function.", "does not define f"},
+        {"I would not change this function.", "words instead of code"},
         {"```python\ndef g(a):\n    return a\n```", "does not define f"},
         {"```python\ndef f(a):\n    return a\n```", "would change nothing in f"},
-        {"{\"name\": \"f\", \"argum", "does not define f"},
+        {"{\"name\": \"f\", \"argum", "words instead of code"},
         {"```python\ndef f(a):<|im_end|>\n```", "its own template"},
     };
     lsp_peer p;

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* lsp/tools.h without a process: two tools of a server "demo", of which each call asks a person and
+ * then waits until the test says what came of it. */
+#include "lsp/tools.h"
+
+typedef struct server server;
+
+/* Questions go to this connection's person. */
+void fake_tools_connect(tools *t, server *s);
+size_t fake_tools_waiting(const tools *t); /* calls that were allowed and have no end */
+/* Ends the oldest of these. */
+void fake_tools_answer(tools *t, mcp_outcome outcome, const char *text);
