@@ -103,8 +103,15 @@ static k_norm norm(binder *b, int layer, const char *stem, int64_t cols) {
     };
 }
 
+/* In a mixture a rounding may choose another expert; without rotation in every fourth layer the
+ * attention's output was what put SmolLM3's worst log-probability behind llama.cpp's. */
+static bool is_fine(const arch *a, k_op_kind kind) {
+    return a->experts > 0 || (kind == OP_ATTN_OUT && (a->row->bits & ARCH_ROPE_SKIPS_4TH));
+}
+
 static void add(binder *b, const k_op *op) {
-    b->ops[b->n_ops++] = *op;
+    b->ops[b->n_ops] = *op;
+    b->ops[b->n_ops++].fine = is_fine(b->a, op->kind);
 }
 
 static void weight(binder *b, k_op *op, int i, int layer, const char *stem, int64_t rows,

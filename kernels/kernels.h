@@ -109,6 +109,7 @@ typedef struct {
     int window;       /* ATTEND; 0: everything                                                    */
     int n_experts, n_used; /* ROUTE, EXPERTS                                                      */
     bool shares;      /* ROUTE                                                                    */
+    bool fine;        /* what enters deserves more than 8 bits: the result decides much           */
 } k_op;
 
 typedef struct {

@@ -55,7 +55,7 @@ static void down_stretch(void *arg, int64_t from, int64_t to, int worker) {
 static void run_expert(const step *s, int64_t expert, const int32_t *rows, const float *shares,
                        int n) {
     cpu_model *m = s->m;
-    int experts = s->op->op.n_experts;
+    int experts = s->op->op.n_experts, planes = s->op->op.fine ? 2 : 1;
     part p = {.s = *s, .expert = expert};
     p.s.n = n;
     p.s.slot = 0;
@@ -63,11 +63,11 @@ static void run_expert(const step *s, int64_t expert, const int32_t *rows, const
     for (int i = 0; i < n; i++)
         memcpy(m->mix_in + (size_t)i * m->ld_x, m->h + (size_t)rows[i] * m->ld_x,
                (size_t)m->plan.dim * sizeof *m->h);
-    step_prepare(&p.s, m->mix_in, m->ld_x, NULL, 1);
+    step_prepare(&p.s, m->mix_in, m->ld_x, NULL, planes);
     pool_run(m->pool, gate_up_stretch, &p, s->op->w[0]->panels / experts, 1);
     p.s.slot = 2;
     p.s.slots = 3;
-    step_prepare(&p.s, m->mix_u, m->ld_u, NULL, 1);
+    step_prepare(&p.s, m->mix_u, m->ld_u, NULL, planes);
     pool_run(m->pool, down_stretch, &p, s->op->w[2]->panels / experts, 1);
     for (int i = 0; i < n; i++)
         m->isa->add_scaled(m->x + (size_t)rows[i] * m->ld_x, m->y + (size_t)i * m->ld_x, shares[i],

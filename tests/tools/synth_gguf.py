@@ -48,6 +48,20 @@ def half(value):
     return np.frombuffer(np.float16(value).tobytes(), np.uint8)
 
 
+def centre(raw, kind):
+    """The lowest code becomes the one for 0: a mean that is not 0 adds up over a row, and then the
+    model is sure of one token everywhere."""
+    if kind == Kind.Q4_0:
+        codes = raw[:, 2:]
+        codes[codes & 15 == 0] |= 8
+        codes[codes >> 4 == 0] |= 128
+    if kind == Kind.Q5_0:
+        high = np.unpackbits(raw[:, 2:6], axis=1, bitorder="little")
+        nibbles = np.concatenate([raw[:, 6:] & 15, raw[:, 6:] >> 4], axis=1)
+        high[(high == 0) & (nibbles == 0)] = 1
+        raw[:, 2:6] = np.packbits(high, axis=1, bitorder="little")
+
+
 def matrix(rng, rows, cols, kind):
     if kind == Kind.F16:
         return (rng.standard_normal((rows, cols), np.float32) * DEVIATION).astype(np.float16)
@@ -55,6 +69,7 @@ def matrix(rng, rows, cols, kind):
     raw = rng.integers(0, 256, (rows * cols // elements, size), np.uint8)
     for field, value in SCALES[kind]:
         raw[:, field] = half(value)
+    centre(raw, kind)
     return raw.reshape(rows, -1)
 
 

@@ -9,12 +9,12 @@ The models are those of archs_made.py, made once and kept in the cache.  For eac
 1. our reference gives transformers' logits within 1e-4 of the largest, in chunks, and row by row
    over the first two prompts;
 2. llama.cpp reads the same F32 file and agrees;
-3. with Q8_0 matrices, our fast path is no further from our reference than llama.cpp is (mean and
-   99 % of |delta log p| over the ten best; the maximum, one number of 10,240, may be a tenth above
-   llama.cpp's, whose own changes with the processor), and
-   its choice differs only where the reference's two best are within 0.3.  A mixture of experts is
-   no continuous function: where two experts are nearly level, any rounding may take the other one,
-   and the choice says nothing.  There the mean alone is compared.
+3. with Q8_0 matrices, our fast path is no further from our reference than llama.cpp is (mean
+   and 99 % of |delta log p| over the ten best; the maximum, one number of 10,240, may be a tenth
+   above llama.cpp's, whose own changes with the processor), and its choice differs only where the
+   reference's two best are within 0.3.  A mixture of experts is no continuous function: where two
+   experts are nearly level, any rounding may take the other one, and the choice says nothing.
+   There the mean and the 99 % are compared.
 """
 import hashlib
 import importlib.util
@@ -35,8 +35,6 @@ except ImportError:
 VOCAB, TOP, FEW = archs_made.VOCAB, 10, 2
 TORCH_PINS = os.path.join(truth.HERE, "../requirements-torch.txt")
 MIXTURES = ("mixtral", "qwen3moe", "deepseek2", "deepseek2-old")
-# Where our maximum is above llama.cpp's (0.321 against 0.265) while mean and 99 % are below.
-UNLUCKY = ("smollm3",)
 # With its Q8_0 matrices llama.cpp's own result for this old layout is far from its F32 one.
 UNSTEADY_PEER = ("deepseek2-old",)
 
@@ -131,10 +129,9 @@ class Check:
         two = np.sort(reference, 1)[changed]
         gap = float((two[:, -1] - two[:, -2]).max()) if changed.any() else 0.0
         self.demand(a[0] <= b[0], f"{case}: mean {a[0]:.2e} against {b[0]:.2e}")
+        self.demand(a[1] <= b[1], f"{case}: 99 % {a[1]:.2e} against {b[1]:.2e}")
         if case not in MIXTURES:
-            self.demand(a[1] <= b[1], f"{case}: 99 % {a[1]:.2e} against {b[1]:.2e}")
-            limit = 1.5 if case in UNLUCKY else 1.1
-            self.demand(a[2] <= limit * b[2], f"{case}: max {a[2]:.2e} against {b[2]:.2e}")
+            self.demand(a[2] <= 1.1 * b[2], f"{case}: max {a[2]:.2e} against {b[2]:.2e}")
             self.demand(gap <= 0.3, f"{case}: another choice where two are {gap:.2f} apart")
         return [*a, *b, gap]
 
