@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# fuzz.sh PROGRAMS CORPUS SECONDS: runs every libFuzzer program of the folder PROGRAMS, two at once.
+# fuzz.sh PROGRAMS CORPUS SECONDS [NAME...]: runs the libFuzzer programs of the folder PROGRAMS, all or
+# those named, two at once.
 # What they find new is kept in CORPUS/<target>, so that each run starts where the last one ended;
 # the seeds are those of tests/fuzz/corpus/<target>.  A crash leaves its input in PROGRAMS/crash.
 set -eu
@@ -22,12 +23,17 @@ fuzz_one() {
     fi
 }
 
-[ $# -eq 3 ] || { echo "usage: fuzz.sh PROGRAMS CORPUS SECONDS" >&2; exit 2; }
+[ $# -ge 3 ] || { echo "usage: fuzz.sh PROGRAMS CORPUS SECONDS [NAME...]" >&2; exit 2; }
 SEEDS=$(cd "$(dirname "$0")/../fuzz" && pwd -P)/corpus
 CORPUS=$2 SECONDS_EACH=$3 CRASH=$1/crash
 export SEEDS CORPUS SECONDS_EACH CRASH
 export -f fuzz_one
 mkdir -p "$CRASH"
-mapfile -t targets < <(find "$1" -maxdepth 1 -type f -executable | sort)
+if [ $# -gt 3 ]; then
+    targets=("${@:4}")
+    targets=("${targets[@]/#/$1/}")
+else
+    mapfile -t targets < <(find "$1" -maxdepth 1 -type f -executable | sort)
+fi
 [ ${#targets[@]} -gt 0 ] || { echo "no fuzz target in $1"; exit 1; }
 printf '%s\0' "${targets[@]}" | xargs -0 -n 1 -P 2 bash -eu -c 'fuzz_one "$0"'

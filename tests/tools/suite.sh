@@ -3,13 +3,28 @@
 #
 #   build/        gcc, Release              every test
 #   build-asan/   clang, ASan and UBSan     label unit
-#   build-tsan/   clang, TSan               label threads
+#   build-tsan/   clang, TSan               label threads, and only these programs
 #   build-arm64/  gcc for AArch64           tests of kernels/ under QEMU, where the host is an x86
 #   build-fuzz/   clang, libFuzzer          every fuzz target for INLINED_FUZZ_S seconds
-# All with warnings as errors.  A failed test does not stop the rest; a failed build does.
+# All with warnings as errors.  A failed test does not stop the rest; a failed build does.  What is
+# slow and has passed with exactly these inputs is left out, and said: see unchanged.py.
 
 SUITE_PASSED=0
 SUITE_FAILED=0
+SUITE_UNCHANGED=0
+
+# unchanged JOB ARGS...: unchanged.py with the store that the clones share.
+unchanged() {
+    local job=$1
+    shift
+    "$PYTHON" "$TOP/tests/tools/unchanged.py" "$job" "$CACHE/passed" "$@"
+}
+
+# tell_unchanged FILE: shows and counts what was left out.
+tell_unchanged() {
+    sed -n 's/^     /&/p' "$1"
+    SUITE_UNCHANGED=$((SUITE_UNCHANGED + $(grep -c '^     unchanged since' "$1" || true)))
+}
 
 # cmake_build DIR TARGET ARGS...: configures and builds; the shared arguments are here.
 cmake_build() {
@@ -113,63 +128,59 @@ show_failed() {
 
 # run_tests DIR TITLE CTEST-ARGS...: TEST_UNDER, if set, is the command that ctest runs under.
 run_tests() {
-    local dir=$1 title=$2 rc=0
+    local dir=$TOP/$1 title=$2 at=$TOP/$1/unchanged rc=0 but=()
     shift 2
     export INLINED_MODEL=$TEST_MODEL INLINED_PEERS=$PEERS/node_modules INLINED_NODE=$NODE_BIN/node
     export INLINED_NVIM_11=$NVIM_11/bin/nvim INLINED_NVIM_12=$NVIM_12/bin/nvim
+    mkdir -p "$at"
+    unchanged plan "$dir" "$@" >"$at/said"
+    tell_unchanged "$at/said"
+    [ ! -s "$at/exclude" ] || but=(-E "$(cat "$at/exclude")")
+    [ "$(cat "$at/left")" != 0 ] || return 0
+    rm -f "$at/junit.xml"
     STEP_SOFT=1 step "$title" "ctest --test-dir $dir --rerun-failed --output-on-failure" \
-        ${TEST_UNDER:-} ctest --test-dir "$TOP/$dir" --output-on-failure --no-tests=error \
-        -j "$JOBS" "$@" || rc=$?
+        ${TEST_UNDER:-} ctest --test-dir "$dir" --output-on-failure --no-tests=error \
+        --output-junit "$at/junit.xml" -j "$JOBS" "$@" "${but[@]}" || rc=$?
     count_tests "$STEP_LOG"
+    [ ! -e "$at/junit.xml" ] || unchanged passed "$dir"
     # ctest that dies without numbers (or finds no test) must not look green.
     if [ "$rc" -ne 0 ] && [ "$SUITE_FAILED" -eq 0 ]; then
         SUITE_FAILED=1
     fi
 }
 
-# sources_key MORE PATH...: what a program is made from; a green run holds for exactly these bytes.
-sources_key() {
-    local more=$1
-    shift
-    (cd "$TOP" && find "$@" -type f \
-        \( -name '*.[ch]' -o -name CMakeLists.txt -o -name '*.cmake' -o -path 'tests/fuzz/*' \) \
-        -print0 | sort -z | xargs -0 sha256sum && echo "$more") | sha256sum | cut -c 1-16
-}
-
-# was_green STAMP KEY WHAT: says so when the last green run was of the same bytes.
-was_green() {
-    [ -e "$1" ] && [ "$(cat "$1")" = "$2" ] || return 1
-    say "     $3 skipped: nothing changed since the last green run in this clone"
-}
-
 # run_aarch64: the arithmetic of another processor, against the same reference.
 run_aarch64() {
     [ "$(uname -m)" = x86_64 ] || return 0
-    local stamp=$TOP/build-arm64/.green now before=$SUITE_FAILED
-    now=$(sources_key aarch64 CMakeLists.txt tests/CMakeLists.txt tests/kernels tests/tools \
-        kernels engine/base)
-    was_green "$stamp" "$now" "AArch64" && return 0
+    local before=$SUITE_FAILED said=$LOGS/aarch64.unchanged
+    local from=(aarch64 CMakeLists.txt tests/CMakeLists.txt tests/kernels tests/tools kernels engine/base)
+    if unchanged sources "${from[@]}" >"$said"; then
+        tell_unchanged "$said"
+        return 0
+    fi
     step "build (gcc for AArch64, kernels)" "see the message; a fresh start: rm -rf build-arm64" \
         cmake_build build-arm64 all "-DCMAKE_TOOLCHAIN_FILE=$TOP/tests/tools/aarch64.cmake" \
         -DINLINED_KERNELS_ONLY=ON -DINLINED_CUDA=OFF -DINLINED_WERROR=ON -DCMAKE_BUILD_TYPE=Release
     run_tests build-arm64 "kernels for AArch64 (QEMU)"
-    [ "$SUITE_FAILED" -ne "$before" ] || printf '%s\n' "$now" >"$stamp"
+    [ "$SUITE_FAILED" -ne "$before" ] || unchanged sources "${from[@]}" --passed
 }
 
 run_fuzz() {
-    local stamp=$TOP/build-fuzz/.green now rc=0
-    now=$(sources_key "${INLINED_FUZZ_S:-30}" CMakeLists.txt tests engine kernels context mcp lsp)
-    was_green "$stamp" "$now" fuzzing && return 0
-    STEP_SOFT=1 step "fuzz, ${INLINED_FUZZ_S:-30} s a target, two at a time" \
+    local at=$TOP/build-fuzz/unchanged seconds=${INLINED_FUZZ_S:-30} rc=0 targets
+    mkdir -p "$at"
+    unchanged fuzz "$TOP/build-fuzz" "$seconds" >"$at/said"
+    tell_unchanged "$at/said"
+    mapfile -t targets <"$at/targets"
+    [ ${#targets[@]} -gt 0 ] || return 0
+    STEP_SOFT=1 step "fuzz ${#targets[@]} targets, $seconds s each, two at a time" \
         "the log names the input; replay it with the target's program" \
-        "$TOP/tests/tools/fuzz.sh" "$TOP/build-fuzz/fuzz" "$CACHE/corpus" "${INLINED_FUZZ_S:-30}" ||
+        "$TOP/tests/tools/fuzz.sh" "$TOP/build-fuzz/fuzz" "$CACHE/corpus" "$seconds" "${targets[@]}" ||
         rc=$?
     SUITE_PASSED=$((SUITE_PASSED + $(grep -c '^fuzz ok' "$STEP_LOG" || true)))
     SUITE_FAILED=$((SUITE_FAILED + $(grep -c '^fuzz FAILED' "$STEP_LOG" || true)))
     grep -E '^fuzz (ok|FAILED)' "$STEP_LOG" | sed 's/^/     /' || true
-    if [ "$rc" -eq 0 ]; then
-        printf '%s\n' "$now" >"$stamp"
-    elif [ "$SUITE_FAILED" -eq 0 ]; then
+    unchanged fuzzed "$TOP/build-fuzz" "$STEP_LOG"
+    if [ "$rc" -ne 0 ] && [ "$SUITE_FAILED" -eq 0 ]; then
         SUITE_FAILED=1
     fi
 }
@@ -189,7 +200,7 @@ suite_run() {
     # TSan's shadow memory clashes with the widest address randomisation of newer kernels.
     local noaslr="setarch $(uname -m) -R"
     $noaslr true 2>/dev/null || noaslr=
-    build_for_test build-tsan "clang, TSan" all \
+    build_for_test build-tsan "clang, TSan" threaded_tests \
         -DCMAKE_C_COMPILER=clang -DINLINED_CUDA=OFF -DCMAKE_BUILD_TYPE=Debug \
         "-DCMAKE_C_FLAGS=-O1" -DINLINED_SANITIZE=thread
     TEST_UNDER=$noaslr run_tests build-tsan "threaded tests (TSan)" -L threads
@@ -203,6 +214,6 @@ suite_run() {
 
     say ""
     say "whole run: $((SECONDS - start)) s, logs in build/bootstrap-log"
-    say "$SUITE_PASSED passed, $SUITE_FAILED failed"
+    say "$SUITE_PASSED passed, $SUITE_FAILED failed, $SUITE_UNCHANGED unchanged since they passed"
     [ "$SUITE_FAILED" -eq 0 ]
 }
