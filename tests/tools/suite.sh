@@ -166,7 +166,7 @@ run_aarch64() {
 }
 
 run_fuzz() {
-    local at=$TOP/build-fuzz/unchanged seconds=${INLINED_FUZZ_S:-30} rc=0 targets
+    local at=$TOP/build-fuzz/unchanged seconds=${INLINED_FUZZ_S:-60} rc=0 targets
     mkdir -p "$at"
     unchanged fuzz "$TOP/build-fuzz" "$seconds" >"$at/said"
     tell_unchanged "$at/said"
