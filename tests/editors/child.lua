@@ -22,7 +22,8 @@ function Child.write(folder, name, text)
   return path
 end
 
-local function copy_tree(from, to)
+--- Copies the files of a folder, and of those in it.
+function Child.copy_tree(from, to)
   for name, kind in vim.fs.dir(from, { depth = 8 }) do
     if kind == 'directory' then
       vim.fn.mkdir(to .. '/' .. name, 'p')
@@ -35,8 +36,8 @@ end
 
 --- Starts `nvim` with a home of its own under `folder`, in which the plugin lies where
 --- `./bootstrap install` puts it and `init` is the user's init.lua.
---- `programs` goes before PATH, `models` is the folder with the daemon's models.
----@param spec table { nvim, folder, plugin?, init, programs?, models? }
+--- `programs` goes before PATH, `models` is the folder with the daemon's models, `env` more variables.
+---@param spec table { nvim, folder, plugin?, init, programs?, models?, env? }
 function Child.start(spec)
   local self = setmetatable({ folder = spec.folder }, Child)
   for _, name in ipairs({ 'config/nvim', 'state', 'cache', 'run', 'data/nvim', 'data/inlined' }) do
@@ -45,7 +46,7 @@ function Child.start(spec)
   self.plugin = spec.folder .. '/data/nvim/site/pack/inlined/start/inlined'
   vim.fn.delete(self.plugin, 'rf')
   if spec.plugin then
-    copy_tree(spec.plugin, self.plugin)
+    Child.copy_tree(spec.plugin, self.plugin)
   end
   if spec.models then
     uv.fs_symlink(spec.models, spec.folder .. '/data/inlined/models')
@@ -54,7 +55,7 @@ function Child.start(spec)
   self.job = vim.fn.jobstart({ spec.nvim, '--embed', '--headless', '-n', '-i', 'NONE' }, {
     rpc = true,
     cwd = spec.folder,
-    env = {
+    env = vim.tbl_extend('error', spec.env or {}, {
       PATH = (spec.programs and spec.programs .. ':' or '') .. vim.env.PATH,
       XDG_CONFIG_HOME = spec.folder .. '/config',
       XDG_DATA_HOME = spec.folder .. '/data',
@@ -62,7 +63,7 @@ function Child.start(spec)
       XDG_CACHE_HOME = spec.folder .. '/cache',
       XDG_RUNTIME_DIR = spec.folder .. '/run',
       NVIM_APPNAME = 'nvim',
-    },
+    }),
     on_exit = function(_, code)
       self.code = code
     end,

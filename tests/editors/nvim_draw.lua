@@ -13,6 +13,10 @@ local INIT = [[
 package.path = ']] .. here .. [[/?.lua;' .. package.path
 vim.g.clipboard = false
 vim.o.shortmess = vim.o.shortmess .. 'I'
+vim.o.termguicolors = true
+for _, group in ipairs({ 'ComplHint', 'InlinedGhost' }) do
+  vim.api.nvim_set_hl(0, group, { fg = '#6f9ec4' })
+end
 require('inlined').setup({
   enabled = false,
   debounce_ms = 20,
@@ -91,7 +95,70 @@ local function asked()
   return nvim:lua('return #scripted.asked')
 end
 
+-- The upper rows of the screen, what is drawn as ghost text in braces.
+local function screen(rows)
+  nvim:command('redraw!')
+  local found = {}
+  for row = 0, rows - 1 do
+    local line, inside = '', false
+    for col = 0, 39 do
+      local cell = nvim:call('nvim__inspect_cell', 1, row, col)
+      local is_ghost = cell[2].foreground == 0x6f9ec4
+      line = line .. (is_ghost ~= inside and (is_ghost and '{' or '}') or '') .. cell[1]
+      inside = is_ghost
+    end
+    found[#found + 1] = (line .. (inside and '}' or '')):gsub('%s+$', '')
+  end
+  return found
+end
+
 local tests = {}
+
+-- Whole screens, as a person sees them; the two ways of drawing must look the same.
+function tests.screens()
+  local code = 'def f(items):\n    return\n\nprint(f([]))'
+  open(code, { { insertText = ' sorted(items)', range = range(1, 10, 10) } })
+  nvim:keys('jA')
+  shows(' sorted(items)')
+  equal(screen(5), {
+    'def f(items):',
+    '    return{ sorted(items)}',
+    '',
+    'print(f([]))',
+    '~',
+  }, 'at the end of a line')
+
+  open(code, { { insertText = ' (\n        sorted(items)\n    )', range = range(1, 10, 10) } })
+  nvim:keys('jA')
+  shows(' (\n        sorted(items)\n    )')
+  equal(screen(6), {
+    'def f(items):',
+    '    return{ (}',
+    '{        sorted(items)}',
+    '{    )}',
+    '',
+    'print(f([]))',
+  }, 'several lines move what is below')
+  nvim:keys('<C-Down>')
+  nvim:wait('the rest', function()
+    return vim.deep_equal(screen(6), {
+      'def f(items):',
+      '    return (',
+      '{        sorted(items)}',
+      '{    )}',
+      '',
+      'print(f([]))',
+    })
+  end)
+
+  open('total = add()', { { insertText = 'price, tax)', range = range(0, 12, 13) } })
+  nvim:keys('A<Left>')
+  shows('price, tax)')
+  equal(screen(2), { 'total = add({price, tax)}', '~' }, 'over the bracket that it replaces')
+  nvim:keys('<Esc>')
+  nvim:wait_no_ghost()
+  equal(screen(2), { 'total = add()', '~' }, 'and as it was')
+end
 
 function tests.insertion_and_cursor()
   open('x = ', { { insertText = '1 + 2', range = range(0, 4, 4) } })
@@ -447,7 +514,7 @@ function tests.program_of_the_installation()
 end
 
 local order = {
-  'insertion_and_cursor', 'item_without_range', 'replacement', 'lines', 'utf_16',
+  'screens', 'insertion_and_cursor', 'item_without_range', 'replacement', 'lines', 'utf_16',
   'typing_along_and_off', 'late_answer', 'errors_and_nothing', 'leaving', 'going_while_asked',
   'brackets_that_close_themselves', 'several',
   'keys_without_ghost', 'file_types_without', 'nameless_buffers', 'undo_of_one_suggestion',

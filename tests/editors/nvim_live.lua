@@ -7,6 +7,7 @@ local here = arg[0]:match('^(.*)/[^/]*$')
 package.path = here .. '/?.lua;' .. package.path
 local Child = require('child')
 local picture = require('picture')
+local recipe = require('recipe')
 
 local build, folder = arg[1], arg[2]
 local top = vim.fs.normalize(here .. '/../..')
@@ -225,7 +226,9 @@ local function set_multiline(value)
   nvim:lua([[
     local client = require('inlined').client(0)
     client.settings = { inlined = { completion = { multiline = ..., confidence = 0, cutBelow = 0 } } }
-    client:notify('workspace/didChangeConfiguration', { settings = client.settings })
+    require('inlined.compat').notify(client, 'workspace/didChangeConfiguration', {
+      settings = client.settings,
+    })
   ]], value)
 end
 
@@ -372,6 +375,9 @@ end
 
 -- A user of vim.lsp.enable: no set-up of ours, the same ghost text, and the end by a kill.
 local function test_enable()
+  if not vim.lsp.enable then -- came with 0.11
+    return
+  end
   nvim = start([[
     vim.lsp.config('inlined', {
       settings = { inlined = { completion = { confidence = 0, cutBelow = 0 } } },
@@ -393,17 +399,10 @@ local function test_without_plugin()
   if not BUILTIN then
     return
   end
-  nvim = start([[
+  nvim = start(recipe('no more than its own means') .. [[
     vim.lsp.config('inlined', {
-      cmd = { 'inlined', '--stdio' },
-      root_markers = { '.git' },
       init_options = { completion = { confidence = 0, cutBelow = 0 } },
     })
-    vim.lsp.enable('inlined')
-    vim.lsp.inline_completion.enable()
-    vim.keymap.set('i', '<Tab>', function()
-      return vim.lsp.inline_completion.get() and '' or '<Tab>'
-    end, { expr = true })
   ]], true)
   nvim:command('edit ' .. sample)
   nvim:keys('Go<CR><CR>' .. PLACES[1])

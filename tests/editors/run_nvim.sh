@@ -8,7 +8,7 @@ shift 3
 cache=${INLINED_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/inlined}
 [ -n "$nvim" ] || nvim=$cache/nvim/$version/bin/nvim
 if [ ! -x "$nvim" ]; then
-    echo "SKIP: there is no Neovim at $nvim; ./bootstrap test fetches it," \
+    echo "SKIP: there is no Neovim at $nvim; ./bootstrap test fetches it where it can," \
         "or: tests/editors/install_nvim.sh $version DIR"
     exit 77
 fi

@@ -319,8 +319,8 @@ github_server_build() {
     rm -rf "$1/mod" "$1/build" "$1/venv"
 }
 
-# need_test_things: sets TEST_VENV, PEERS, LLAMA, MCP_NPM, MCP_VENV, MCP_SERVERS, NVIM_11, NVIM_12, CODE_SERVER,
-# CODE_NODE.
+# need_test_things: sets TEST_VENV, PEERS, LLAMA, MCP_NPM, MCP_VENV, MCP_SERVERS, NVIM_10, NVIM_11, NVIM_12,
+# CODE_SERVER, CODE_NODE.
 need_test_things() {
     local peers=$TOP/tests/peers req=("$TOP/tests/requirements.txt")
     need_clang_runtime
@@ -335,6 +335,9 @@ need_test_things() {
     LLAMA=$CACHE/llama.cpp/${PEERS##*/}
     fetched "$LLAMA" "llama.cpp's vocabularies" "run the same command again" llama_fetch
     need_mcp_servers
+    NVIM_10=$CACHE/nvim/0.10
+    fetched "$NVIM_10" "Neovim 0.10" "check the network; tests/editors/install_nvim.sh says more" \
+        "$TOP/tests/editors/install_nvim.sh" 0.10
     NVIM_11=$CACHE/nvim/0.11.4
     fetched "$NVIM_11" "Neovim 0.11.4" "check the network and that pip works" \
         "$TOP/tests/editors/install_nvim.sh" 0.11.4

@@ -77,7 +77,8 @@ build_for_test() {
         "-DINLINED_PEERS=$PEERS/node_modules" "-DINLINED_LLAMA_CPP=$LLAMA" \
         "-DINLINED_MCP_NPM=$MCP_NPM/node_modules" "-DINLINED_MCP_PYTHON=$MCP_VENV/bin/python" \
         "-DINLINED_MCP_SERVERS=$MCP_SERVERS" \
-        "-DINLINED_NVIM_11=$NVIM_11/bin/nvim" "-DINLINED_NVIM_12=$NVIM_12/bin/nvim" \
+        "-DINLINED_NVIM_10=$NVIM_10/bin/nvim" "-DINLINED_NVIM_11=$NVIM_11/bin/nvim" \
+        "-DINLINED_NVIM_12=$NVIM_12/bin/nvim" \
         "-DINLINED_CODE_SERVER=$CODE_SERVER" "-DINLINED_CODE_NODE=$CODE_NODE" "$@"
 }
 
@@ -131,7 +132,6 @@ run_tests() {
     local dir=$TOP/$1 title=$2 at=$TOP/$1/unchanged rc=0 but=()
     shift 2
     export INLINED_MODEL=$TEST_MODEL INLINED_PEERS=$PEERS/node_modules INLINED_NODE=$NODE_BIN/node
-    export INLINED_NVIM_11=$NVIM_11/bin/nvim INLINED_NVIM_12=$NVIM_12/bin/nvim
     mkdir -p "$at"
     unchanged plan "$dir" "$@" >"$at/said"
     tell_unchanged "$at/said"

@@ -52,8 +52,8 @@ local words = {
   log = function()
     vim.cmd.tabnew(vim.fn.fnameescape(require('inlined.compat').log_path()))
   end,
-  models = function()
-    show('models', 'list')
+  models = function(rest)
+    require('inlined.models').choose(rest)
   end,
   pause = function()
     require('inlined').pause()
