@@ -24,9 +24,8 @@ static status plan_memory(const gguf *g, const arch *a, engine_outline *out, err
     status s = k_open(&backend, &(k_options){.device = K_CPU}, e);
     if (s == OK) s = plan_build(&p, a, g, out->context_tokens, e);
     if (s == OK) {
-        const k_model_options opt = {.plan = &p.plan,
-                                     .kv_pages = load_pages(out->context_tokens),
-                                     .rows_max = load_rows(g, backend)};
+        k_model_options opt = {.plan = &p.plan, .kv_pages = load_pages(out->context_tokens)};
+        load_rows(g, backend, &opt);
         out->memory = k_model_plan_memory(backend, &opt);
         snprintf(out->quant, sizeof out->quant, "%s", k_type_name((int)p.main_type));
     }

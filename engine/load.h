@@ -17,14 +17,16 @@ typedef struct {
     session_table sessions;
     prompt_style style;
     chat_format chat;
-    candidate *work; /* [vocab] scratch of a step */
-    int context;     /* positions of one sequence */
-    int rows_max;    /* prompt tokens in one step */
-    int guesses;     /* drafted tokens that a step checks at most */
-    double row_ms;   /* of a prompt's row lately, in a chunk; 0: not measured yet */
-    double opened_ms; /* when loading began */
-    int vocab;       /* ids that can be run and named */
-    int piece_max;   /* bytes of the longest token */
+    candidate *work;   /* [vocab] scratch of a step */
+    int context;       /* positions of one sequence */
+    int rows_max;      /* prompt tokens in one step */
+    int guesses;       /* drafted tokens that a step checks at most */
+    double row_ms;     /* of a prompt's row lately, in a chunk; 0: not measured yet */
+    double chunk_ms;   /* that a chunk of a prompt takes at most; 0: rows_max alone says */
+    bool last_alone;   /* the last row of a prompt has a step of its own */
+    double opened_ms;  /* when loading began */
+    int vocab;         /* ids that can be run and named */
+    int piece_max;     /* bytes of the longest token */
     char identity[65]; /* of its bytes and the layout of its cache, for saved sequences */
     engine_model_info info;
 } model;
@@ -42,7 +44,8 @@ typedef struct {
 /* What the memory of a model depends on, besides its file. */
 int load_context(const arch *a, int asked); /* positions of a sequence; asked 0: chosen */
 int load_pages(int context);                /* KV pages for that */
-int load_rows(const gguf *g, const k_backend *b); /* prompt tokens in one step */
+/* Sets rows_max, prompt tokens in one step; the rest of opt is there. */
+void load_rows(const gguf *g, const k_backend *b, k_model_options *opt);
 
 /* Maps the file, reads vocabulary and architecture, and touches every page of it.  Blocks for as
  * long as that takes; touches no backend, so any thread will do.  Errors: one sentence each. */

@@ -10,8 +10,8 @@
  * Invariants
  *   (1) ids[0 .. n_ids) is what the model has been told; session->count < n_ids between steps, so
  *       that there is always a row left to compute.
- *   (2) Chunks end at multiples of rows_max, so that a prompt meets the same chunk boundaries
- *       whether or not its beginning was in the cache.
+ *   (2) Chunks end at multiples of rows_max, or of a power of two less, so that a prompt meets the
+ *       same chunk boundaries whether or not its beginning was in the cache.
  *   (3) job->text is valid UTF-8 at any time: bytes of an unfinished character wait in `tail`.
  *   (4) A step allocates nothing: everything comes from the job's arena in run_start.
  * Thread: engine.
@@ -238,15 +238,24 @@ static bool accept(run *r, const choice *c) {
 
 #define CHUNK_MIN 8 /* shorter ones cost as much */
 
-/* Rows for the next step: up to the end of a chunk, or to the last id.  Short chunks end at
- * multiples of a power of two, so that they meet the ends of whole ones. */
-static int count_rows(const run *r, double chunk_ms) {
-    int from = r->session->count, chunk = r->model->rows_max;
-    while (chunk_ms > 0 && chunk >= 2 * CHUNK_MIN && chunk % 2 == 0 &&
-           chunk * r->model->row_ms > chunk_ms)
+/* Rows of a chunk.  Shorter ones than the model's are a power of two less, so that they meet the
+ * ends of whole ones. */
+static int chunk_rows(const run *r, double chunk_ms) {
+    const model *m = r->model;
+    double most = chunk_ms > 0 ? chunk_ms : m->chunk_ms;
+    int chunk = m->rows_max;
+    while (most > 0 && chunk >= 2 * CHUNK_MIN && chunk % 2 == 0 && chunk * m->row_ms > most)
         chunk /= 2;
-    int upto = MIN((from / chunk + 1) * chunk, r->n_ids);
-    return upto - from;
+    return chunk;
+}
+
+/* Rows for the next step: up to the end of a chunk, or to the last id.  A device computes rows that
+ * want logits in another way than those of a prompt: there the last id has a step of its own,
+ * whether or not the ids before it were in the cache, so that the text is the same. */
+static int count_rows(const run *r, int chunk) {
+    int from = r->session->count, end = r->n_ids;
+    if (r->model->last_alone && end - from > 1) end--;
+    return MIN((from / chunk + 1) * chunk, end) - from;
 }
 
 /* Rows [0, rows) of the session's next positions; logits from row `first_wanted` on. */
@@ -310,9 +319,10 @@ static step_outcome take_tokens(run *r, int guesses, err *e) {
     return r->done ? STEP_DONE : STEP_MORE;
 }
 
-/* How long a row of a prompt takes, when a chunk was large enough to tell. */
-static void note_speed(model *m, int rows, double ms) {
-    if (rows < CHUNK_MIN) return;
+/* How long a row of a prompt takes, when the step was large enough to tell.  On a device a row of a
+ * short step takes many times as long as one of a whole chunk. */
+static void note_speed(model *m, int rows, int chunk, double ms) {
+    if (rows < CHUNK_MIN || (m->chunk_ms > 0 && rows < chunk / 2)) return;
     double one = ms / rows;
     m->row_ms = m->row_ms > 0 ? 0.7 * m->row_ms + 0.3 * one : one;
 }
@@ -320,14 +330,14 @@ static void note_speed(model *m, int rows, double ms) {
 step_outcome run_step(run *r, double chunk_ms, const atomic_bool *interrupt, err *e) {
     engine_result *res = &r->job->result;
     double start = clock_ms();
-    int rows = count_rows(r, chunk_ms), from = r->session->count;
+    int chunk = chunk_rows(r, chunk_ms), rows = count_rows(r, chunk), from = r->session->count;
     bool last = from + rows == r->n_ids;
     int guesses = last ? guess(r, rows) : 0, all = rows + guesses;
     if (!session_reserve(&r->model->sessions, r->session, from + all)) return STEP_NO_PAGES;
     status s = forward(r, all, last ? rows - 1 : all, interrupt, e);
     if (s == ERR_CANCELLED) return STEP_YIELDED;
     if (s != OK) return fail(r, s, e);
-    note_speed(r->model, all, clock_ms() - start);
+    note_speed(r->model, all, chunk, clock_ms() - start);
     session_append(r->session, r->ids + from, all);
     if (from < r->n_prompt && r->first_ms == 0) res->prefilled += MIN(rows, r->n_prompt - from);
     return last ? take_tokens(r, guesses, e) : STEP_MORE;
@@ -373,6 +383,9 @@ void run_end(run *r, status s, const err *e) {
     }
     res->text = (str){r->job->text, r->job->text_len};
     fill_confidence(r);
+    /* What comes next begins with rows of a prompt only, computed as a prompt's are. */
+    if (r->model->last_alone)
+        session_rewind(&r->model->sessions, r->session, MIN(r->session->count, r->n_prompt - 1));
     session_release(&r->model->sessions, r->session);
     for (size_t i = 0; i < COUNTOF(r->model->sessions.at); i++) {
         const session *kept = &r->model->sessions.at[i];

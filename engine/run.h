@@ -39,8 +39,8 @@ typedef enum {
     STEP_NO_PAGES, /* the KV cache is full of other running jobs */
 } step_outcome;
 /* One prefill chunk, or one decoded token and those guesses behind it that the model confirms.  The
- * chunk is cut so that it takes about chunk_ms, as far as its rows' time is known (0: it is not
- * cut).  Allocates nothing. */
+ * chunk is cut so that it takes about chunk_ms, as far as its rows' time is known (0: the
+ * model's own).  Allocates nothing. */
 step_outcome run_step(run *r, double chunk_ms, const atomic_bool *interrupt, err *e);
 
 /* Forgets the computed KV, which a more urgent job needs; the run goes on and computes it again. */

@@ -5,7 +5,7 @@
  *
  *     ref    scalar, float32 over dequantised weights, obvious: the definition of each operation
  *     cpu    SIMD on repacked weights, threads
- *     cuda   kernels on the device (later)
+ *     cuda   kernels on the device
  *
  * A backend owns the repacked weights, the KV cache and the workspace of each model it holds; the
  * engine owns tokens, positions and which KV page belongs to which sequence.
@@ -102,22 +102,22 @@ typedef struct {
                          LATENT q,kv,k; VALUES v; ROUTE r; EXPERTS gate,up,down                   */
     k_tensor bias[3]; /* beside w, f32, or absent                                                 */
     k_norm q_norm, k_norm; /* QKV: per head, weight [head_dim]; absent: none.  LATENT: k_norm     */
-    k_rope rope;      /* QKV, LATENT                                                              */
-    k_act act;        /* GATE_UP, EXPERTS                                                         */
+    k_rope rope; /* QKV, LATENT                                                              */
+    k_act act;   /* GATE_UP, EXPERTS                                                         */
     int n_head, n_head_kv, head_dim; /* QKV, LATENT, ATTEND, VALUES                               */
-    int kv_layer;     /* QKV, LATENT, ATTEND                                                      */
-    int window;       /* ATTEND; 0: everything                                                    */
+    int kv_layer; /* QKV, LATENT, ATTEND                                                      */
+    int window;   /* ATTEND; 0: everything                                                    */
     int n_experts, n_used; /* ROUTE, EXPERTS                                                      */
-    bool shares;      /* ROUTE                                                                    */
-    bool fine;        /* what enters deserves more than 8 bits: the result decides much           */
+    bool shares; /* ROUTE                                                                    */
+    bool fine;   /* what enters deserves more than 8 bits: the result decides much           */
 } k_op;
 
 typedef struct {
     k_op *ops;
     int n_ops;
-    int dim;              /* width of x                                                          */
-    int vocab;            /* rows of the head                                                    */
-    int n_kv_layers;      /* layers of the KV cache                                              */
+    int dim;         /* width of x                                                          */
+    int vocab;       /* rows of the head                                                    */
+    int n_kv_layers; /* layers of the KV cache                                              */
     int n_head_kv, head_dim; /* the same in every layer                                          */
     int q_dim_max, ffn_dim_max; /* widest att row and u row: sizes of the workspace              */
     int n_experts, n_used; /* of every mixture; 0: none                                          */
@@ -126,11 +126,11 @@ typedef struct {
 /* ---- backends and models --------------------------------------------------------------------- */
 
 typedef enum { K_AUTO, K_CPU, K_CUDA, K_REF } k_device;
-/* K_REF always keeps f32, K_CPU f16 for f32; K_CUDA knows f16 alone and refuses q8 */
+/* K_REF always keeps f32, K_CPU and K_CUDA f16 for f32; with KV_Q8 K_CUDA decodes by launches */
 typedef enum { KV_F16, KV_Q8, KV_F32 } k_kv_type;
 
 #define K_PAGE_TOKENS 32 /* positions in one KV page */
-#define K_ROWS_MAX 2048 /* rows (tokens) in one k_forward; a model is opened with fewer */
+#define K_ROWS_MAX 2048  /* rows (tokens) in one k_forward; a model is opened with fewer */
 
 typedef struct k_backend k_backend;
 typedef struct k_model k_model;
@@ -146,17 +146,17 @@ status k_open(k_backend **out, const k_options *opt, err *e) MUST_USE;
 void k_close(k_backend *b); /* after all its models; accepts NULL */
 /* "cpu (avx512-vnni, 2 threads)"; lives as long as b */
 const char *k_backend_name(const k_backend *b);
-const char *k_backend_why(const k_backend *b);  /* one sentence */
+const char *k_backend_why(const k_backend *b); /* one sentence */
 /* True when it has memory and kernels of its own, which a model may not fit; the CPU may do then */
 bool k_backend_is_device(const k_backend *b);
 /* Bytes of the device's own memory that are free now, and all of it; both 0 without a device. */
 void k_device_memory(const k_backend *b, uint64_t *free_bytes, uint64_t *all_bytes);
 
 typedef struct {
-    const k_plan *plan;  /* borrowed during the call; copied */
-    int kv_pages;        /* pages of K_PAGE_TOKENS positions, shared by all sequences            */
+    const k_plan *plan; /* borrowed during the call; copied */
+    int kv_pages;       /* pages of K_PAGE_TOKENS positions, shared by all sequences            */
     k_kv_type kv_type;
-    int rows_max;        /* 1..K_ROWS_MAX                                                        */
+    int rows_max; /* 1..K_ROWS_MAX                                                        */
     bool (*progress)(void *ud, uint64_t bytes_done, uint64_t bytes_all); /* false cancels        */
     void *progress_ud;
 } k_model_options;
@@ -184,13 +184,14 @@ typedef struct {
     const int32_t *seq;          /* [n] index into pages                                         */
     const int32_t *const *pages; /* [sequence][pos / K_PAGE_TOKENS] = page number                */
     int n_seqs;
-    const uint8_t *want;         /* [n] 1: logits of this row are wanted                         */
-    const atomic_bool *cancel;   /* read between operations; NULL: never                         */
+    const uint8_t *want;       /* [n] 1: logits of this row are wanted                         */
+    const atomic_bool *cancel; /* read between operations; NULL: never                         */
 } k_batch;
 
 /* Computes the rows and writes their K and V.  ERR_CANCELLED: the rows' KV content is undefined,
  * all other positions are untouched.  ERR_DEVICE: the backend is dead.  Allocates nothing.
- * The same row gives the same bits for any thread count. */
+ * The same row gives the same bits for any thread count; on a device for 1 to 16 rows of which some
+ * want logits (a float model apart), while rows of prompts may differ in their last bits. */
 status k_forward(k_model *m, const k_batch *batch, err *e) MUST_USE;
 
 /* Results of the last k_forward; `i` counts its wanted rows from 0. */

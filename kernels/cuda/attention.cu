@@ -6,7 +6,8 @@
  * group, packed over a run of batch rows of one sequence, so that each K and V element is read once
  * for all heads that share it.
  *
- * Page layout of a KV head: K [32 tokens][hd], V transposed [hd][32 tokens].  Both are read as
+ * Page layout of a KV head: K [32 tokens][hd], V transposed [hd][32 tokens], in binary16 or
+ * in codes that become binary16 where they are read (CODED).  Both are read as
  * 16-byte pieces straight into mma.m16n8k16 fragments, without shared memory: a dot product does
  * not care in which order its terms come, so the k index of the mma is permuted to fit 8
  * neighbouring halves of a lane, in K over dimensions and in V over tokens (the columns of the
@@ -37,6 +38,57 @@ static __device__ __forceinline__ void mma(float c[4], const uint32_t a[4], uint
 static __device__ __forceinline__ uint32_t pack_half2(float x, float y) {
     __half2 h = __floats2half2_rn(x, y);
     return *(uint32_t *)&h;
+}
+
+/* ---- cells of keys and values ---------------------------------------------------------------- */
+
+/* Eight int8 numbers as halves, exact: 1024 + 128 + x is 0x6480 + x. */
+static __device__ __forceinline__ void widen(const int8_t *codes, __half2 out[4]) {
+    uint2 raw = *(const uint2 *)codes;
+    const uint32_t word[2] = {raw.x ^ 0x80808080u, raw.y ^ 0x80808080u};
+    const __half2 offset = __half2half2(__ushort_as_half(0x6480));
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+        uint32_t pair = __byte_perm(word[i >> 1], 0x64646464u, i & 1 ? 0x4342 : 0x4140);
+        out[i] = __hsub2(*(const __half2 *)&pair, offset);
+    }
+}
+
+static __device__ __forceinline__ uint4 as_uint4(const __half2 h[4]) {
+    return *(const uint4 *)h;
+}
+
+template <int HD, bool CODED>
+static __device__ __forceinline__ const __half *cell_of(const __half *all, const attend_args &a,
+                                                        int page, int kv_head) {
+    return all + ((size_t)page * a.kv.n_head_kv + kv_head) * kv_cell_halves(HD, CODED);
+}
+
+/* Dimensions d .. d + 7 of the key of position t. */
+template <int HD, bool CODED>
+static __device__ __forceinline__ uint4 key_piece(const __half *cell, int t, int d) {
+    if (!CODED) return *(const uint4 *)(cell + (size_t)t * HD + d);
+    __align__(16) __half2 h[4];
+    widen((const int8_t *)cell + t * HD + d, h);
+    __half scale = cell[K_PAGE_TOKENS / 2 * HD + d / CHUNK * K_PAGE_TOKENS + t];
+#pragma unroll
+    for (int i = 0; i < 4; i++)
+        h[i] = __hmul2(h[i], __half2half2(scale));
+    return as_uint4(h);
+}
+
+/* Positions t .. t + 7 of dimension d of the values. */
+template <int HD, bool CODED>
+static __device__ __forceinline__ uint4 value_piece(const __half *cell, int d, int t) {
+    if (!CODED) return *(const uint4 *)(cell + (size_t)d * K_PAGE_TOKENS + t);
+    __align__(16) __half2 h[4];
+    widen((const int8_t *)cell + d * K_PAGE_TOKENS + t, h);
+    const __half *scales = cell + K_PAGE_TOKENS / 2 * HD + d / CHUNK * K_PAGE_TOKENS + t;
+    uint4 by = *(const uint4 *)scales;
+#pragma unroll
+    for (int i = 0; i < 4; i++)
+        h[i] = __hmul2(h[i], ((const __half2 *)&by)[i]);
+    return as_uint4(h);
 }
 
 /* What a warp carries through the pages; every lane has rows g = lane / 4 and g + 8. */
@@ -190,15 +242,22 @@ static __device__ __forceinline__ void copy16(void *smem, const void *global) {
     asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(to), "l"(global));
 }
 
-template <int HD>
+template <int HD, bool CODED>
 static __device__ __forceinline__ void fetch_page(const attend_args &a, const int *pages, int p,
                                                   int kv_head, __half *stage) {
-    size_t slab = ((size_t)pages[p] * a.kv.n_head_kv + kv_head) * HD * K_PAGE_TOKENS;
-    __half *v = stage + K_PAGE_TOKENS * k_stride<HD>();
+    const __half *k = cell_of<HD, CODED>(a.kv.k, a, pages[p], kv_head);
+    const __half *v = cell_of<HD, CODED>(a.kv.v, a, pages[p], kv_head);
+    __half *to_v = stage + K_PAGE_TOKENS * k_stride<HD>();
     for (int i = threadIdx.x; i < K_PAGE_TOKENS * HD / 8; i += WARPS * 32) {
         int row = i / (HD / 8), col = i % (HD / 8) * 8;
-        copy16(stage + row * k_stride<HD>() + col, a.kv.k + slab + 8 * i);
-        copy16(v + 8 * i, a.kv.v + slab + 8 * i);
+        __half *to_k = stage + row * k_stride<HD>() + col;
+        if (CODED) {
+            *(uint4 *)to_k = key_piece<HD, true>(k, row, col);
+            *(uint4 *)(to_v + 8 * i) = value_piece<HD, true>(v, i / 4, i % 4 * 8);
+        } else {
+            copy16(to_k, k + 8 * i);
+            copy16(to_v + 8 * i, v + 8 * i);
+        }
     }
     asm volatile("cp.async.commit_group;");
 }
@@ -227,7 +286,7 @@ static __device__ __forceinline__ void write_rows(const attend_state<HD> &s, con
 
 /* The four tiles of a CTA are neighbours in one run (forward.cu pads runs to that), so they need
  * nearly the same pages; a tile with left <= 0 has no rows and only helps to copy. */
-template <int HD>
+template <int HD, bool CODED>
 static __global__ void __launch_bounds__(WARPS * 32) attend_prefill(attend_args a) {
     extern __shared__ __align__(16) __half stages[]; /* [2][stage_halves] */
     pdl_trigger();
@@ -245,12 +304,12 @@ static __global__ void __launch_bounds__(WARPS * 32) attend_prefill(attend_args 
 
     attend_state<HD> s;
     load_q<HD>(s, a, t, kv_head);
-    fetch_page<HD>(a, pages, from, kv_head, stages);
+    fetch_page<HD, CODED>(a, pages, from, kv_head, stages);
     for (int p = from; p <= to; p++) {
         __half *now = stages + ((p - from) & 1) * stage_halves<HD>();
         __half *ahead = stages + ((p - from + 1) & 1) * stage_halves<HD>();
         if (p < to)
-            fetch_page<HD>(a, pages, p + 1, kv_head, ahead);
+            fetch_page<HD, CODED>(a, pages, p + 1, kv_head, ahead);
         else
             asm volatile("cp.async.commit_group;");
         asm volatile("cp.async.wait_group 1;");
@@ -291,7 +350,7 @@ static __device__ __forceinline__ int weight_stride(const decode_stage &d) {
     return d.tokens + 8;
 }
 
-template <int HD>
+template <int HD, bool CODED>
 static __device__ __forceinline__ void
 decode_scores(const attend_state<HD> &s, const attend_args &a, const tile_info &t, int kv_head,
               int from, int step, const decode_stage &d) {
@@ -300,15 +359,13 @@ decode_scores(const attend_state<HD> &s, const attend_args &a, const tile_info &
 #pragma unroll 1
     for (int i = warp; i < d.tokens / K_PAGE_TOKENS; i += WARPS) {
         int p = from + i * step;
-        const __half *k =
-            a.kv.k + ((size_t)pages[p] * a.kv.n_head_kv + kv_head) * HD * K_PAGE_TOKENS;
+        const __half *k = cell_of<HD, CODED>(a.kv.k, a, pages[p], kv_head);
 #pragma unroll 2
         for (int j = 0; j < 4; j++) { /* 8 tokens: rows 8j .. 8j+7 */
             float sc[4] = {0, 0, 0, 0};
-            const __half *row = k + (size_t)(8 * j + n) * HD + 8 * c;
 #pragma unroll
             for (int e = 0; e < HD / 32; e++) {
-                uint4 v = *(const uint4 *)(row + 32 * e);
+                uint4 v = key_piece<HD, CODED>(k, 8 * j + n, 32 * e + 8 * c);
                 mma(sc, s.q[e][0], v.x, v.y);
                 mma(sc, s.q[e][1], v.z, v.w);
             }
@@ -352,7 +409,7 @@ static __device__ __forceinline__ void decode_weights(const decode_stage &d, int
 }
 
 /* 32 dimensions (one chunk) of the 16 rows: o[e] are the columns 8e + 2c, 8e + 2c + 1. */
-template <int HD>
+template <int HD, bool CODED>
 static __device__ __forceinline__ void decode_values(float o[4][4], const attend_args &a,
                                                      const tile_info &t, int kv_head, int chunk,
                                                      int from, int step, const decode_stage &d) {
@@ -364,16 +421,14 @@ static __device__ __forceinline__ void decode_values(float o[4][4], const attend
 #pragma unroll 2
     for (int i = 0; i < d.tokens / K_PAGE_TOKENS; i++) {
         int p = from + i * step;
-        const __half *v =
-            a.kv.v + ((size_t)pages[p] * a.kv.n_head_kv + kv_head) * HD * K_PAGE_TOKENS;
+        const __half *v = cell_of<HD, CODED>(a.kv.v, a, pages[p], kv_head);
         const __half *w = d.weight + (size_t)n * weight_stride(d) + i * K_PAGE_TOKENS + 8 * c;
         uint4 top = *(const uint4 *)w, low = *(const uint4 *)(w + 8 * weight_stride(d));
         const uint32_t first[4] = {top.x, low.x, top.y, low.y},
                        second[4] = {top.z, low.z, top.w, low.w};
 #pragma unroll
         for (int e = 0; e < 4; e++) {
-            const __half *row = v + (size_t)(32 * chunk + 8 * e + n) * K_PAGE_TOKENS + 8 * c;
-            uint4 b = *(const uint4 *)row;
+            uint4 b = value_piece<HD, CODED>(v, 32 * chunk + 8 * e + n, 8 * c);
             mma(o[e], first, b.x, b.y);
             mma(o[e], second, b.z, b.w);
         }
@@ -490,7 +545,7 @@ static __host__ __device__ inline size_t decode_smem(int pages) {
     return TILE * tokens * sizeof(float) + TILE * (tokens + 8) * sizeof(__half);
 }
 
-template <int HD>
+template <int HD, bool CODED>
 static __global__ void __launch_bounds__(WARPS * 32) attend_decode(attend_args a) {
     extern __shared__ __align__(16) float shared[];
     __shared__ float m[TILE], l[TILE], scales[TILE * 32];
@@ -512,7 +567,7 @@ static __global__ void __launch_bounds__(WARPS * 32) attend_decode(attend_args a
 
     attend_state<HD> s;
     load_q<HD>(s, a, t, kv_head);
-    decode_scores<HD>(s, a, t, kv_head, range.x + split, active, d);
+    decode_scores<HD, CODED>(s, a, t, kv_head, range.x + split, active, d);
     __syncthreads();
     decode_weights(d, t.left);
     __syncthreads();
@@ -522,7 +577,7 @@ static __global__ void __launch_bounds__(WARPS * 32) attend_decode(attend_args a
 #pragma unroll 1
     for (int chunk = warp; chunk < HD / 32; chunk += WARPS) {
         float o[4][4];
-        decode_values<HD>(o, a, t, kv_head, chunk, range.x + split, active, d);
+        decode_values<HD, CODED>(o, a, t, kv_head, chunk, range.x + split, active, d);
         if (active == 1)
             emit_tile_chunk(a, t, kv_head, chunk, o, l);
         else
@@ -561,7 +616,8 @@ int cuda_head_dim_padded(int head_dim) {
     return head_dim <= 256 ? 256 : 0;
 }
 
-template <int HD> static cudaError_t attend(const launch_ctx *l, const attend_args *a) {
+template <int HD, bool CODED>
+static cudaError_t attend_as(const launch_ctx *l, const attend_args *a) {
     cudaLaunchConfig_t config = {};
     config.blockDim = dim3(WARPS * 32);
     config.stream = l->stream;
@@ -573,20 +629,24 @@ template <int HD> static cudaError_t attend(const launch_ctx *l, const attend_ar
     if (a->att) {
         size_t stages = 2 * stage_halves<HD>() * sizeof(__half);
         cudaError_t code = cudaFuncSetAttribute(
-            attend_prefill<HD>, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)stages);
+            attend_prefill<HD, CODED>, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)stages);
         if (code != cudaSuccess) return code;
         config.dynamicSmemBytes = stages;
         config.gridDim = dim3((unsigned)(a->n_tiles / WARPS), (unsigned)a->kv.n_head_kv);
-        return cudaLaunchKernelEx(&config, attend_prefill<HD>, *a);
+        return cudaLaunchKernelEx(&config, attend_prefill<HD, CODED>, *a);
     }
     size_t smem = decode_smem((a->step.pages_stride + a->splits - 1) / a->splits + 1);
     smem = MAX(smem, decode_smem(WARPS)); /* few pages: up to WARPS of them in one CTA */
-    cudaError_t code = cudaFuncSetAttribute(attend_decode<HD>,
+    cudaError_t code = cudaFuncSetAttribute(attend_decode<HD, CODED>,
                                             cudaFuncAttributeMaxDynamicSharedMemorySize, (int)smem);
     if (code != cudaSuccess) return code;
     config.dynamicSmemBytes = smem;
     config.gridDim = dim3((unsigned)a->splits, (unsigned)a->kv.n_head_kv, (unsigned)a->n_tiles);
-    return cudaLaunchKernelEx(&config, attend_decode<HD>, *a);
+    return cudaLaunchKernelEx(&config, attend_decode<HD, CODED>, *a);
+}
+
+template <int HD> static cudaError_t attend(const launch_ctx *l, const attend_args *a) {
+    return a->kv.coded ? attend_as<HD, true>(l, a) : attend_as<HD, false>(l, a);
 }
 
 cudaError_t cuda_attend(const launch_ctx *l, const attend_args *a) {

@@ -46,8 +46,6 @@ static status backend_model_new(k_model **out, k_backend *base, const k_model_op
     cuda_backend *b = backend_of(base);
     status s = check_alive(b, e);
     if (s != OK) return s;
-    if (opt->kv_type == KV_Q8)
-        return err_set(e, ERR_UNSUPPORTED, "the CUDA backend keeps KV in f16; choose kv type f16");
     cuda_model *m;
     s = cuda_model_open(&m, b, opt, e);
     if (s != OK) {
@@ -113,7 +111,7 @@ static const float *backend_logits(k_model *base, int i) {
 /* ---- KV pages: K and V of every layer, one after the other ---------------------------------- */
 
 static size_t slab_bytes(const cuda_model *m) {
-    return (size_t)m->s.n_head_kv * m->s.hd * K_PAGE_TOKENS * sizeof(__half);
+    return kv_slab_halves(&m->s) * sizeof(__half);
 }
 
 static uint8_t *slab_at(const cuda_model *m, int slab, int page) {

@@ -95,10 +95,18 @@ typedef struct {
     float eps;
 } norm_dev;
 
+/* A head's part of a page is a cell: keys [32][hd], values [hd][32], in binary16; or, coded, int8
+ * and behind them a binary16 scale for each 32 dimensions and position, [hd / 32][32] (the numbers
+ * of kernels/cpu/coded.h). */
 typedef struct {
-    __half *k, *v; /* of this layer: k [page][kv_head][32][hd], v [page][kv_head][hd][32] */
+    __half *k, *v;                       /* of this layer, [page][kv_head] cells each */
     int n_head, n_head_kv, head_dim, hd; /* hd: head_dim rounded up to 64, 96, 128 or 256 */
+    bool coded;
 } kv_dev;
+
+static __host__ __device__ constexpr int kv_cell_halves(int hd, bool coded) {
+    return coded ? K_PAGE_TOKENS / 2 * hd + hd / CHUNK * K_PAGE_TOKENS : K_PAGE_TOKENS * hd;
+}
 
 #ifdef __CUDACC__
 

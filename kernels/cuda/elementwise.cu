@@ -105,6 +105,18 @@ cudaError_t cuda_norm_add(const launch_ctx *l, float *x, const float *y, int n, 
 
 /* ---- rotary embedding and KV ---------------------------------------------------------------- */
 
+/* Dimension d of position t of a coded cell, whose code stands at `at`. */
+static __device__ __forceinline__ void put_code(__half *cell, int hd, int d, int t, int at,
+                                                float v) {
+    float most = warp_max(fabsf(v)); /* a warp has 32 neighbouring dimensions */
+    __half scale = to_half(most / 127.0f);
+    float by = __half2float(scale);
+    float code = by > 0 ? fminf(fmaxf(rintf(v / by), -127.0f), 127.0f) : 0.0f;
+    ((int8_t *)cell)[at] = (int8_t)code;
+    __half *scales = cell + K_PAGE_TOKENS / 2 * hd;
+    if (d % CHUNK == 0) scales[d / CHUNK * K_PAGE_TOKENS + t] = scale;
+}
+
 /* A block takes one head of one row: bias, per-head norm, rotation, store.  Heads are numbered q,
  * k, v.  blockDim is the padded head size. */
 static __global__ void rope_kv_kernel(rope_args a) {
@@ -154,12 +166,13 @@ static __global__ void rope_kv_kernel(rope_args a) {
         return;
     }
     int page = a.step.pages[a.step.seq[row] * a.step.pages_stride + pos / K_PAGE_TOKENS];
-    size_t slab = ((size_t)page * kv.n_head_kv + in_part) * kv.hd * K_PAGE_TOKENS;
-    int t = pos % K_PAGE_TOKENS;
-    if (which == 1)
-        kv.k[slab + (size_t)t * kv.hd + d] = to_half(v);
+    __half *cell = which == 1 ? kv.k : kv.v;
+    cell += ((size_t)page * kv.n_head_kv + in_part) * kv_cell_halves(kv.hd, kv.coded);
+    int t = pos % K_PAGE_TOKENS, place = which == 1 ? t * kv.hd + d : d * K_PAGE_TOKENS + t;
+    if (kv.coded)
+        put_code(cell, kv.hd, d, t, place, v);
     else
-        kv.v[slab + (size_t)d * K_PAGE_TOKENS + t] = to_half(v);
+        cell[place] = to_half(v);
 }
 
 cudaError_t cuda_rope_kv(const launch_ctx *l, const rope_args *a) {

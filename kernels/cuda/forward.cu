@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One step through the plan: up to 8 rows on the int8 decode path (captured once per row count into
- * a CUDA graph that reads tokens, positions and page tables from device memory), more rows on the
- * float16 path through tensor cores.
+/* One step through the plan: up to 16 rows of which some want logits on the int8 decode path
+ * (captured once per row count into a CUDA graph that reads tokens, positions and page tables from
+ * device memory); more rows, and those of a prompt, on the float16 path through tensor cores.
  *
  * A batch of 2 or 3 rows runs as 4, one of 5 to 7 as 8: the last row is repeated, which writes the
- * same K and V twice.  In the decode path every row has its own attention tiles and the splits are
- * fixed, so a row's bits do not depend on its batch.
+ * same K and V twice.  One of 9 to 16 runs as two.  In the decode path every row has its own
+ * attention tiles and the splits are fixed, so a row's bits do not depend on its batch.
  */
 #include <cmath>
 
@@ -100,7 +100,8 @@ static cudaError_t decode_qkv(cuda_model *m, const launch_ctx *l, const dev_op *
     decode_args a = decode_base(m, op, n);
     a.q = m->w.q;
     a.q_raw = m->w.qkv;
-    a.raw = op->q_norm.kind >= 0 || op->k_norm.kind >= 0; /* a norm needs the whole head */
+    /* A norm needs the whole head, a code the other 31 dimensions. */
+    a.raw = op->q_norm.kind >= 0 || op->k_norm.kind >= 0 || op->kv.coded;
     cudaError_t code = cuda_decode_qkv(l, &a);
     if (code != cudaSuccess || !a.raw) return code;
     rope_args r = rope_base(m, op, n);
@@ -298,41 +299,99 @@ static status upload_step(cuda_model *m, const k_batch *b, int n, bool alone, in
     return upload_pages(m, b, e);
 }
 
-status cuda_model_forward(cuda_model *m, const k_batch *b, err *e) {
-    int n_tiles, slot = 0;
-    bool decode = b->n <= DECODE_ROWS_MAX && !m->gemm_only;
-    int n = decode ? decode_rows(b->n, &slot) : b->n;
-    m->head_group = -1;
-    if (b->n_seqs > SEQUENCES)
-        return err_set(e, ERR_LIMIT, "%d sequences in one step; at most %d", b->n_seqs, SEQUENCES);
-    if (decode && m->token) {
+/* A decode step of at most DECODE_ROWS_MAX rows; without `head` x is all that it leaves. */
+static status decode_step(cuda_model *m, const k_batch *b, bool head, err *e) {
+    int n_tiles, slot;
+    int n = decode_rows(b->n, &slot);
+    if (m->token) {
         list_wanted(m, b);
+        if (!head) m->n_want = 0;
         status s = upload_pages(m, b, e);
         if (s == OK) s = cuda_token_step(m, b, e);
         if (s != OK) return s;
-        CU_TRY(e, cudaStreamSynchronize(m->b->stream));
-        if (m->n_want) m->head_group = 0;
-        return OK;
-    }
-    status s = upload_step(m, b, n, decode, &n_tiles, e);
-    if (s != OK) return s;
-    if (decode) {
+    } else {
         launch_ctx eager = {m->b->stream, false};
-        if (!m->eager && !m->graph[slot]) s = capture(m, slot, n, e);
+        status s = upload_step(m, b, n, true, &n_tiles, e);
+        if (s == OK && !m->eager && !m->graph[slot]) s = capture(m, slot, n, e);
         if (s != OK) return s;
         CU_TRY(e,
                m->eager ? decode_all(m, &eager, n) : cudaGraphLaunch(m->graph[slot], m->b->stream));
-        if (m->n_want) m->head_group = 0;
-    } else {
-        launch_ctx l = {m->b->stream, false};
-        for (int i = 0; i < m->n_ops && s == OK; i++)
-            s = prefill_op(m, &l, &m->ops[i], n, n_tiles, e);
-        if (s != OK) return s;
-        if (m->n_want) s = cuda_model_head(m, 0, e);
-        if (s != OK) return s;
     }
     CU_TRY(e, cudaStreamSynchronize(m->b->stream));
+    if (head && m->n_want) m->head_group = 0;
     return OK;
+}
+
+static k_batch part_of(const k_batch *b, int from, int n) {
+    k_batch part = *b;
+    part.n = n;
+    part.token += from;
+    part.pos += from;
+    part.seq += from;
+    part.want += from;
+    return part;
+}
+
+/* Two decode steps, the later rows last because they read what the earlier ones write; the kernels
+ * know only the first rows of x, so the halves change places (by way of h, which only prompts
+ * use). */
+static status decode_halves(cuda_model *m, const k_batch *b, err *e) {
+    const int first = DECODE_ROWS_MAX, rest = b->n - first;
+    const size_t row = (size_t)m->s.dim;
+    const k_batch halves[2] = {part_of(b, 0, first), part_of(b, first, rest)};
+    const cudaMemcpyKind kind = cudaMemcpyDeviceToDevice;
+    cudaStream_t st = m->b->stream;
+    status s = decode_step(m, &halves[0], false, e);
+    if (s != OK) return s;
+    CU_TRY(e, cudaMemcpyAsync(m->w.h, m->w.x, first * row * sizeof(float), kind, st));
+    s = decode_step(m, &halves[1], false, e);
+    if (s != OK) return s;
+    CU_TRY(e, cudaMemcpyAsync(m->w.x + first * row, m->w.x, (size_t)rest * row * sizeof(float),
+                              kind, st));
+    CU_TRY(e, cudaMemcpyAsync(m->w.x, m->w.h, first * row * sizeof(float), kind, st));
+    list_wanted(m, b);
+    if (m->n_want) return cuda_model_head(m, 0, e);
+    CU_TRY(e, cudaStreamSynchronize(st));
+    return OK;
+}
+
+/* Launching runs ahead of the device by two layers at most, so that a step that is not wanted any
+ * more ends soon. */
+static status keep_pace(cuda_model *m, const k_batch *b, int layer, err *e) {
+    cudaEvent_t pace = m->pace[layer & 1];
+    CU_TRY(e, cudaEventSynchronize(pace)); /* of the layer before the last */
+    if (b->cancel && *b->cancel) {
+        CU_TRY(e, cudaStreamSynchronize(m->b->stream));
+        return err_set(e, ERR_CANCELLED, "the step was cancelled");
+    }
+    CU_TRY(e, cudaEventRecord(pace, m->b->stream));
+    return OK;
+}
+
+static status prefill(cuda_model *m, const k_batch *b, err *e) {
+    launch_ctx l = {m->b->stream, false};
+    int n_tiles, layer = 0;
+    status s = upload_step(m, b, b->n, false, &n_tiles, e);
+    for (int i = 0; i < m->n_ops && s == OK; i++) {
+        s = prefill_op(m, &l, &m->ops[i], b->n, n_tiles, e);
+        if (s == OK && m->ops[i].kind == OP_FFN_DOWN) s = keep_pace(m, b, layer++, e);
+    }
+    if (s != OK) return s;
+    if (m->n_want) return cuda_model_head(m, 0, e);
+    CU_TRY(e, cudaStreamSynchronize(m->b->stream));
+    return OK;
+}
+
+status cuda_model_forward(cuda_model *m, const k_batch *b, err *e) {
+    m->head_group = -1;
+    if (b->n_seqs > SEQUENCES)
+        return err_set(e, ERR_LIMIT, "%d sequences in one step; at most %d", b->n_seqs, SEQUENCES);
+    list_wanted(m, b);
+    /* A row of a prompt has the same way in a step of one as in one of hundreds. */
+    bool prompt = m->n_want == 0 || b->n > 2 * DECODE_ROWS_MAX;
+    if (m->gemm_only || prompt) return prefill(m, b, e);
+    if (b->n > DECODE_ROWS_MAX) return decode_halves(m, b, e);
+    return decode_step(m, b, true, e);
 }
 
 /* Logits of wanted rows 8 * group .. + 7, unless they are there.  x of the last step is still in

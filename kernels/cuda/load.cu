@@ -7,6 +7,8 @@
  * next one is copied.  Float16 mirrors for the prefill are resident when they fit in half of what
  * is free, otherwise made per use in a scratch of the largest.
  */
+#include <sys/mman.h>
+
 #include "kernels/cuda/model.cuh"
 #include "kernels/cuda/strips.cuh"
 
@@ -37,6 +39,7 @@ static status read_shape(const cuda_backend *b, const k_model_options *opt, dev_
     s->hd = cuda_head_dim_padded(p->head_dim);
     s->kv_pages = opt->kv_pages;
     s->n_kv_layers = p->n_kv_layers;
+    s->coded = opt->kv_type == KV_Q8;
     for (int i = 0; i < p->n_ops; i++) {
         if (p->ops[i].kind == OP_QKV) s->n_head = MAX(s->n_head, p->ops[i].n_head);
         if (p->ops[i].kind >= OP_LATENT) {
@@ -281,7 +284,7 @@ static status take_op(walk *w, const k_op *in, dev_op *op, const k_op *embed,
         s = take_vector(w, &freq, &op->rope.inv_freq);
     }
     if (in->kind == OP_QKV || in->kind == OP_ATTEND) {
-        size_t layer = (size_t)w->s->kv_pages * w->s->n_head_kv * w->s->hd * K_PAGE_TOKENS;
+        size_t layer = kv_slab_halves(w->s) * (size_t)w->s->kv_pages;
         __half *kv = w->m ? (__half *)w->m->kv : NULL;
         op->kv.k = kv ? kv + 2 * layer * (size_t)in->kv_layer : NULL;
         op->kv.v = kv ? op->kv.k + layer : NULL;
@@ -289,6 +292,7 @@ static status take_op(walk *w, const k_op *in, dev_op *op, const k_op *embed,
         op->kv.n_head_kv = in->n_head_kv;
         op->kv.head_dim = in->head_dim;
         op->kv.hd = w->s->hd;
+        op->kv.coded = w->s->coded;
     }
     if (s == OK) s = take_mirror(w, op);
     return s;
@@ -360,8 +364,7 @@ static void take_work(arena_dev *a, const dev_shape *s, const step_layout *at, d
 }
 
 static size_t kv_arena_bytes(const dev_shape *s) {
-    return (size_t)s->n_kv_layers * 2 * s->kv_pages * s->n_head_kv * s->hd * K_PAGE_TOKENS *
-           sizeof(__half);
+    return (size_t)s->n_kv_layers * 2 * s->kv_pages * kv_slab_halves(s) * sizeof(__half);
 }
 
 /* Fills the sizes of m (weights, kv, work) and decides about mirrors. */
@@ -428,6 +431,10 @@ static status check_memory(const cuda_model *m, err *e) {
         need >> 20, m->weight_bytes >> 20, m->kv_bytes >> 20, m->work_bytes >> 20, available >> 20);
 }
 
+static size_t logits_bytes(const cuda_model *m) {
+    return (size_t)m->s.rows_max * (size_t)m->s.vocab * sizeof(float);
+}
+
 static status allocate(cuda_model *m, err *e) {
     status s = check_memory(m, e);
     if (s != OK) return s;
@@ -440,10 +447,16 @@ static status allocate(cuda_model *m, err *e) {
     arena_dev work = {m->work, 0};
     take_work(&work, &m->s, &m->at, &m->w);
     CU_TRY(e, cudaHostAlloc(&m->step_host, m->at.ints * sizeof(int), cudaHostAllocDefault));
+    memset(m->step_host, 0xff, m->at.ints * sizeof(int)); /* no page table: none is on the device */
     CU_TRY(e, cudaHostAlloc(&m->top_host, HEAD_ROWS * sizeof(top_one), cudaHostAllocMapped));
     CU_TRY(e, cudaHostGetDevicePointer(&m->top_dev, m->top_host, 0));
     CU_TRY(e, cudaHostAlloc(&m->many_host, 64 * sizeof(float2), cudaHostAllocDefault));
-    m->logits_host = (float *)xcalloc((size_t)m->s.rows_max * (size_t)m->s.vocab, sizeof(float));
+    void *rows = mmap(NULL, logits_bytes(m), PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (rows == MAP_FAILED) return err_set(e, ERR_LIMIT, "there is no address space for logits");
+    m->logits_host = (float *)rows;
+    for (int i = 0; i < 2; i++)
+        CU_TRY(e, cudaEventCreateWithFlags(&m->pace[i], cudaEventDisableTiming));
     m->want_rows = (int *)xcalloc((size_t)m->s.rows_max, sizeof(int));
     return OK;
 }
@@ -520,7 +533,10 @@ void cuda_model_close(cuda_model *m) {
     if (m->step_host) cudaFreeHost(m->step_host);
     if (m->top_host) cudaFreeHost(m->top_host);
     if (m->many_host) cudaFreeHost(m->many_host);
-    xfree(m->logits_host);
+    for (int i = 0; i < 2; i++) {
+        if (m->pace[i]) cudaEventDestroy(m->pace[i]);
+    }
+    if (m->logits_host) munmap(m->logits_host, logits_bytes(m));
     xfree(m->want_rows);
     xfree(m->ops);
     xfree(m);

@@ -43,10 +43,16 @@ typedef struct {
     int tiles_max, tiles_row; /* tiles of a whole prefill batch; of one row */
     int splits, kv_pages, n_kv_layers;
     size_t scratch_halves; /* largest mirror that is made per use; 0: all resident */
+    bool coded;            /* keys and values in int8 */
     bool token;            /* decode by the token kernel */
     int token_chunks;      /* widest input, with room for the padding of a tile */
     int n_ops;
 } dev_shape;
+
+/* Keys, or values, of one page and layer. */
+static inline size_t kv_slab_halves(const dev_shape *s) {
+    return (size_t)s->n_head_kv * (size_t)kv_cell_halves(s->hd, s->coded);
+}
 
 typedef struct {
     float *x, *y, *qkv, *logits, *part;
@@ -78,7 +84,9 @@ typedef struct {
     int *step_host;    /* pinned */
     top_one *top_host; /* pinned, mapped: the decode graph writes it */
     top_one *top_dev;
-    float *logits_host;            /* [rows_max][vocab], lazily touched */
+    float *
+        logits_host; /* [rows_max][vocab], address space: rows get memory when they are asked for */
+    cudaEvent_t pace[2];           /* the last two layers of a prefill */
     float2 *many_host;             /* pinned */
     cudaGraphExec_t graph[GRAPHS]; /* 1, 4, 8 rows */
     int *want_rows;                /* host: batch row of each wanted row */

@@ -7,8 +7,8 @@
 struct token_state {
     token_args args; /* what stays the same from step to step */
     size_t smem;
-    unsigned formats; /* bit per wfmt */
-    unsigned turn; /* which of the two barrier counters comes next */
+    unsigned formats;        /* bit per wfmt */
+    unsigned turn;           /* which of the two barrier counters comes next */
     int ops_body, segs_body; /* without the head */
 };
 
@@ -41,6 +41,7 @@ bool cuda_token_fits(const cuda_backend *b, const k_model_options *opt) {
     const char *wanted = getenv("INLINED_CUDA_TOKEN"); /* "0": for tests of the launch path */
     if (b->cc < 90 || !b->cooperative || b->smem_max < SMEM_MIN) return false;
     if (wanted && strcmp(wanted, "0") == 0) return false;
+    if (opt->kv_type == KV_Q8) return false;
     if (p->dim > TOKEN_DIM_MAX || opt->kv_pages > TOKEN_PAGES_MAX) return false;
     if (cuda_head_dim_padded(p->head_dim) != p->head_dim) return false;
     int segs = 0;
@@ -196,8 +197,8 @@ status cuda_token_build(cuda_model *m, err *e) {
         !share_memory(m, t, widest, dim_chunks, 0))
         s = err_set(e, ERR_LIMIT, "the device has too little shared memory for rows of %d columns",
                     widest * CHUNK);
-    cudaError_t code = cudaMemcpy(m->w.token_ops, ops, (size_t)m->n_ops * sizeof *ops,
-                                  cudaMemcpyHostToDevice);
+    cudaError_t code =
+        cudaMemcpy(m->w.token_ops, ops, (size_t)m->n_ops * sizeof *ops, cudaMemcpyHostToDevice);
     if (code == cudaSuccess)
         code = cudaMemcpy(m->w.token_segs, segs, (size_t)n * sizeof *segs, cudaMemcpyHostToDevice);
     if (s == OK && code != cudaSuccess) s = cuda_fail(e, code, "tables", __FILE__, __LINE__);

@@ -150,10 +150,7 @@ static void load(fixture *f, int slot, const tiny_options *opt) {
 static int start(void **state) {
     fixture *f = xcalloc(1, sizeof *f);
     err e;
-    /* tests/bench/gpu/run.py runs all of this on a card, too. */
-    const char *device = getenv("INLINED_TEST_DEVICE");
-    engine_options options = {.device = K_REF, .threads = 1};
-    if (device && strcmp(device, "cuda") == 0) options.device = K_CUDA;
+    const engine_options options = {.device = K_REF, .threads = 1};
     if (engine_start(&f->g, &options, &e) != OK) return -1;
     load(f, 0, &(tiny_options){.context = 512, .seed = 3});
     f->count = 0;

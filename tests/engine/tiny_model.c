@@ -11,11 +11,8 @@
 #include "engine/base/utf8.h"
 #include "tests/engine/gguf_builder.h"
 
-#define DIM 32
 #define HEADS 4
 #define HEADS_KV 2
-#define HEAD_DIM 8
-#define FFN 64
 /* deepseek2: what is cached, a head's rotated and plain part, its value; experts' width */
 #define LATENT 16
 #define TURNED 8
@@ -35,6 +32,8 @@ typedef struct {
     gguf_builder b;
     const tiny_options *opt;
     const char *arch;
+    int dim, head_dim, ffn;
+    k_type matrices;                          /* of matrices whose rows are long enough */
     str tokens[VOCAB_MAX], merges[VOCAB_MAX]; /* in the byte-to-unicode spelling; heap */
     int32_t types[VOCAB_MAX];
     size_t n_tokens, n_merges;
@@ -149,7 +148,11 @@ static void free_vocab(writer *w) {
 static void stack(writer *w, const char *name, int rows, int cols, int count) {
     if (is_left_out(w, name)) return;
     int extra = w->opt->wide && strcmp(name, w->opt->wide) == 0 ? 32 : 0;
-    builder_tensor(&w->b, name, K_F32, count > 1 ? 3 : rows > 1 ? 2 : 1,
+    k_type type = rows > 1 && cols % 32 == 0 ? w->matrices : K_F32;
+    builder_tensor(&w->b, name, (int)type,
+                   count > 1  ? 3
+                   : rows > 1 ? 2
+                              : 1,
                    (uint64_t[]){(uint64_t)(cols + extra), (uint64_t)rows, (uint64_t)count});
 }
 
@@ -179,31 +182,31 @@ static void make_mixture(writer *w, int i, bool shared) {
     for (int k = 0; k < 3; k++) {
         char name[96];
         snprintf(name, sizeof name, "blk.%d.%s.weight", i, stems[k]);
-        stack(w, name, k == 2 ? DIM : EXPERT_FFN, k == 2 ? EXPERT_FFN : DIM, EXPERTS);
+        stack(w, name, k == 2 ? w->dim : EXPERT_FFN, k == 2 ? EXPERT_FFN : w->dim, EXPERTS);
     }
-    block_tensor(w, i, "ffn_gate_inp", EXPERTS, DIM, false);
+    block_tensor(w, i, "ffn_gate_inp", EXPERTS, w->dim, false);
     if (!shared) return;
-    block_tensor(w, i, "ffn_gate_shexp", EXPERT_FFN, DIM, false);
-    block_tensor(w, i, "ffn_up_shexp", EXPERT_FFN, DIM, false);
-    block_tensor(w, i, "ffn_down_shexp", DIM, EXPERT_FFN, false);
+    block_tensor(w, i, "ffn_gate_shexp", EXPERT_FFN, w->dim, false);
+    block_tensor(w, i, "ffn_up_shexp", EXPERT_FFN, w->dim, false);
+    block_tensor(w, i, "ffn_down_shexp", w->dim, EXPERT_FFN, false);
 }
 
 /* Dense in the first layer, then a mixture with a shared expert. */
 static void make_latent_layer(writer *w, int i) {
-    block_tensor(w, i, "attn_norm", 1, DIM, false);
-    block_tensor(w, i, "ffn_norm", 1, DIM, false);
-    block_tensor(w, i, "attn_q", HEADS * (PLAIN + TURNED), DIM, false);
-    block_tensor(w, i, "attn_kv_a_mqa", LATENT + TURNED, DIM, false);
+    block_tensor(w, i, "attn_norm", 1, w->dim, false);
+    block_tensor(w, i, "ffn_norm", 1, w->dim, false);
+    block_tensor(w, i, "attn_q", HEADS * (PLAIN + TURNED), w->dim, false);
+    block_tensor(w, i, "attn_kv_a_mqa", LATENT + TURNED, w->dim, false);
     block_tensor(w, i, "attn_kv_a_norm", 1, LATENT, false);
     block_tensor(w, i, "attn_kv_b", HEADS * (PLAIN + VALUE), LATENT, false);
-    block_tensor(w, i, "attn_output", DIM, HEADS * VALUE, false);
+    block_tensor(w, i, "attn_output", w->dim, HEADS * VALUE, false);
     if (i > 0) {
         make_mixture(w, i, true);
         return;
     }
-    block_tensor(w, i, "ffn_gate", FFN, DIM, false);
-    block_tensor(w, i, "ffn_up", FFN, DIM, false);
-    block_tensor(w, i, "ffn_down", DIM, FFN, false);
+    block_tensor(w, i, "ffn_gate", w->ffn, w->dim, false);
+    block_tensor(w, i, "ffn_up", w->ffn, w->dim, false);
+    block_tensor(w, i, "ffn_down", w->dim, w->ffn, false);
 }
 
 static void make_layer(writer *w, int i) {
@@ -214,32 +217,32 @@ static void make_layer(writer *w, int i) {
     }
     bool layer_norm = is_one_of(arch, "starcoder2"), all_bias = layer_norm;
     bool qkv_bias = all_bias || is_one_of(arch, "qwen2");
-    int q = HEADS * HEAD_DIM, kv = HEADS_KV * HEAD_DIM;
-    block_tensor(w, i, "attn_norm", 1, DIM, layer_norm);
-    block_tensor(w, i, "ffn_norm", 1, DIM, layer_norm);
+    int q = HEADS * w->head_dim, kv = HEADS_KV * w->head_dim;
+    block_tensor(w, i, "attn_norm", 1, w->dim, layer_norm);
+    block_tensor(w, i, "ffn_norm", 1, w->dim, layer_norm);
     if (is_one_of(arch, "phi3")) {
-        block_tensor(w, i, "attn_qkv", q + 2 * kv, DIM, false);
+        block_tensor(w, i, "attn_qkv", q + 2 * kv, w->dim, false);
     } else {
-        block_tensor(w, i, "attn_q", q, DIM, qkv_bias);
-        block_tensor(w, i, "attn_k", kv, DIM, qkv_bias);
-        block_tensor(w, i, "attn_v", kv, DIM, qkv_bias);
+        block_tensor(w, i, "attn_q", q, w->dim, qkv_bias);
+        block_tensor(w, i, "attn_k", kv, w->dim, qkv_bias);
+        block_tensor(w, i, "attn_v", kv, w->dim, qkv_bias);
     }
-    block_tensor(w, i, "attn_output", DIM, q, all_bias);
+    block_tensor(w, i, "attn_output", w->dim, q, all_bias);
     if (is_one_of(arch, "qwen3moe")) {
         make_mixture(w, i, false);
     } else {
         bool fused = is_one_of(arch, "phi3");
-        block_tensor(w, i, "ffn_up", fused ? 2 * FFN : FFN, DIM, all_bias);
-        if (!layer_norm && !fused) block_tensor(w, i, "ffn_gate", FFN, DIM, false);
-        block_tensor(w, i, "ffn_down", DIM, FFN, all_bias);
+        block_tensor(w, i, "ffn_up", fused ? 2 * w->ffn : w->ffn, w->dim, all_bias);
+        if (!layer_norm && !fused) block_tensor(w, i, "ffn_gate", w->ffn, w->dim, false);
+        block_tensor(w, i, "ffn_down", w->dim, w->ffn, all_bias);
     }
     if (is_one_of(arch, "qwen3 qwen3moe gemma3")) {
-        block_tensor(w, i, "attn_q_norm", 1, HEAD_DIM, false);
-        block_tensor(w, i, "attn_k_norm", 1, HEAD_DIM, false);
+        block_tensor(w, i, "attn_q_norm", 1, w->head_dim, false);
+        block_tensor(w, i, "attn_k_norm", 1, w->head_dim, false);
     }
     if (is_one_of(arch, "gemma2 gemma3")) {
-        block_tensor(w, i, "post_attention_norm", 1, DIM, false);
-        block_tensor(w, i, "post_ffw_norm", 1, DIM, false);
+        block_tensor(w, i, "post_attention_norm", 1, w->dim, false);
+        block_tensor(w, i, "post_ffw_norm", 1, w->dim, false);
     }
 }
 
@@ -247,16 +250,16 @@ static void make_layer(writer *w, int i) {
  * */
 
 static void make_parameters(writer *w) {
-    number(w, "embedding_length", DIM);
-    number(w, "feed_forward_length", FFN);
+    number(w, "embedding_length", w->dim);
+    number(w, "feed_forward_length", w->ffn);
     number(w, "attention.head_count", HEADS);
     bool latent = is_one_of(w->arch, "deepseek2");
     bool mixture = is_one_of(w->arch, "deepseek2 qwen3moe");
     number(w, "attention.head_count_kv", latent ? HEADS : HEADS_KV);
-    number(w, "attention.key_length", latent ? PLAIN + TURNED : HEAD_DIM);
-    number(w, "attention.value_length", latent ? VALUE : HEAD_DIM);
+    number(w, "attention.key_length", latent ? PLAIN + TURNED : w->head_dim);
+    number(w, "attention.value_length", latent ? VALUE : w->head_dim);
     number(w, "attention.sliding_window", 16);
-    number(w, "rope.dimension_count", latent ? TURNED : HEAD_DIM);
+    number(w, "rope.dimension_count", latent ? TURNED : w->head_dim);
     number(w, "expert_count", mixture ? EXPERTS : 0);
     if (mixture) {
         number(w, "expert_used_count", 2);
@@ -289,6 +292,22 @@ static void make_parameters(writer *w) {
     }
 }
 
+/* The next number between -1/4 and 1/4. */
+static float next_weight(uint32_t *rng) {
+    *rng = *rng * 1664525u + 1013904223u;
+    return ((float)(*rng >> 8) * 0x1p-24f - 0.5f) * 0.5f;
+}
+
+/* Blocks of a scale of 1/512, which is 0x1800 as binary16, and codes. */
+static void fill_q8_0(uint8_t *to, uint64_t bytes, uint32_t *rng) {
+    for (uint64_t at = 0; at < bytes; at += 34) {
+        to[at] = 0x00;
+        to[at + 1] = 0x18;
+        for (int k = 0; k < 32; k++)
+            to[at + 2 + k] = (uint8_t)(int8_t)(next_weight(rng) * 508.0f);
+    }
+}
+
 /* Norms are near 1, everything else near 0. */
 static void fill_weights(char *bytes, size_t n, uint32_t seed) {
     gguf *g;
@@ -298,10 +317,13 @@ static void fill_weights(char *bytes, size_t n, uint32_t seed) {
     for (size_t i = 0; i < gguf_tensor_count(g); i++) {
         const gguf_tensor *t = gguf_tensor_at(g, i);
         bool norm = str_find(t->name, STR("norm.weight")) >= 0;
+        if (t->type == K_Q8_0) {
+            fill_q8_0((uint8_t *)(uintptr_t)t->data, t->bytes, &rng);
+            continue;
+        }
         float *to = (float *)(uintptr_t)t->data;
         for (uint64_t k = 0; k < t->bytes / 4; k++) {
-            rng = rng * 1664525u + 1013904223u;
-            float v = ((float)(rng >> 8) * 0x1p-24f - 0.5f) * 0.5f;
+            float v = next_weight(&rng);
             to[k] = norm ? 1.0f + 0.1f * v : v;
         }
     }
@@ -312,15 +334,19 @@ char *tiny_model_make(const tiny_options *opt, size_t *n) {
     writer *w = xcalloc(1, sizeof *w);
     w->opt = opt;
     w->arch = opt->arch ? opt->arch : "llama";
+    w->dim = opt->card ? 128 : 32;
+    w->head_dim = opt->card ? 64 : 8;
+    w->ffn = opt->card ? 256 : 64;
+    w->matrices = opt->card ? K_Q8_0 : K_F32;
     builder_init(&w->b);
     if (!is_left_out(w, "general.architecture"))
         builder_str(&w->b, "general.architecture", w->arch);
     builder_str(&w->b, "general.name", opt->name ? opt->name : "tiny");
     make_parameters(w);
     make_vocab(w);
-    tensor(w, "token_embd.weight", (int)w->n_tokens, DIM);
-    tensor(w, "output_norm.weight", 1, DIM);
-    if (is_one_of(w->arch, "starcoder2")) tensor(w, "output_norm.bias", 1, DIM);
+    tensor(w, "token_embd.weight", (int)w->n_tokens, w->dim);
+    tensor(w, "output_norm.weight", 1, w->dim);
+    if (is_one_of(w->arch, "starcoder2")) tensor(w, "output_norm.bias", 1, w->dim);
     for (int i = 0; i < (opt->layers ? opt->layers : 2); i++)
         make_layer(w, i);
     str file = builder_finish(&w->b);

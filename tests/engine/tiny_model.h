@@ -16,6 +16,7 @@ typedef struct {
     uint32_t odd_value;
     const char *chat; /* a chat template */
     const char *wide; /* a tensor with 32 columns too many */
+    bool card;        /* wide enough for a GPU: heads of 64, matrices of Q8_0 */
 } tiny_options;
 
 /* Control tokens by id; the bytes follow, then words. */

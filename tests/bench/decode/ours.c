@@ -9,7 +9,6 @@
 #define SMALL_BYTES (256u << 20)
 #define CHUNK_SMALL 128
 #define CHUNK 64
-#define CHUNK_CUDA 256
 
 typedef struct {
     gguf *file;
@@ -87,7 +86,7 @@ static status open_model(ours *o, const char *path, const char *device, int chun
     if (s == OK) s = plan_build(&o->plan, &a, o->file, RUNNER_TOKENS, e);
     if (s != OK) return s;
     bool small = gguf_file_bytes(o->file) <= SMALL_BYTES;
-    o->chunk = chunk > 0 ? chunk : cuda ? CHUNK_CUDA : small ? CHUNK_SMALL : CHUNK;
+    o->chunk = chunk > 0 ? chunk : cuda ? K_ROWS_MAX : small ? CHUNK_SMALL : CHUNK;
     k_model_options opt = {.plan = &o->plan.plan,
                            .kv_pages = RUNNER_TOKENS / K_PAGE_TOKENS,
                            .kv_type = KV_F16,
