@@ -150,6 +150,12 @@ void context_index_closed(context *c, document *d) {
 
 /* ---- what others say ------------------------------------------------------------------------- */
 
+bool context_note_at(const document *d, size_t index, context_note *out) {
+    if (index >= d->notes.count) return false;
+    *out = (context_note){d->notes.at[index].line, str_of(d->notes.at[index].text)};
+    return true;
+}
+
 void context_set_notes(document *d, const context_note *notes, size_t n) {
     for (size_t i = 0; i < d->notes.count; i++)
         xfree(d->notes.at[i].text);

@@ -95,6 +95,8 @@ typedef struct {
     str text;    /* one line: "error: x is not defined" */
 } context_note;
 void context_set_notes(document *d, const context_note *notes, size_t n);
+/* Their text lives until they are set anew or the document closes.  False: there are no more. */
+bool context_note_at(const document *d, size_t index, context_note *out);
 void context_set_diff(context *c, str folder, str unified_diff);
 
 /* ---- a cursor becomes a prompt -------------------------------------------------------------- */

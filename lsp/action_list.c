@@ -77,25 +77,65 @@ static void add(listing *l, const code_action *a, const char *title, const cJSON
     cJSON_Delete(fixes);
 }
 
-static void add_fixes(listing *l) {
+static void add_fix(listing *l, const cJSON *diagnostic, const char *message) {
     const code_action *fix = action_find(STR("fix"));
+    char about[90], title[160];
+    str line = str_of(message), first = line;
+    (void)str_split(&line, '\n', &first);
+    snprintf(about, sizeof about, "%.*s%s", (int)MIN(first.len, 70), first.ptr,
+             first.len > 70 ? "..." : "");
+    about[utf8_complete_prefix(str_of(about))] = '\0';
+    snprintf(title, sizeof title, "%s: %s (model)", fix->verb, about);
+    add(l, fix, title, diagnostic);
+}
+
+/* Whether a note, "error: it is wrong", says what one of the editor's diagnostics says. */
+static bool is_listed(const listing *l, str said) {
+    const cJSON *one;
+    cJSON_ArrayForEach(one, l->params->diagnostics) {
+        const cJSON *message = protocol_get(one, "message");
+        if (!cJSON_IsString(message)) continue;
+        str whole = str_of(message->valuestring), first = whole;
+        (void)str_split(&whole, '\n', &first);
+        if (str_starts_with(said, first)) return true;
+    }
+    return false;
+}
+
+/* What other tools say of these lines, as the editor's plugin has told us: some editors send along
+ * only what they have heard from ourselves. */
+static void add_noted_fixes(listing *l, int n) {
+    const lsp_range *r = &l->params->range;
+    context_note note;
+    for (size_t i = 0; context_note_at(l->document, i, &note); i++) {
+        bool error = str_starts_with(note.text, STR("error: "));
+        str said = str_sub(note.text, error ? 7 : strlen("warning: "), note.text.len);
+        bool here = note.line >= MIN(r->start.line, r->end.line) &&
+                    note.line <= MAX(r->start.line, r->end.line);
+        if (!here || !said.len || is_listed(l, said)) continue;
+        if (n++ >= LIMIT_ACTION_DIAGNOSTICS) return;
+        size_t start = document_line_start(l->document, note.line);
+        size_t end = start + document_line(l->document, note.line).len;
+        lsp_range where = {position_of_offset(l->document, l->server->encoding, start),
+                           position_of_offset(l->document, l->server->encoding, end)};
+        cJSON *diagnostic = protocol_diagnostic(where, error ? 1 : 2, said);
+        add_fix(l, diagnostic, protocol_get(diagnostic, "message")->valuestring);
+        cJSON_Delete(diagnostic);
+    }
+}
+
+static void add_fixes(listing *l) {
     const cJSON *one;
     int n = 0;
-    if (!protocol_kind_wanted(l->params->only, fix->kind)) return;
+    if (!protocol_kind_wanted(l->params->only, action_find(STR("fix"))->kind)) return;
     cJSON_ArrayForEach(one, l->params->diagnostics) {
         const cJSON *message = protocol_get(one, "message");
         if (!cJSON_IsString(message) || n >= LIMIT_ACTION_DIAGNOSTICS) continue;
         if (protocol_finding_id(one)) continue; /* ours bring their own fixes */
-        char about[90], title[160];
-        str line = str_of(message->valuestring), first = line;
-        (void)str_split(&line, '\n', &first);
-        snprintf(about, sizeof about, "%.*s%s", (int)MIN(first.len, 70), first.ptr,
-                 first.len > 70 ? "..." : "");
-        about[utf8_complete_prefix(str_of(about))] = '\0';
-        snprintf(title, sizeof title, "%s: %s (model)", fix->verb, about);
-        add(l, fix, title, one);
+        add_fix(l, one, message->valuestring);
         n++;
     }
+    add_noted_fixes(l, n);
 }
 
 /* What a review has found here, with its fix ready. */
@@ -110,7 +150,8 @@ static void add_findings(listing *l, size_t from, size_t to) {
         if (line < document_line_of(f->document, from) || line > document_line_of(f->document, to))
             continue;
         cJSON *edit = findings_fix(s, f), *diagnostic = findings_json(s, f);
-        snprintf(title, sizeof title, "Fix what the review found: %.100s", f->message);
+        snprintf(title, sizeof title, "Fix what the review found%s: %.100s",
+                 f->breaks ? " (it adds syntax errors)" : "", f->message);
         title[utf8_complete_prefix(str_of(title))] = '\0';
         lsp_action out = {
             .title = title, .kind = "quickfix", .diagnostic = diagnostic, .edit = edit};

@@ -93,9 +93,9 @@ static cJSON *schema_of(size_t first, size_t last) {
              "\"items\":{\"type\":\"object\",\"properties\":{"
              "\"line\":{\"type\":\"integer\",\"minimum\":%zu,\"maximum\":%zu},"
              "\"severity\":{\"enum\":[\"information\",\"hint\"]},"
-             "\"message\":{\"type\":\"string\",\"minLength\":8,\"maxLength\":240},"
+             "\"message\":{\"type\":\"string\",\"minLength\":8,\"maxLength\":160},"
              "\"replacement\":{\"anyOf\":[{\"type\":\"null\"},{\"type\":\"string\","
-             "\"maxLength\":400}]}},\"required\":[\"line\",\"severity\",\"message\","
+             "\"maxLength\":300}]}},\"required\":[\"line\",\"severity\",\"message\","
              "\"replacement\"]}}},\"required\":[\"findings\"]}",
              first, last);
     return cJSON_Parse(text);
@@ -118,6 +118,13 @@ static char *placed(const document *d, size_t from, size_t to, const char *repla
     return out;
 }
 
+static bool breaks_syntax(const document *d, const finding *f) {
+    change_target lines = {.kind = TARGET_LINES, .from = f->from, .to = f->to};
+    change_verdict v;
+    change_judge(d, &lines, str_of(f->replacement), &v);
+    return v.known && v.after > v.before;
+}
+
 static void take_finding(review_work *w, const review_piece *p, const cJSON *item) {
     server *s = work_server(w->work);
     document *d = work_document(w->work);
@@ -137,6 +144,7 @@ static void take_finding(review_work *w, const review_piece *p, const cJSON *ite
                  .severity = cJSON_IsString(kind) && !strcmp(kind->valuestring, "hint") ? 4 : 3,
                  .message = message->valuestring};
     if (cJSON_IsString(fix)) f.replacement = placed(d, f.from, f.to, fix->valuestring);
+    f.breaks = f.replacement && breaks_syntax(d, &f);
     w->found += findings_add(s, d, &f);
     xfree(f.replacement);
 }

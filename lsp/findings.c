@@ -119,7 +119,7 @@ static cJSON *list_of(const server *s, const document *d) {
 }
 
 void findings_publish(server *s, document *d) {
-    if (s->features.pull && s->features.pull_refresh) {
+    if (s->features.pull) {
         rpc_request(s->rpc, "workspace/diagnostic/refresh", NULL, clock_ms() + ANSWER_MS, NULL,
                     NULL);
         return;
@@ -142,7 +142,7 @@ cJSON *findings_fix(server *s, const finding *f) {
         edits[i].from += f->from;
         edits[i].to += f->from;
     }
-    lsp_edit_note note = {"Fix what the review found", f->message, false};
+    lsp_edit_note note = {"Fix what the review found", f->message, f->breaks};
     cJSON *edit = n ? protocol_edit(&s->features, s->encoding, f->document, edits, n, &note) : NULL;
     arena_deinit(&a);
     return edit;
@@ -157,7 +157,7 @@ void findings_request(server *s, const cJSON *params, reply *r) {
         reply_status(r, st, &e);
         return;
     }
-    document *d = context_find(s->context, uri);
+    document *d = s->features.pull ? context_find(s->context, uri) : NULL; /* else it was pushed */
     cJSON *list = d ? list_of(s, d) : cJSON_CreateArray();
     char *text = cJSON_PrintUnformatted(list), id[24];
     snprintf(id, sizeof id, "%016llx", (unsigned long long)hash64(0, text, strlen(text)));

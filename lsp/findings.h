@@ -13,6 +13,7 @@ typedef struct {
     int severity;
     char *message;
     char *replacement; /* of those lines; NULL: there is no fix */
+    bool breaks;       /* which would add syntax errors: a person must look first */
 } finding;
 
 typedef struct {

@@ -53,6 +53,7 @@ void protocol_read_features(const cJSON *c, lsp_features *out) {
             cJSON_IsTrue(protocol_get(at(c, "experimental", "inlined"), "instructions")),
     };
     out->annotations = out->annotations && out->document_changes;
+    out->pull = out->pull && out->pull_refresh; /* it could not be told that a review is over */
     out->create_files = out->create_files && out->document_changes;
 }
 
@@ -240,13 +241,18 @@ cJSON *protocol_apply(const char *label, cJSON *edit) {
 
 /* ---- diagnostics, hover, questions ----------------------------------------------------------- */
 
-cJSON *protocol_finding(const lsp_finding *d) {
+cJSON *protocol_diagnostic(lsp_range range, int severity, str message) {
     cJSON *json = cJSON_CreateObject();
-    cJSON_AddItemToObject(json, "range", protocol_range(d->range));
-    cJSON_AddNumberToObject(json, "severity", d->severity);
+    cJSON_AddItemToObject(json, "range", protocol_range(range));
+    cJSON_AddNumberToObject(json, "severity", severity);
+    cJSON_AddItemToObject(json, "message", protocol_text(message));
+    return json;
+}
+
+cJSON *protocol_finding(const lsp_finding *d) {
+    cJSON *json = protocol_diagnostic(d->range, d->severity, d->message);
     cJSON_AddStringToObject(json, "source", "inlined");
     if (d->code) cJSON_AddStringToObject(json, "code", d->code);
-    cJSON_AddItemToObject(json, "message", protocol_text(d->message));
     if (d->id)
         cJSON_AddNumberToObject(cJSON_AddObjectToObject(json, "data"), "finding", (double)d->id);
     return json;

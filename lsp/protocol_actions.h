@@ -18,8 +18,8 @@ typedef struct {
     bool llm_tag;          /* CodeActionTag.LLMGenerated */
     bool show_document;    /* window/showDocument */
     bool text_content;     /* workspace/textDocumentContent */
-    bool pull;             /* textDocument/diagnostic */
-    bool pull_refresh;     /* workspace/diagnostic/refresh */
+    bool pull;             /* textDocument/diagnostic, and */
+    bool pull_refresh;     /* workspace/diagnostic/refresh; else findings are pushed, not both */
     bool markdown;         /* in hovers */
     bool instructions;     /* experimental.inlined.instructions: it asks for them itself, by the
                               command inlined.askInstruction */
@@ -82,6 +82,9 @@ struct cJSON *protocol_edit_new_file(const lsp_features *f, const char *uri, str
                                      const lsp_edit_note *note);
 /* params of workspace/applyEdit; `edit` is taken. */
 struct cJSON *protocol_apply(const char *label, struct cJSON *edit);
+
+/* What another tool said, as it is sent back with the action that fixes it. */
+struct cJSON *protocol_diagnostic(lsp_range range, int severity, str message);
 
 typedef struct {
     lsp_range range;

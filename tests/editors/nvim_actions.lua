@@ -6,211 +6,24 @@
 local here = arg[0]:match('^(.*)/[^/]*$')
 package.path = here .. '/?.lua;' .. package.path
 local Child = require('child')
+local actions = require('actions')
+local said = require('said')
 
-local build, folder = arg[1], arg[2]
-local top = vim.fs.normalize(here .. '/../..')
+local folder = arg[2]
+local equal, passed = said.equal, said.passed
+local buffer, go_to, forget, told = actions.buffer, actions.go_to, actions.forget, actions.told
+local menu, wait_over, check_end = actions.menu, actions.wait_over, actions.check_end
+local git, cancel_midway = actions.git, actions.cancel_midway
 
-local function skip(why)
-  io.write('SKIP: ', why, '\n')
-  os.exit(77)
-end
-
-local function find_model()
-  local name = 'smollm2-135m-instruct'
-  local path = vim.env.INLINED_MODEL
-  if not path or path == '' then
-    local program = build .. '/inlined'
-    if vim.fn.executable(program) == 0 then
-      skip(program .. ' is not built')
-    end
-    local run = vim.system({ program, 'models', 'path', name }, { text = true }):wait()
-    path = run.code == 0 and vim.trim(run.stdout) or ''
-  end
-  if not vim.uv.fs_stat(path) then
-    skip(('no model %s here; fetch it with: build/inlined models pull %s'):format(name, name))
-  end
-  return path
-end
-
--- Menus and questions are answered at once: the title that holds `choice`, the text `reply`.
-local INIT = [[
-vim.o.termguicolors = true
-vim.o.background = 'dark'
-vim.o.columns = 90
-vim.o.lines = 30
-titles, told, reports, asked, choice, reply = {}, {}, 0, 0, nil, nil
-vim.notify = function(text, level)
-  told[#told + 1] = text
-end
-vim.ui.select = function(items, options, done)
-  titles = vim.tbl_map(options.format_item, items)
-  for i, title in ipairs(titles) do
-    if choice and title:find(choice, 1, true) then
-      return done(items[i], i)
-    end
-  end
-  done(nil, nil)
-end
-vim.ui.input = function(options, done)
-  asked = asked + 1
-  done(reply)
-end
-vim.api.nvim_create_autocmd('LspProgress', { callback = function(event)
-  local value = event.data.params.value
-  if value.kind == 'report' and (value.message or ''):find('tokens', 1, true) then
-    reports = reports + 1
-  end
-end })
--- What the daemon still works at for us.
-function running()
-  local n = 0
-  for _, request in pairs(require('inlined').client().requests) do
-    local work = request.method == 'codeAction/resolve'
-      or request.method == 'workspace/executeCommand'
-    n = n + (work and 1 or 0)
-  end
-  return n
-end
-require('inlined').setup({ settings = {
-  model = %q,
-  actions = { maxTokens = 120 },
-  hover = 'instant',
-} })
-]]
-
-local model = find_model()
-local began = vim.uv.hrtime()
-local function passed(what)
-  io.write(('ok  %5.1f s  %s\n'):format((vim.uv.hrtime() - began) / 1e9, what))
-end
-
-local function equal(got, want, what)
-  if not vim.deep_equal(got, want) then
-    error(('%s\n got: %s\nwant: %s'):format(what, vim.inspect(got), vim.inspect(want)), 2)
-  end
-end
-
-local function read(path)
-  local file = assert(io.open(path, 'rb'))
-  local text = file:read('a')
-  file:close()
-  return text
-end
-
-local function git(...)
-  local run = vim.system({
-    'git', '-C', folder .. '/project', '-c', 'user.name=t', '-c', 'user.email=t@example.org', ...,
-  }, { text = true }):wait()
-  assert(run.code == 0, run.stderr)
-  return run.stdout
-end
-
-vim.fn.delete(folder, 'rf')
-local text = read(top .. '/tests/demo/samples/inventory.py')
-local sample = Child.write(folder .. '/project', 'inventory.py', text)
-if vim.fn.executable('git') == 0 then
-  skip('git is not here')
-end
-git('init', '-q')
-git('add', '.')
-git('commit', '-q', '-m', 'begin')
-local nvim = Child.start({
-  nvim = vim.env.INLINED_NVIM,
+local text = said.read(actions.top .. '/tests/demo/samples/inventory.py')
+local nvim = actions.start({
+  build = arg[1],
   folder = folder,
-  plugin = top .. '/editors/nvim',
-  init = INIT:format(model),
-  programs = build,
+  text = text,
+  tokens = 120,
+  hover = 'instant',
 })
-
-local function buffer()
-  return table.concat(nvim:call('nvim_buf_get_lines', 0, 0, -1, false), '\n') .. '\n'
-end
-
--- The line and column (from 1 and 0) at which `words` stand in the buffer.
-local function go_to(words)
-  for row, line in ipairs(nvim:call('nvim_buf_get_lines', 0, 0, -1, false)) do
-    local col = line:find(words, 1, true)
-    if col then
-      nvim:call('nvim_win_set_cursor', 0, { row, col - 1 })
-      return { row, col - 1 }, { row, col - 1 + #words }
-    end
-  end
-  error('the buffer has no ' .. words)
-end
-
-local function forget()
-  nvim:lua('titles, told, reports, asked, choice, reply = {}, {}, 0, 0, nil, nil')
-end
-
-local function told()
-  return nvim:lua('return told')
-end
-
-local function wait_over(what)
-  nvim:wait(what, function()
-    return nvim:lua('return running()') == 0
-  end)
-end
-
--- Opens the menu at the cursor or over a range, and takes what has `choice` in its title.
-local function menu(choice, from, to)
-  forget()
-  nvim:lua([[
-    local range
-    choice, range = ...
-    vim.lsp.buf.code_action(range and { range = range } or {})
-  ]], choice, from and { start = from, ['end'] = to } or nil)
-  return nvim:wait('the menu', function()
-    local titles = nvim:lua('return titles')
-    return #titles > 0 and titles
-  end)
-end
-
--- An action of a model has ended: its change is there, or one sentence, not both and not neither.
-local function check_end(changed, what)
-  local said = told()
-  if changed then
-    equal(said, {}, what .. ': a change and no complaint')
-    return 'changed'
-  end
-  equal(#said, 1, what .. ': one sentence where nothing changed: ' .. vim.inspect(said))
-  assert(#said[1] > 10 and not said[1]:find('\n'), said[1])
-  return vim.inspect(said[1])
-end
-
--- Starts something and cancels it as soon as the model writes.  What a fast machine had finished by
--- then is started again and cancelled before anything is written.
-local function cancel_midway(what, start)
-  local over
-  for _, least in ipairs({ 1, 0 }) do
-    start()
-    over = nvim:wait(what .. ' to run', function()
-      local now = nvim:lua('return { running(), reports }')
-      local ended = now[1] == 0 and (#told() > 0 or buffer() ~= text)
-      return now[1] > 0 and now[2] >= least and 'no' or ended and 'yes'
-    end) == 'yes'
-    if not over then
-      break
-    end
-    nvim:command('edit! ' .. sample)
-  end
-  assert(not over, what .. ' cannot be cancelled: ' .. vim.inspect(told()))
-  nvim:command('Inlined cancel')
-  wait_over('the end of ' .. what)
-  nvim:never('a change or a word after it was cancelled', function()
-    return buffer() ~= text or #told() ~= 1
-  end, 500)
-  equal(told(), { 'inlined: cancelled' }, 'it says so')
-end
-
-local function test_start()
-  nvim:command('edit ' .. sample)
-  nvim:wait('the model', function()
-    local status = nvim:lua([[return require('inlined.status').get(0)]])
-    return status ~= vim.NIL and status.state == 'ready'
-  end)
-  passed('the daemon is ready')
-end
+local sample = actions.sample
 
 local function test_menu()
   go_to('def total_value')
@@ -234,7 +47,7 @@ local function test_menu()
     assert(found[title], 'no "' .. title .. '" in ' .. vim.inspect(titles))
   end
   assert(not found['Document total_value (model)'], 'it has a docstring')
-  equal(nvim:lua('return running()'), 0, 'the menu runs nothing')
+  equal(actions.running(), 0, 'the menu runs nothing')
   equal(buffer(), text, 'the menu changes nothing')
   passed(('the menu: %d actions'):format(#titles))
 end
@@ -316,14 +129,13 @@ local function test_cancelled_edit()
     go_to('def total_value')
     menu('Improve total_value')
   end)
-  passed('a model edit, cancelled: nothing has changed')
 end
 
 -- Takes "Rewrite with instruction..." and answers its question.
 local function instruct(answer)
   forget()
   nvim:lua([[
-    choice, reply = 'Rewrite cheapest with instruction', ...
+    choices, reply = { 'Rewrite cheapest with instruction' }, ...
     vim.lsp.buf.code_action()
   ]], answer)
   nvim:wait('the question', function()
@@ -351,7 +163,7 @@ local function test_cancelled_review()
   forget()
   nvim:command('Inlined review nonsense')
   assert(#told() == 1 and told()[1]:find('"nonsense" cannot be reviewed', 1, true), told()[1])
-  passed('a review, cancelled')
+  passed('a review of nonsense: one sentence')
 end
 
 -- Findings are diagnostics (what is found twice is there once).  A small model may never come to an
@@ -361,9 +173,9 @@ local function test_review()
   go_to('def total_quantity')
   nvim:command('Inlined review')
   wait_over('the review')
-  local said = told()
-  equal(#said, 1, 'one sentence: ' .. vim.inspect(said))
-  local found = said[1]:match('^inlined: review is over: findings: (%d+), pieces read: 1$')
+  local words = told()
+  equal(#words, 1, 'one sentence: ' .. vim.inspect(words))
+  local found = words[1]:match('^inlined: review is over: findings: (%d+), pieces read: 1$')
   if found then
     nvim:wait(found .. ' findings as diagnostics', function()
       local shown = nvim:lua([[
@@ -373,7 +185,7 @@ local function test_review()
     end, 10000)
   end
   equal(buffer(), text, 'a review changes nothing')
-  passed('a review: ' .. said[1])
+  passed('a review: ' .. words[1])
 end
 
 local function test_commit()
@@ -404,8 +216,7 @@ local function test_commit()
   equal(git('diff', '--cached'), staged, 'nothing was committed')
 end
 
-local function run()
-  test_start()
+actions.run(function()
   test_menu()
   test_extract()
   test_hover()
@@ -415,15 +226,4 @@ local function run()
   test_cancelled_review()
   test_review()
   test_commit()
-  local daemons = nvim:processes()
-  equal(nvim:quit(), 0, 'exit code')
-  Child.wait_dead(daemons, 10000)
-  passed('the daemon ends with Neovim')
-end
-
-local fine, why = xpcall(run, debug.traceback)
-if not fine then
-  io.write('FAILED: ', tostring(why), '\n')
-  nvim:kill()
-  os.exit(1)
-end
+end)

@@ -8,7 +8,9 @@ package.path = here .. '/?.lua;' .. package.path
 local Child = require('child')
 local picture = require('picture')
 local recipe = require('recipe')
+local said = require('said')
 
+local equal, passed, read, skip = said.equal, said.passed, said.read, said.skip
 local build, folder = arg[1], arg[2]
 local top = vim.fs.normalize(here .. '/../..')
 local BUILTIN = vim.fn.has('nvim-0.12') == 1
@@ -42,11 +44,6 @@ require('inlined').setup({
 })
 ]]
 
-local function skip(why)
-  io.write('SKIP: ', why, '\n')
-  os.exit(77)
-end
-
 local function find_models()
   local program = build .. '/inlined'
   if vim.fn.executable(program) == 0 then
@@ -61,23 +58,6 @@ local function find_models()
 end
 
 local models = find_models()
-local began = vim.uv.hrtime()
-local function passed(what)
-  io.write(('ok  %5.1f s  %s\n'):format((vim.uv.hrtime() - began) / 1e9, what))
-end
-
-local function read(path)
-  local file = assert(io.open(path, 'rb'))
-  local text = file:read('a')
-  file:close()
-  return text
-end
-
-local function equal(got, want, what)
-  if not vim.deep_equal(got, want) then
-    error(('%s\n got: %s\nwant: %s'):format(what, vim.inspect(got), vim.inspect(want)), 2)
-  end
-end
 
 -- `text` with `more` put in at `byte`.
 local function spliced(text, byte, more)

@@ -14,10 +14,10 @@ local function escape(text)
 end
 
 -- Cells of one row with equal looks, joined: { col, width, text, fg, bg, bold, italic }.
-local function spans(child, row, columns, default)
+local function spans(child, grid, row, columns, default)
   local found = {}
   for col = 0, columns - 1 do
-    local cell = child:call('nvim__inspect_cell', 1, row, col)
+    local cell = child:call('nvim__inspect_cell', grid, row, col)
     local text, attr = cell[1], cell[2]
     local fg, bg = colour(attr.foreground, default.fg), colour(attr.background, default.bg)
     if attr.reverse then
@@ -44,9 +44,10 @@ local function spans(child, row, columns, default)
   return found
 end
 
-local function draw_span(out, span, y, default)
-  local x, width = PAD + span.col * CELL_W, span.width * CELL_W
-  if span.bg ~= default.bg then
+-- `covers`: what lies below does not shine through.
+local function draw_span(out, span, left, y, default, covers)
+  local x, width = left + span.col * CELL_W, span.width * CELL_W
+  if covers or span.bg ~= default.bg then
     out[#out + 1] = ('<rect x="%.1f" y="%d" width="%.1f" height="%d" fill="%s"/>'):format(
       x, y, width, CELL_H, span.bg)
   end
@@ -59,6 +60,38 @@ local function draw_span(out, span, y, default)
   local length = vim.fn.strdisplaywidth(text) * CELL_W
   local shape = '<text x="%.1f" y="%d" fill="%s"%s xml:space="preserve" textLength="%.1f">%s</text>'
   out[#out + 1] = shape:format(x, y + CELL_H - 5, span.fg, look, length, escape(text))
+end
+
+-- Floating windows: their grid, place and size with the border.  Neovim does not say which grid is
+-- whose, so it is found by its size.
+local function floats(child)
+  local found = child:lua([[
+    local found = {}
+    for _, window in ipairs(vim.api.nvim_list_wins()) do
+      local config = vim.api.nvim_win_get_config(window)
+      if config.relative ~= '' then
+        local border = config.border and config.border ~= 'none' and 2 or 0
+        local place = vim.api.nvim_win_get_position(window)
+        found[#found + 1] = { row = place[1], col = place[2],
+          rows = config.height + border, columns = config.width + border }
+      end
+    end
+    return found
+  ]])
+  local function has(grid, row, col)
+    local there, cell = pcall(child.call, child, 'nvim__inspect_cell', grid, row, col)
+    return there and cell[1] ~= nil
+  end
+  for _, float in ipairs(found) do
+    for grid = 2, 200 do
+      if has(grid, float.rows - 1, float.columns - 1) and not has(grid, float.rows, 0)
+        and not has(grid, 0, float.columns) then
+        float.grid = grid
+      end
+    end
+    assert(float.grid, 'no grid is as large as the floating window')
+  end
+  return found
 end
 
 --- Writes the child's screen, less its command line, to `path`, with a cursor where it stands.
@@ -84,8 +117,15 @@ function M.write(child, path, title)
   end
   out[#out + 1] = ('<g font-family="%s" font-size="14">'):format(FONT)
   for row = 0, rows - 1 do
-    for _, span in ipairs(spans(child, row, columns, default)) do
-      draw_span(out, span, BAR + row * CELL_H, default)
+    for _, span in ipairs(spans(child, 1, row, columns, default)) do
+      draw_span(out, span, PAD, BAR + row * CELL_H, default, false)
+    end
+  end
+  for _, float in ipairs(floats(child)) do
+    for row = 0, float.rows - 1 do
+      for _, span in ipairs(spans(child, float.grid, row, float.columns, default)) do
+        draw_span(out, span, PAD + float.col * CELL_W, BAR + (float.row + row) * CELL_H, default, true)
+      end
     end
   end
   local at = child:lua([[return { vim.fn.screenrow(), vim.fn.screencol() }]])

@@ -15,6 +15,7 @@
 #include "engine/base/mem.h"
 #include "engine/base/utf8.h"
 #include "engine/engine.h"
+#include "engine/grammar.h"
 #include "engine/tokenizer.h"
 #include "tests/engine/tiny_model.h"
 
@@ -419,6 +420,61 @@ static void chats_need_a_template(void **state) {
     arena_deinit(&mem);
 }
 
+static void add_message(arena *mem, chat_value list, const char *role, str text) {
+    chat_value m = chat_new_dict(mem);
+    chat_dict_set(mem, m, STR("role"), chat_str(str_of(role)));
+    chat_dict_set(mem, m, STR("content"), chat_str(arena_str(mem, text)));
+    chat_list_add(mem, list, m);
+}
+
+/* A conversation with tools: each round's prompt begins with the last one's tokens, what the model
+ * wrote included, so that a round computes what was added to it and nothing else. */
+static void a_round_computes_only_what_is_new(void **state) {
+    fixture *f = *state;
+    static const char call[] = "{\"name\":\"look\"}", said[] = "there are 7";
+    load(f, 2,
+         &(tiny_options){.context = 512,
+                         .seed = 3,
+                         .chat = "{% for m in messages %}"
+                                 "{{ m.role[0] }}:{{ m.content }}\n{% endfor %}b:"});
+    arena mem;
+    arena_init(&mem);
+    chat_value chat = chat_new_dict(&mem), messages = chat_new_list(&mem);
+    chat_dict_set(&mem, chat, STR("messages"), messages);
+    add_message(&mem, messages, "user", STR("how many are in it, and in all the others?"));
+    grammar *g = grammar_new();
+    assert_true(grammar_start(g, grammar_literal(g, str_of(call))));
+    int32_t kept[TOKENS];
+    int n_kept = 0, computed = 0, longest = 0;
+    for (int round = 0; round < 6; round++) {
+        engine_job job = {.slot = 2, .tokens_max = 40, .grammar = g};
+        job.prompt = (engine_prompt){
+            .kind = PROMPT_CHAT, .chat = chat, .tokens = kept, .n_tokens = (size_t)n_kept};
+        answer *a = run(f, &job);
+        assert_int_equal(a->status, OK);
+        assert_string_equal(a->text, call);
+        assert_memory_equal(a->prompt, kept, (size_t)n_kept * 4);
+        assert_int_equal(a->prefilled, a->n_prompt - a->reused);
+        if (round) assert_true(a->reused >= n_kept - 1);
+        /* A line end, "t:" and the result, a line end, "b:"; at most a token a byte. */
+        if (round) assert_true(a->prefilled <= (int)strlen(said) + 8);
+        computed += a->prefilled;
+        longest = a->n_prompt;
+        n_kept = a->n_prompt + a->n_tokens;
+        memcpy(kept, a->prompt, (size_t)a->n_prompt * 4);
+        memcpy(kept + a->n_prompt, a->tokens, (size_t)a->n_tokens * 4);
+        if (tokenizer_is_eog(engine_tokenizer(f->g, 2), kept[n_kept - 1])) n_kept--;
+        add_message(&mem, messages, "bot", str_of(call));
+        add_message(&mem, messages, "tool", str_of(said));
+    }
+    /* All rounds together compute less than the last prompt is long: what the model wrote was
+     * computed as it was written. */
+    assert_true(computed < longest);
+    print_message("6 rounds, a last prompt of %d tokens: %d prefilled\n", longest, computed);
+    grammar_release(g);
+    arena_deinit(&mem);
+}
+
 /* ---- ends ----------------------------------------------------------------------------------- */
 
 static void streamed_text_is_the_result(void **state) {
@@ -770,6 +826,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_grammar_binds_the_text, start, stop),
         cmocka_unit_test_setup_teardown(a_trigger_frees_what_is_before_it, start, stop),
         cmocka_unit_test_setup_teardown(chats_need_a_template, start, stop),
+        cmocka_unit_test_setup_teardown(a_round_computes_only_what_is_new, start, stop),
         cmocka_unit_test_setup_teardown(streamed_text_is_the_result, start, stop),
         cmocka_unit_test_setup_teardown(doubt_ends_a_job, start, stop),
         cmocka_unit_test_setup_teardown(prompts_at_the_edges, start, stop),

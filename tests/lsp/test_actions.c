@@ -40,6 +40,31 @@ static void test_list(void **state) {
     lsp_peer_close(&p);
 }
 
+/* Editors send along what they have heard from us; the others come as inlined/diagnostics. */
+static void test_fixes_of_noted_diagnostics(void **state) {
+    UNUSED(state);
+    lsp_peer p;
+    action_begin(&p, MODERN);
+    lsp_peer_send(&p,
+                  "{\"method\":\"inlined/diagnostics\",\"params\":{\"uri\":\"" URI "\","
+                  "\"diagnostics\":[{\"range\":{\"start\":{\"line\":1,\"character\":4},\"end\":{"
+                  "\"line\":1,\"character\":9}},\"severity\":1,\"message\":\"bad thing\"},{"
+                  "\"range\":{\"start\":{\"line\":3,\"character\":0},\"end\":{\"line\":3,"
+                  "\"character\":1}},\"severity\":2,\"message\":\"odd thing\"}]}}");
+    action_list(&p, 1, 1, "\"diagnostics\":[],\"triggerKind\":2");
+    action_expect_titles(&p, 1, "Fix: bad thing (model)|");
+    action_list(&p, 2, 3, "\"diagnostics\":[],\"only\":[\"quickfix\"]");
+    action_expect_titles(&p, 2, "Fix: odd thing (model)|");
+    action_list(&p, 3, 1,
+                "\"diagnostics\":[{\"range\":{\"start\":{\"line\":1,\"character\":4},\"end\":{"
+                "\"line\":1,\"character\":9}},\"message\":\"bad thing\"}],\"triggerKind\":2");
+    action_expect_titles(&p, 3, "Fix: bad thing (model)|"); /* once */
+    action_run(&p, 4, 1, "Fix: bad thing");
+    assert_true(str_find(fake_engine_chat(p.engine), STR("- at `return a`: bad thing")) >= 0);
+    lsp_peer_send(&p, "{\"method\":\"$/cancelRequest\",\"params\":{\"id\":4}}");
+    lsp_peer_close(&p);
+}
+
 static void test_list_of_odd_ranges(void **state) {
     UNUSED(state);
     lsp_peer p;
@@ -458,6 +483,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_list),
         cmocka_unit_test(test_list_of_odd_ranges),
+        cmocka_unit_test(test_fixes_of_noted_diagnostics),
         cmocka_unit_test(test_tree_actions),
         cmocka_unit_test(test_list_after_edits),
         cmocka_unit_test(test_resolve),

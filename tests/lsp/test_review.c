@@ -110,6 +110,24 @@ static void test_review_pulls(void **state) {
     lsp_peer_close(&p);
 }
 
+/* Who pulls but cannot be told to gets findings once, not twice. */
+static void test_review_pushes_to_who_cannot_be_told(void **state) {
+    UNUSED(state);
+    lsp_peer p;
+    action_begin(&p, "\"textDocument\":{\"diagnostic\":{}}");
+    run_command(&p, 1, "review");
+    assert_true(lsp_peer_end_job(&p, finding_json, OK));
+    cJSON *pushed = lsp_peer_notification(&p, "textDocument/publishDiagnostics");
+    assert_int_equal(cJSON_GetArraySize(lsp_peer_at(pushed, "params.diagnostics")), 2);
+    cJSON_Delete(pushed);
+    lsp_peer_send(&p, "{\"id\":2,\"method\":\"textDocument/diagnostic\",\"params\":{"
+                      "\"textDocument\":{\"uri\":\"" URI "\"}}}");
+    cJSON *a = lsp_peer_answer(&p, 2);
+    assert_int_equal(cJSON_GetArraySize(lsp_peer_at(a, "result.items")), 0);
+    cJSON_Delete(a);
+    lsp_peer_close(&p);
+}
+
 /* A file is looked at function by function; what the model says of other lines does not count. */
 static void test_review_of_a_file(void **state) {
     UNUSED(state);
@@ -369,11 +387,17 @@ static void test_hover_settings(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_review_pushes),       cmocka_unit_test(test_findings_move),
-        cmocka_unit_test(test_review_pulls),        cmocka_unit_test(test_review_of_a_file),
-        cmocka_unit_test(test_review_of_changes),   cmocka_unit_test(test_review_without_changes),
-        cmocka_unit_test(test_commit_message),      cmocka_unit_test(test_explanation_in_a_file),
-        cmocka_unit_test(test_explanation_streams), cmocka_unit_test(test_hover),
+        cmocka_unit_test(test_review_pushes),
+        cmocka_unit_test(test_findings_move),
+        cmocka_unit_test(test_review_pulls),
+        cmocka_unit_test(test_review_pushes_to_who_cannot_be_told),
+        cmocka_unit_test(test_review_of_a_file),
+        cmocka_unit_test(test_review_of_changes),
+        cmocka_unit_test(test_review_without_changes),
+        cmocka_unit_test(test_commit_message),
+        cmocka_unit_test(test_explanation_in_a_file),
+        cmocka_unit_test(test_explanation_streams),
+        cmocka_unit_test(test_hover),
         cmocka_unit_test(test_hover_settings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

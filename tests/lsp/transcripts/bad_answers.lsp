@@ -81,4 +81,3 @@ engine ends "<|endoftext|>"
 engine ends "You should test it."
 <-- {"id":16,"error":{"code":-32803,"message":"the model answered with words instead of code; nothing was changed"}}
 text "def f(a):\n    return a\n\nx = 1\n"
-

@@ -47,4 +47,3 @@ open python "def f(a):\n    return a\n\nx = 1\n"
 --> {"id":19,"method":"workspace/executeCommand","params":{"command":"inlined.action","arguments":[{"action":"improve","uri":"file:///w/a","version":1,"range":{"start":{"line":1,"character":4},"end":{"line":1,"character":4}}}]}}
 <-- {"id":19,"error":{"code":-32803,"message":"actions are switched off (inlined.enable, inlined.actions.enable)"}}
 text "def f(a):\n    return a\n\nx = 1\n"
-

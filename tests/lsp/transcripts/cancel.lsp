@@ -67,4 +67,3 @@ model loading
 --> {"id":10,"method":"shutdown","params":null}
 <-- {"id":9,"error":{"code":-32800,"message":"the server shuts down"}}
 <-- {"id":10,"result":null}
-

@@ -36,4 +36,3 @@ client full
 open python "key = 'ghp_16C7e42F292c6912E7710c838347Ae178B4a'\n"
 --> {"id":8,"method":"workspace/executeCommand","params":{"command":"inlined.action","arguments":[{"action":"explain","uri":"file:///w/a","version":1,"range":{"start":{"line":0,"character":0},"end":{"line":0,"character":0}}}]}}
 <-- {"id":8,"error":{"code":-32803,"message":"the code holds what looks like a key or a password; it was not shown to the model"}}
-

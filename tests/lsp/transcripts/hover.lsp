@@ -27,4 +27,3 @@ open python "def f(a):\n    return a\n"
 --> {"method":"workspace/didChangeConfiguration","params":{"settings":{"hover":"off"}}}
 --> {"id":8,"method":"textDocument/hover","params":{"textDocument":{"uri":"file:///w/a"},"position":{"line":0,"character":4}}}
 <-- {"id":8,"result":null}
-

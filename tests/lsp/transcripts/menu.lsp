@@ -47,4 +47,3 @@ open python "def f(a):\n    return a\n\nx = 1\n"
 --> {"id":16,"method":"textDocument/codeAction","params":[]}
 <-- {"id":16,"error":{"code":-32602,"message":"uri must be a string"}}
 text "def f(a):\n    return a\n\nx = 1\n"
-

@@ -20,4 +20,3 @@ open python "class A:\n    def f(self):\n        return 1\n\n    def g(self):\n 
 # Lines of two methods are lines.
 --> {"id":5,"method":"textDocument/codeAction","params":{"textDocument":{"uri":"file:///w/a"},"range":{"start":{"line":2,"character":0},"end":{"line":4,"character":10}},"context":{"only":["inlined.explain"],"diagnostics":[]}}}
 <-- {"id":5,"result":[{"title":"Explain lines 3-5 of A (model)","kind":"inlined.explain","command":{"title":"Explain lines 3-5 of A (model)","command":"inlined.action","arguments":[{"action":"explain","uri":"file:///w/a","version":1,"range":{"start":{"line":2,"character":0},"end":{"line":4,"character":10}}}]}}]}
-

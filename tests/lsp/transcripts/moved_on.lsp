@@ -21,4 +21,3 @@ engine writes "```python\n"
 # Not open at all.
 --> {"id":4,"method":"codeAction/resolve","params":{"title":"Improve f (model)","kind":"refactor.rewrite","data":{"action":"improve","uri":"file:///w/a","version":2,"range":{"start":{"line":1,"character":4},"end":{"line":1,"character":4}}}}}
 <-- {"id":4,"error":{"code":-32803,"message":"the document is not open"}}
-

@@ -28,4 +28,3 @@ engine ends "Here:\n```python\ndef f(a):\n    return a + 1\n```"
 --> {"id":4,"error":{"code":-32603,"message":"no"}}
 --> {"method":"$/cancelRequest","params":{"id":3}}
 <-- {"id":3,"error":{"code":-32800,"message":"cancelled"}}
-

@@ -23,4 +23,3 @@ engine ends "Here:\n```python\ndef f(a):\n    return a + 1\n```"
 --> {"id":4,"result":"what?"}
 <-- {"id":4,"error":{"code":-32803,"message":"the editor did not make the change"}}
 text "def f(a):\n    return a\n\nx = 1\n"
-

@@ -30,4 +30,3 @@ engine ends "```python\nfrom a import f\n```"
 <-- {"id":1,"method":"workspace/applyEdit","params":{"label":"Generate tests for f","edit":{"documentChanges":[{"kind":"create","uri":"file:///w/test_a","options":{"ignoreIfExists":true}},{"textDocument":{"uri":"file:///w/test_a","version":null},"edits":[{"range":{"start":{"line":0,"character":0},"end":{"line":0,"character":0}},"newText":"from a import f\n","annotationId":"inlined"}]}],"changeAnnotations":{"inlined":{"label":"Generate tests for f","needsConfirmation":true,"description":"fake, +1 -0 lines; a new file"}}},"metadata":{"isRefactoring":true}}}
 --> {"id":1,"result":{"applied":true}}
 <-- {"id":5,"result":null}
-

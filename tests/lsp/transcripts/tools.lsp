@@ -62,4 +62,3 @@ engine ends "Let me look.\n<tool_call>\n{\"name\": \"demo__read_note\", \"argume
 --> {"id":10,"result":{"title":"Allow once"}}
 --> {"method":"$/cancelRequest","params":{"id":7}}
 <-- {"id":7,"error":{"code":-32800,"message":"cancelled"}}
-

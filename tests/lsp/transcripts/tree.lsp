@@ -16,4 +16,3 @@ client old
 open python "def f(a):\n    b = a * 2\n    return g(b)\n"
 --> {"id":4,"method":"textDocument/codeAction","params":{"textDocument":{"uri":"file:///w/a"},"range":{"start":{"line":1,"character":8},"end":{"line":1,"character":13}},"context":{"only":["refactor.extract","refactor.inline"],"diagnostics":[]}}}
 <-- {"id":4,"result":[]}
-
