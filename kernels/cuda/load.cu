@@ -74,6 +74,8 @@ static status read_shape(const cuda_backend *b, const k_model_options *opt, dev_
     /* Fixed for the model: results must not depend on how many rows a batch has. */
     s->splits = MAX(1, MIN(32, 264 / s->n_head_kv));
     if (s->token) s->splits = cuda_token_parts(s->kv_pages);
+    s->sms = b->sms;
+    s->token_words = s->token ? cuda_token_words(p, b->sms) : 0;
     return OK;
 }
 
@@ -346,6 +348,7 @@ static void take_work(arena_dev *a, const dev_shape *s, const step_layout *at, d
     if (s->token) {
         w->token_ops = (uint8_t *)arena_take(a, (size_t)s->n_ops * cuda_token_op_bytes());
         w->token_segs = (uint8_t *)arena_take(a, (size_t)s->n_ops * 3 * cuda_token_seg_bytes());
+        w->token_lists = (uint8_t *)arena_take(a, (size_t)s->sms * (size_t)s->token_words * 4);
         w->token_bars = (uint8_t *)arena_take(a, 256);
         w->token_h = (uint8_t *)arena_take(a, (size_t)s->token_chunks * 8 * 48);
         w->token_att = (uint8_t *)arena_take(a, (size_t)s->token_chunks * 8 * 48);

@@ -46,6 +46,7 @@ typedef struct {
     bool coded;            /* keys and values in int8 */
     bool token;            /* decode by the token kernel */
     int token_chunks;      /* widest input, with room for the padding of a tile */
+    int token_words, sms;  /* words of a CTA's list; CTAs */
     int n_ops;
 } dev_shape;
 
@@ -60,7 +61,7 @@ typedef struct {
     uint8_t *act_q;
     size_t act_stride;
     int *tickets, *top_tickets; /* attention cells; one per row for top_one */
-    uint8_t *token_ops, *token_segs, *token_bars, *token_h, *token_att;
+    uint8_t *token_ops, *token_segs, *token_lists, *token_bars, *token_h, *token_att;
     top_one *top_cells;
     float2 *many_cells, *many;
     int *step; /* device copy of the step block */
@@ -108,6 +109,7 @@ k_memory cuda_model_measure(const cuda_backend *b, const k_model_options *opt);
 typedef struct token_state token_state;
 bool cuda_token_fits(const cuda_backend *b, const k_model_options *opt);
 int cuda_token_parts(int kv_pages);
+int cuda_token_words(const k_plan *p, int ctas); /* of a CTA's list */
 status cuda_token_build(cuda_model *m, err *e);
 void cuda_token_free(cuda_model *m);
 status cuda_token_step(cuda_model *m, const k_batch *batch, err *e);

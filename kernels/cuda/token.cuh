@@ -13,25 +13,41 @@ enum {
     TOKEN_DIM_MAX = 8192,   /* a thread keeps at most 16 of the norm's weights */
     TOKEN_SEGS_MAX = 640,   /* matrices of a model: their table lies in shared memory */
     TOKEN_PAGES_MAX = 2048, /* pages of the KV cache */
+    TOKEN_CLASSES_MAX = 3,  /* kinds of attention in a model that are cut differently */
 };
 
-/* A matrix as the weight stream sees it.  Its strips are dealt out in units of `abreast` strips,
- * unit u to CTA (u + shift) mod CTAs; `split` warps share a strip, each a range of its tiles.  Both
- * are powers of two, kept as exponents: divisions would stand in the chain of every phase. */
+/* A matrix as the weight stream sees it.  Its strips are dealt out in units of `abreast` strips;
+ * `split` warps share a strip, each a range of its tiles.  Both are powers of two, kept as
+ * exponents: divisions would stand in the chain of every phase. */
 typedef struct {
     const uint8_t *base;
-    int units, strips;
-    uint16_t tiles, tile_bytes, shift;
+    int strips;
+    uint16_t tiles, tile_bytes;
     uint8_t split_log, fmt;
 } token_seg;
+
+/* What a CTA does is a list that the host made: a turn per op and one behind the last, then all
+ * units in order, each number of its matrix << 16 | number in its matrix.  A CTA without work in an
+ * op passes it over: it neither waits nor is waited for. */
+typedef struct {
+    uint16_t unit;    /* the first of this op; they end where those of the next op begin */
+    uint16_t workers; /* CTAs with work in this op, and TURN_ bits */
+} token_turn;
+
+enum {
+    TURN_COUNTED = 0x8000, /* the rest is an index into token_args.counts */
+    TURN_NORMED = 0x4000,  /* several rows: the norm is a phase of its own before */
+    TURN_HEAD = 0x2000,
+    TURN_WORKERS = 0x1fff,
+};
 
 static __host__ __device__ inline int seg_abreast_log(const token_seg &s) {
     return TOKEN_WARPS_LOG - s.split_log;
 }
 
-typedef struct {
+typedef struct __align__(16) {
     k_op_kind kind;
-    int seg, segs; /* QKV: three, else one */
+    int seg;       /* its first matrix */
     int in_chunks; /* width of the input in chunks */
     int rows;      /* ATTN_OUT, FFN_DOWN, HEAD: rows of the matrix (the last strip may be padded) */
     norm_dev norm;
@@ -40,7 +56,8 @@ typedef struct {
     rope_dev rope;
     kv_dev kv;
     int act, window;
-} token_op;
+}
+token_op;
 
 /* int8 activations of up to 8 rows in global memory: for each chunk the B fragments of
  * mma.m16n8k32 (8 bytes a lane: row lane / 4, columns 4t and 16 + 4t) and a float4 a row {scale;
@@ -53,9 +70,13 @@ typedef struct {
 typedef struct {
     const token_op *ops;
     const token_seg *segs;
-    int n_segs; /* of the model */
+    int n_segs;            /* of the model */
+    const uint32_t *lists; /* [CTAs][list_words] */
+    int list_words, n_ops;
     int first, last; /* ops of this launch: [first, last) */
-    int seg0, seg1;  /* segments of this launch */
+    /* Pieces of work of what depends on the rows: the embedding's chunks, then the parts of
+     * attention for each kind. */
+    int counts[1 + TOKEN_CLASSES_MAX];
     int n, n_want;
     int token[TOKEN_ROWS], pos[TOKEN_ROWS], seq[TOKEN_ROWS], want[TOKEN_ROWS];
     const int *pages;
@@ -70,9 +91,9 @@ typedef struct {
     float *logits, *part;
     int part_cells; /* parts that `part` has room for, per row, KV head and tile */
     int *ticket;
-    unsigned *bar, *bar_other; /* this launch's barrier counter, and the next one's */
-    int slot_bytes, slots;
-    int act_bytes, stage_chunks; /* activations in shared memory; chunks of 8 rows that fit */
+    unsigned *bar, *bar_other;    /* this launch's barrier counter, and the next one's */
+    int slot_bytes, slots, defer; /* defer: the last tiles of a phase, filled again behind it */
+    int act_bytes, stage_chunks;  /* activations in shared memory; chunks of 8 rows that fit */
 } token_args;
 
 /* Pages of one part of a row's attention: few while that keeps all CTAs busy. */
@@ -80,7 +101,23 @@ static __host__ __device__ inline int token_part_pages(int pages) {
     return pages <= 512 ? 4 : 8;
 }
 
+/* Pages that a row at position `pos` sees: the first, how many, and into how many parts they are
+ * cut. */
+typedef struct {
+    int from, pages, parts;
+} token_cut;
+
+static __host__ __device__ inline token_cut token_cut_of(int pos, int window) {
+    token_cut c;
+    c.from = window > 0 && pos + 1 > window ? (pos + 1 - window) / K_PAGE_TOKENS : 0;
+    c.pages = pos / K_PAGE_TOKENS + 1 - c.from;
+    int per = token_part_pages(c.pages);
+    c.parts = (c.pages + per - 1) / per;
+    return c;
+}
+
 /* token.cu */
+cudaError_t cuda_token_prepare(unsigned formats, int hd, size_t smem_max);
 cudaError_t cuda_token_launch(cudaStream_t st, const token_args *a, int ctas, size_t smem,
                               unsigned formats);
 size_t cuda_token_static_smem(void);

@@ -4,12 +4,19 @@
 #include "kernels/cuda/strips.cuh"
 #include "kernels/cuda/token.cuh"
 
+/* Attentions that are cut alike. */
+typedef struct {
+    int window, cells; /* cells: KV heads times tiles of heads */
+} attend_class;
+
 struct token_state {
     token_args args; /* what stays the same from step to step */
     size_t smem;
-    unsigned formats;        /* bit per wfmt */
-    unsigned turn;           /* which of the two barrier counters comes next */
-    int ops_body, segs_body; /* without the head */
+    unsigned formats; /* bit per wfmt */
+    unsigned turn;    /* which of the two barrier counters comes next */
+    int ops_body;     /* without the head */
+    attend_class classes[TOKEN_CLASSES_MAX];
+    int n_classes;
 };
 
 /* ---- which models ---------------------------------------------------------------------------- */
@@ -32,6 +39,16 @@ static bool op_fits(const k_op *op, const k_plan *p) {
     return op->kind != OP_HEAD || !op->bias[0].rows || p->vocab % STRIP == 0;
 }
 
+/* The number of this attention's class, which is added where it is new; -1: there are too many. */
+static int class_of(attend_class *classes, int *n, int window, int heads, int kv_heads) {
+    int cells = kv_heads * ((heads / kv_heads + STRIP - 1) / STRIP);
+    for (int i = 0; i < *n; i++)
+        if (classes[i].window == window && classes[i].cells == cells) return i;
+    if (*n == TOKEN_CLASSES_MAX) return -1;
+    classes[*n] = {window, cells};
+    return (*n)++;
+}
+
 /* Shared memory of a CTA for activations and rings: an H100 has 227 KB, an sm_120 card 99. */
 #define SMEM_MIN (160u << 10)
 
@@ -44,10 +61,15 @@ bool cuda_token_fits(const cuda_backend *b, const k_model_options *opt) {
     if (opt->kv_type == KV_Q8) return false;
     if (p->dim > TOKEN_DIM_MAX || opt->kv_pages > TOKEN_PAGES_MAX) return false;
     if (cuda_head_dim_padded(p->head_dim) != p->head_dim) return false;
-    int segs = 0;
+    int segs = 0, n = 0;
+    attend_class classes[TOKEN_CLASSES_MAX];
     for (int i = 0; i < p->n_ops; i++) {
-        if (!op_fits(&p->ops[i], p)) return false;
-        segs += p->ops[i].kind == OP_QKV ? 3 : 1;
+        const k_op *op = &p->ops[i];
+        if (!op_fits(op, p)) return false;
+        segs += op->kind == OP_QKV ? 3 : 1;
+        bool attends = op->kind == OP_ATTEND;
+        if (attends && class_of(classes, &n, op->window, op->n_head, op->n_head_kv) < 0)
+            return false;
     }
     return segs <= TOKEN_SEGS_MAX;
 }
@@ -80,13 +102,15 @@ static bool share_memory(cuda_model *m, token_state *t, int widest, int norm_chu
     a->act_bytes = MAX(a->act_bytes, norm_chunks * (48 + CHUNK * 4)); /* and the norm's weights */
     a->act_bytes = (a->act_bytes + 127) / 128 * 128;
     a->stage_chunks = a->act_bytes / many;
-    size_t segs = ((size_t)a->n_segs * sizeof(token_seg) + 127) / 128 * 128;
-    size_t fixed = cuda_token_static_smem() + segs + (size_t)a->act_bytes;
+    size_t lists = (size_t)a->n_segs * sizeof(token_seg) + (size_t)a->list_words * 4;
+    lists = (lists + 127) / 128 * 128;
+    size_t fixed = cuda_token_static_smem() + lists + (size_t)a->act_bytes;
     if (fixed >= m->b->smem_max) return false;
     size_t left = m->b->smem_max - fixed;
     a->slots = (int)MIN(left / TOKEN_WARPS / (size_t)a->slot_bytes, (size_t)TOKEN_SLOTS_MAX);
     t->smem = (size_t)TOKEN_WARPS * (size_t)a->slots * (size_t)a->slot_bytes +
-              (size_t)a->act_bytes + segs;
+              (size_t)a->act_bytes + lists;
+    a->defer = 2;
     return a->slots >= 2;
 }
 
@@ -101,7 +125,17 @@ static int head_split(int strips, int ctas) {
     return best;
 }
 
-static token_seg deal_out(const wmat *w, k_op_kind kind, int rows, int ctas, int *shift) {
+/* Warps that share a strip of this op's matrices. */
+static int split_of(k_op_kind kind, int strips, int ctas) {
+    return kind == OP_GATE_UP ? 4 : kind == OP_HEAD ? head_split(strips, ctas) : TOKEN_WARPS;
+}
+
+static int units_of(k_op_kind kind, int rows, int ctas) {
+    int strips = (rows + STRIP - 1) / STRIP, abreast = TOKEN_WARPS / split_of(kind, strips, ctas);
+    return (strips + abreast - 1) / abreast;
+}
+
+static token_seg cut_up(const wmat *w, k_op_kind kind, int rows, int ctas) {
     token_seg s;
     memset(&s, 0, sizeof s);
     s.base = w->q;
@@ -109,13 +143,31 @@ static token_seg deal_out(const wmat *w, k_op_kind kind, int rows, int ctas, int
     s.tiles = (uint16_t)w->tiles;
     s.tile_bytes = (uint16_t)strip_tile_size(w->fmt).bytes;
     s.fmt = (uint8_t)w->fmt;
-    int split = kind == OP_GATE_UP ? 4 : kind == OP_HEAD ? head_split(s.strips, ctas) : TOKEN_WARPS;
-    while (1 << s.split_log < split)
+    while (1 << s.split_log < split_of(kind, s.strips, ctas))
         s.split_log++;
-    s.units = (s.strips + TOKEN_WARPS / split - 1) / (TOKEN_WARPS / split);
-    s.shift = (uint16_t)*shift;
-    *shift = (*shift + s.units) % ctas; /* the next matrix starts where this one ends */
     return s;
+}
+
+/* Matrices that an op has in strips, and rows of matrix k: gate and up share theirs. */
+static int count_segs(k_op_kind kind) {
+    return kind == OP_EMBED || kind == OP_ATTEND ? 0 : kind == OP_QKV ? 3 : 1;
+}
+
+static int seg_rows(k_op_kind kind, int rows) {
+    return kind == OP_GATE_UP ? 2 * rows : rows;
+}
+
+/* Words of a CTA's list at most. */
+int cuda_token_words(const k_plan *p, int ctas) {
+    int n = p->n_ops + 1;
+    for (int i = 0; i < p->n_ops; i++) {
+        const k_op *op = &p->ops[i];
+        for (int k = 0; k < count_segs(op->kind); k++) {
+            int units = units_of(op->kind, seg_rows(op->kind, op->w[k].rows), ctas);
+            n += (units + ctas - 1) / ctas;
+        }
+    }
+    return n;
 }
 
 /* ---- building -------------------------------------------------------------------------------- */
@@ -141,6 +193,9 @@ static void fill_args(cuda_model *m, token_args *a, int n_segs) {
     a->ops = (const token_op *)w->token_ops;
     a->segs = (const token_seg *)w->token_segs;
     a->n_segs = n_segs;
+    a->lists = (const uint32_t *)w->token_lists;
+    a->list_words = m->s.token_words;
+    a->n_ops = m->n_ops;
     a->pages = w->step + m->at.pages;
     a->pages_stride = m->s.kv_pages;
     a->embed = m->ops[0].w[0];
@@ -161,37 +216,85 @@ static void fill_args(cuda_model *m, token_args *a, int n_segs) {
     a->ticket = w->tickets;
 }
 
-/* Deals out every matrix of the model; the tables go to the device. */
-status cuda_token_build(cuda_model *m, err *e) {
-    token_state *t = (token_state *)xcalloc(1, sizeof *t);
-    token_op *ops = (token_op *)xcalloc((size_t)m->n_ops, sizeof *ops);
-    token_seg *segs = (token_seg *)xcalloc((size_t)m->n_ops * 3, sizeof *segs);
-    int n = 0, shift = 0, slot = 0, widest = 0, dim_chunks = 0;
-    m->token = t;
-    t->formats = 1u << m->ops[0].w[0].fmt;
+/* Every matrix of the model, cut up; `units` of each op. */
+static void cut_all(cuda_model *m, token_state *t, token_op *ops, token_seg *segs, int *units,
+                    int *n_segs) {
+    int n = 0, ctas = m->b->sms;
     for (int i = 0; i < m->n_ops; i++) {
         const dev_op *op = &m->ops[i];
         fill_op(&ops[i], op);
         ops[i].seg = n;
-        if (op->kind == OP_EMBED || op->kind == OP_ATTEND) continue;
-        if (op->kind == OP_HEAD) t->segs_body = n;
-        int count = op->kind == OP_QKV ? 3 : 1;
-        ops[i].segs = count;
-        for (int k = 0; k < count; k++) {
-            int rows = op->kind == OP_GATE_UP ? 2 * op->w[0].rows : op->w[k].rows;
-            segs[n] = deal_out(&op->w[k], op->kind, rows, m->b->sms, &shift);
-            slot = MAX(slot, (int)segs[n].tile_bytes);
+        for (int k = 0; k < count_segs(op->kind); k++, n++) {
+            int rows = seg_rows(op->kind, op->w[k].rows);
+            segs[n] = cut_up(&op->w[k], op->kind, rows, ctas);
+            units[n] = units_of(op->kind, rows, ctas);
             t->formats |= 1u << segs[n].fmt;
-            n++;
+            t->args.slot_bytes = MAX(t->args.slot_bytes, (int)segs[n].tile_bytes);
             ops[i].in_chunks = MAX(ops[i].in_chunks, padded_chunks(&op->w[k]));
         }
+    }
+    *n_segs = n;
+}
+
+/* Who works in op i. */
+static token_turn turn_of(token_state *t, const dev_op *op, int units, int ctas) {
+    token_turn turn = {0, (uint16_t)MIN(units, ctas)};
+    if (op->kind == OP_EMBED) turn.workers = TURN_COUNTED;
+    if (op->kind == OP_ATTEND)
+        turn.workers =
+            (uint16_t)(TURN_COUNTED | (1 + class_of(t->classes, &t->n_classes, op->window,
+                                                    op->kv.n_head, op->kv.n_head_kv)));
+    if (op->kind == OP_QKV || op->kind == OP_GATE_UP) turn.workers |= TURN_NORMED;
+    if (op->kind == OP_HEAD) turn.workers |= TURN_NORMED | TURN_HEAD;
+    return turn;
+}
+
+/* The lists of all CTAs, [ctas][words].  Units go round: the next matrix starts where this one
+ * ends.  Returns the most words that a CTA needs. */
+static int deal_out(cuda_model *m, token_state *t, const token_op *ops, const int *units,
+                    uint32_t *lists, int words) {
+    int ctas = m->b->sms, shift = 0, most = 0;
+    int *count = (int *)xcalloc((size_t)ctas, sizeof *count);
+    for (int i = 0; i <= m->n_ops; i++) {
+        int segs = i < m->n_ops ? count_segs(m->ops[i].kind) : 0, all = 0;
+        for (int k = 0; k < segs; k++)
+            all += units[ops[i].seg + k];
+        token_turn turn = {0, 0};
+        if (i < m->n_ops) turn = turn_of(t, &m->ops[i], all, ctas);
+        for (int c = 0; c < ctas; c++) {
+            turn.unit = (uint16_t)count[c];
+            memcpy(lists + (size_t)c * (size_t)words + i, &turn, sizeof turn);
+        }
+        for (int k = 0; k < segs; k++) {
+            for (int u = 0; u < units[ops[i].seg + k]; u++) {
+                int c = (u + shift) % ctas;
+                uint32_t *list = lists + (size_t)c * (size_t)words + m->n_ops + 1;
+                list[count[c]++] = (uint32_t)(ops[i].seg + k) << 16 | (uint32_t)u;
+            }
+            shift = (shift + units[ops[i].seg + k]) % ctas;
+        }
+    }
+    for (int c = 0; c < ctas; c++)
+        most = MAX(most, count[c]);
+    xfree(count);
+    return m->n_ops + 1 + most;
+}
+
+static status build_tables(cuda_model *m, token_state *t, token_op *ops, token_seg *segs,
+                           int *units, err *e) {
+    int n, widest = 0, dim_chunks = 0;
+    cut_all(m, t, ops, segs, units, &n);
+    for (int i = 0; i < m->n_ops; i++) {
         widest = MAX(widest, ops[i].in_chunks);
-        bool normed = op->kind == OP_QKV || op->kind == OP_GATE_UP;
+        bool normed = ops[i].kind == OP_QKV || ops[i].kind == OP_GATE_UP;
         if (normed) dim_chunks = MAX(dim_chunks, ops[i].in_chunks);
     }
-    t->ops_body = m->n_ops - 1;
+    int slot_bytes = t->args.slot_bytes, words = m->s.token_words;
+    size_t bytes = (size_t)m->b->sms * (size_t)words * sizeof(uint32_t);
+    uint32_t *lists = (uint32_t *)xcalloc(1, bytes);
+    ASSERT(deal_out(m, t, ops, units, lists, words) <= words);
     fill_args(m, &t->args, n);
-    t->args.slot_bytes = slot;
+    t->args.slot_bytes = slot_bytes;
     status s = OK;
     if (!share_memory(m, t, widest, dim_chunks, dim_chunks) &&
         !share_memory(m, t, widest, dim_chunks, 0))
@@ -201,9 +304,27 @@ status cuda_token_build(cuda_model *m, err *e) {
         cudaMemcpy(m->w.token_ops, ops, (size_t)m->n_ops * sizeof *ops, cudaMemcpyHostToDevice);
     if (code == cudaSuccess)
         code = cudaMemcpy(m->w.token_segs, segs, (size_t)n * sizeof *segs, cudaMemcpyHostToDevice);
+    if (code == cudaSuccess)
+        code = cudaMemcpy(m->w.token_lists, lists, bytes, cudaMemcpyHostToDevice);
+    if (code == cudaSuccess) code = cuda_token_prepare(t->formats, m->s.hd, m->b->smem_max);
     if (s == OK && code != cudaSuccess) s = cuda_fail(e, code, "tables", __FILE__, __LINE__);
+    xfree(lists);
+    return s;
+}
+
+/* Deals out every matrix of the model; the tables go to the device. */
+status cuda_token_build(cuda_model *m, err *e) {
+    token_state *t = (token_state *)xcalloc(1, sizeof *t);
+    token_op *ops = (token_op *)xcalloc((size_t)m->n_ops, sizeof *ops);
+    token_seg *segs = (token_seg *)xcalloc((size_t)m->n_ops * 3, sizeof *segs);
+    int *units = (int *)xcalloc((size_t)m->n_ops * 3, sizeof *units);
+    m->token = t;
+    t->formats = 1u << m->ops[0].w[0].fmt;
+    t->ops_body = m->n_ops - 1;
+    status s = build_tables(m, t, ops, segs, units, e);
     xfree(ops);
     xfree(segs);
+    xfree(units);
     return s;
 }
 
@@ -230,10 +351,21 @@ static status launch(cuda_model *m, token_args *a, err *e) {
     t->turn++;
     CU_TRY(e, cuda_token_launch(m->b->stream, a, m->b->sms, t->smem, t->formats));
     if (a->n_want == 0) return OK;
-    launch_ctx l = {m->b->stream, false};
+    launch_ctx l = {m->b->stream, true}; /* its launch is under way when the kernel ends */
     CU_TRY(e, cuda_top_one(&l, m->w.logits, a->n_want, m->s.vocab, m->s.vocab, m->w.top_cells,
                            m->w.top_tickets, m->top_dev));
     return OK;
+}
+
+/* How much there is to do where that depends on the rows. */
+static void count_work(const token_state *t, token_args *a) {
+    a->counts[0] = a->n * a->embed.chunks;
+    for (int k = 0; k < t->n_classes; k++) {
+        a->counts[1 + k] = 0;
+        for (int i = 0; i < a->n; i++)
+            a->counts[1 + k] +=
+                t->classes[k].cells * token_cut_of(a->pos[i], t->classes[k].window).parts;
+    }
 }
 
 /* The rows of a batch of at most TOKEN_ROWS; page tables are on the device already. */
@@ -249,7 +381,7 @@ status cuda_token_step(cuda_model *m, const k_batch *b, err *e) {
     for (int i = 0; i < m->n_want; i++)
         a.want[i] = m->want_rows[i];
     a.last = m->n_want ? m->n_ops : m->token->ops_body;
-    a.seg1 = m->n_want ? a.n_segs : m->token->segs_body;
+    count_work(m->token, &a);
     return launch(m, &a, e);
 }
 
@@ -261,7 +393,5 @@ status cuda_token_head(cuda_model *m, const int *rows, int n, err *e) {
         a.want[i] = rows[i];
     a.first = m->token->ops_body;
     a.last = m->n_ops;
-    a.seg0 = m->token->segs_body;
-    a.seg1 = a.n_segs;
     return launch(m, &a, e);
 }

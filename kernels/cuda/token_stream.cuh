@@ -8,7 +8,8 @@
  *
  * Products go through mma.m16n8k32 (int8): 16 rows of a strip by 8 columns of activations.
  *   several rows   column n is activation row n
- *   one row        column 2j is chunk j of four chunks: four products into one accumulator leave
+ *   one row        column 2j is chunk j of four chunks: four products into one accumulator (in two
+ *                  halves: integers) leave
  *                  the sums of chunk t in lane t of each quad, which then scales only that chunk
  * The sum of a row is, in both, over four classes of chunks (number modulo 4), each in ascending
  * order, then (0 + 1) + (2 + 3): a row has the same bits alone or among eight.
@@ -51,74 +52,81 @@ static __device__ __forceinline__ void wait_full(uint64_t *full, uint32_t parity
 
 /* ---- who reads which tiles ------------------------------------------------------------------- */
 
-static __device__ __forceinline__ int first_unit(const token_seg &s) {
-    int u = (int)blockIdx.x - s.shift;
-    return u < 0 ? u + (int)gridDim.x : u;
+/* The CTA's list in shared memory. */
+typedef struct {
+    const token_turn *turns;
+    const uint32_t *units;
+    const token_seg *segs;
+} token_list;
+
+static __device__ __forceinline__ const token_seg &seg_of_unit(const token_list &l, uint32_t unit) {
+    return l.segs[unit >> 16];
 }
 
 typedef struct {
     int strip, tile, count; /* count 0: this warp has nothing in this unit */
 } tile_range;
 
-static __device__ __forceinline__ tile_range range_of(const token_seg &s, int unit) {
-    int warp = threadIdx.x >> 5, part = warp & ((1 << s.split_log) - 1);
+static __device__ __forceinline__ tile_range range_of(const token_seg &s, uint32_t unit, int warp) {
+    int part = warp & ((1 << s.split_log) - 1);
     tile_range r;
-    r.strip = (unit << seg_abreast_log(s)) + (warp >> s.split_log);
+    r.strip = ((int)(unit & 0xffff) << seg_abreast_log(s)) + (warp >> s.split_log);
     r.tile = part * s.tiles >> s.split_log;
     r.count = r.strip < s.strips ? ((part + 1) * s.tiles >> s.split_log) - r.tile : 0;
     return r;
 }
 
+/* A slot that was read is filled again at once only as long as this phase needs more than the ring
+ * holds; the others are filled behind the arrival (stream_flush).  A fence waits for copies under
+ * way, and everybody waits for the CTA with the slowest fence. */
 typedef struct {
     uint8_t *ring;
     uint64_t *full;
-    uint32_t slot, parity;
+    uint32_t slot, parity; /* read next */
+    int owed;              /* slots that were read and not filled again */
+    int need;              /* tiles that this phase still reads, about */
     /* lane 0: what is fetched next */
     const uint8_t *from;
     uint64_t policy;
-    uint32_t bytes; /* of a tile */
-    int left, unit, seg, seg_end;
+    uint32_t bytes;      /* of a tile */
+    uint32_t fill;       /* slot */
+    int left, next, end; /* tiles; units */
 } stream;
 
 /* Moves to the next tiles of this warp; left stays 0 at the end. */
-static __device__ __forceinline__ void stream_seek(stream &st, const token_seg *segs) {
-    while (st.left == 0 && st.seg < st.seg_end) {
-        st.unit = st.unit < 0 ? first_unit(segs[st.seg]) : st.unit + (int)gridDim.x;
-        if (st.unit >= segs[st.seg].units) {
-            st.seg++;
-            st.unit = -1;
-            continue;
-        }
-        const token_seg &s = segs[st.seg];
-        tile_range r = range_of(s, st.unit);
+static __device__ __forceinline__ void stream_seek(stream &st, const token_list &l, int warp) {
+    while (st.left == 0 && st.next < st.end) {
+        uint32_t unit = l.units[st.next++];
+        const token_seg &s = seg_of_unit(l, unit);
+        tile_range r = range_of(s, unit, warp);
         st.left = r.count;
         st.bytes = s.tile_bytes;
-        st.from = s.base + (size_t)(r.strip * s.tiles + r.tile) * st.bytes;
+        st.from = s.base + (size_t)((uint32_t)r.strip * s.tiles + (uint32_t)r.tile) * st.bytes;
     }
 }
 
-/* Lane 0 only: fetches one tile into a slot. */
-static __device__ __forceinline__ void stream_fetch(stream &st, const token_seg *segs,
-                                                    const token_args &a, uint32_t slot) {
-    if (st.left == 0) stream_seek(st, segs);
+/* Lane 0 only: fetches one tile into the slot whose turn it is. */
+static __device__ __forceinline__ void stream_fetch(stream &st, const token_list &l,
+                                                    const token_args &a, int warp) {
+    if (st.left == 0) stream_seek(st, l, warp);
     if (st.left == 0) return;
-    bulk_load(st.ring + slot * (uint32_t)a.slot_bytes, st.from, st.bytes, st.full + slot,
+    bulk_load(st.ring + st.fill * (uint32_t)a.slot_bytes, st.from, st.bytes, st.full + st.fill,
               st.policy);
     st.from += st.bytes;
     st.left--;
+    if (++st.fill == (uint32_t)a.slots) st.fill = 0;
 }
 
-static __device__ __forceinline__ void stream_open(stream &st, const token_seg *segs,
-                                                   const token_args &a, uint8_t *ring,
-                                                   uint64_t *full) {
+static __device__ __forceinline__ void
+stream_open(stream &st, const token_list &l, const token_args &a, uint8_t *ring, uint64_t *full) {
     st.ring = ring;
     st.full = full;
-    st.slot = st.parity = 0;
+    st.slot = st.parity = st.fill = 0;
+    st.owed = st.need = 0;
     st.from = NULL;
     st.left = 0;
-    st.unit = -1;
-    st.seg = a.seg0;
-    st.seg_end = a.seg1;
+    st.next = l.turns[a.first].unit;
+    st.end = l.turns[a.last].unit;
     st.bytes = 0;
 #if __CUDA_ARCH__ >= 900
     asm("createpolicy.fractional.L2::evict_first.b64 %0, 1.0;" : "=l"(st.policy));
@@ -127,8 +135,9 @@ static __device__ __forceinline__ void stream_open(stream &st, const token_seg *
             asm volatile("mbarrier.init.shared::cta.b64 [%0], 1;" ::"r"(smem_at(full + i)));
         asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
         asm volatile("fence.proxy.async;" ::: "memory");
+# pragma unroll 1
         for (int i = 0; i < a.slots; i++)
-            stream_fetch(st, segs, a, (uint32_t)i);
+            stream_fetch(st, l, a, (int)threadIdx.x >> 5);
     }
 #endif
     __syncwarp();
@@ -140,13 +149,25 @@ static __device__ __forceinline__ const uint8_t *stream_tile(const stream &st,
     return st.ring + st.slot * (uint32_t)a.slot_bytes;
 }
 
-static __device__ __forceinline__ void stream_next(stream &st, const token_seg *segs,
-                                                   const token_args &a) {
+static __device__ __forceinline__ void stream_next(stream &st, const token_list &l,
+                                                   const token_args &a, int warp, int lane) {
     __syncwarp(); /* all lanes have read the tile */
-    if ((threadIdx.x & 31) == 0) stream_fetch(st, segs, a, st.slot);
     if (++st.slot == (uint32_t)a.slots) {
         st.slot = 0;
         st.parity ^= 1;
+    }
+    st.need--;
+    if (++st.owed < a.slots && st.need <= min(a.slots - st.owed, a.defer)) return;
+    st.owed--;
+    if (lane == 0) stream_fetch(st, l, a, warp);
+}
+
+/* Fills every slot that was read. */
+static __device__ __forceinline__ void stream_flush(stream &st, const token_list &l,
+                                                    const token_args &a, int warp, int lane) {
+#pragma unroll 1
+    for (; st.owed > 0; st.owed--) {
+        if (lane == 0) stream_fetch(st, l, a, warp);
     }
 }
 
@@ -170,9 +191,9 @@ static __device__ __forceinline__ void mma_k32(int c[4], const uint32_t a[4], ui
 
 /* A registers of two neighbouring chunks (pair: which two of the tile). */
 template <int FMT>
-static __device__ __forceinline__ void two_chunks(uint32_t a[2][4], const uint8_t *tile, int pair) {
+static __device__ __forceinline__ void two_chunks(uint32_t a[2][4], const uint8_t *tile, int pair,
+                                                  int lane) {
     typedef tile_of<FMT> T;
-    int lane = threadIdx.x & 31;
     if (T::bytes8) {
 #pragma unroll
         for (int k = 0; k < 2; k++) {
@@ -214,9 +235,9 @@ typedef struct {
 
 /* The factors of a tile that all its chunks share. */
 template <int FMT>
-static __device__ __forceinline__ float4 tile_factors(const uint8_t *tile) {
+static __device__ __forceinline__ float4 tile_factors(const uint8_t *tile, int lane) {
     typedef tile_of<FMT> T;
-    int g = (threadIdx.x & 31) >> 2;
+    int g = lane >> 2;
     if (!T::k_quant) return make_float4(0, 0, 0, 0);
     uint32_t low = *(const uint32_t *)(tile + T::d_at + g * T::d_cell), high = low >> 16;
     if (T::halves) return make_float4(half_bits(low & 0xffff), half_bits(high), 0, 0);
@@ -277,36 +298,35 @@ typedef struct {
 /* Four chunks of one activation row: frag [chunks][4], meta [chunks]. */
 template <int FMT>
 static __device__ __forceinline__ void group_one(float acc[2], const uint8_t *tile, int group,
-                                                 const act_view &x, int chunk, const float4 &d) {
+                                                 const act_view &x, int chunk, const float4 &d,
+                                                 int lane) {
     typedef tile_of<FMT> T;
-    int lane = threadIdx.x & 31, g = lane >> 2, t = lane & 3, own = g >> 1;
+    int g = lane >> 2, t = lane & 3, own = g >> 1;
     uint2 b = x.frag[(chunk + own) * 4 + t];
     if (T::halves)
         (g & 1 ? b.x : b.y) = 0;
     else if (g & 1)
         b.x = b.y = 0;
-    int c[4] = {0, 0, 0, 0};
+    int c[2][4] = {}; /* two chains: one would be a third of a short phase */
+    uint32_t a[4][4];
+    two_chunks<FMT>(a, tile, 2 * group, lane);
+    two_chunks<FMT>(a + 2, tile, 2 * group + 1, lane);
 #pragma unroll
-    for (int pair = 0; pair < 2; pair++) {
-        uint32_t a[2][4];
-        two_chunks<FMT>(a, tile, 2 * group + pair);
-#pragma unroll
-        for (int k = 0; k < 2; k++) {
-            bool mine = own == 2 * pair + k;
-            mma_k32<!T::bytes8>(c, a[k], mine ? b.x : 0, mine ? b.y : 0);
-        }
-    }
+    for (int j = 0; j < GROUP_CHUNKS; j++)
+        mma_k32<!T::bytes8>(c[j & 1], a[j], own == j ? b.x : 0, own == j ? b.y : 0);
     float4 m = x.meta[chunk + t];
     two_scales s;
     chunk_scales<FMT>(s, tile + T::s_at + group * T::s_group + lane * T::s_cell, t, d);
     constexpr bool offset = FMT != FMT_Q8_0;
 #pragma unroll
     for (int r = 0; r < 2; r++) {
+        int dot = c[0][2 * r] + c[1][2 * r];
         if (T::halves) {
-            acc[r] = add_chunk(acc[r], s.a[r], c[2 * r], m.x, s.b[r], m.y, true);
-            acc[r] = add_chunk(acc[r], s.a[2 + r], c[2 * r + 1], m.x, s.b[2 + r], m.z, true);
+            int second = c[0][2 * r + 1] + c[1][2 * r + 1];
+            acc[r] = add_chunk(acc[r], s.a[r], dot, m.x, s.b[r], m.y, true);
+            acc[r] = add_chunk(acc[r], s.a[2 + r], second, m.x, s.b[2 + r], m.z, true);
         } else {
-            acc[r] = add_chunk(acc[r], s.a[r], c[2 * r], m.x, s.b[r], m.w, offset);
+            acc[r] = add_chunk(acc[r], s.a[r], dot, m.x, s.b[r], m.w, offset);
         }
     }
 }
@@ -323,14 +343,15 @@ static __device__ __forceinline__ void mma_k16(int c[4], uint32_t a0, uint32_t a
  * of row g + 8. */
 template <int FMT>
 static __device__ __forceinline__ void group_many(float acc[4][4], const uint8_t *tile, int group,
-                                                  const act_view &x, int chunk, const float4 &d) {
+                                                  const act_view &x, int chunk, const float4 &d,
+                                                  int lane) {
     typedef tile_of<FMT> T;
-    int lane = threadIdx.x & 31, g = lane >> 2, t = lane & 3;
+    int g = lane >> 2, t = lane & 3;
     constexpr bool offset = FMT != FMT_Q8_0;
 #pragma unroll
     for (int pair = 0; pair < 2; pair++) {
         uint32_t a[2][4];
-        two_chunks<FMT>(a, tile, 2 * group + pair);
+        two_chunks<FMT>(a, tile, 2 * group + pair, lane);
 #pragma unroll
         for (int k = 0; k < 2; k++) {
             const int j = 2 * pair + k;
@@ -365,25 +386,25 @@ static __device__ __forceinline__ void group_many(float acc[4][4], const uint8_t
 
 /* This warp's tiles of one unit; the sums of its rows go to sums[16] (one row) or sums[16][8]. */
 template <int FMT, bool ONE>
-static __device__ __forceinline__ void strip_products(stream &st, const token_seg *segs,
-                                                   const token_args &a, tile_range range,
-                                                   act_view x, float *sums) {
+static __device__ __forceinline__ void strip_products(stream &st, const token_list &l,
+                                                      const token_args &a, tile_range range,
+                                                      act_view x, float *sums, int warp, int lane) {
     typedef tile_of<FMT> T;
-    int lane = threadIdx.x & 31, g = lane >> 2, t = lane & 3;
+    int g = lane >> 2, t = lane & 3;
     float acc[ONE ? 1 : 4][4] = {};
 #pragma unroll 1
     for (int i = 0; i < range.count; i++) {
         const uint8_t *tile = stream_tile(st, a);
-        float4 d = tile_factors<FMT>(tile);
+        float4 d = tile_factors<FMT>(tile, lane);
 #pragma unroll
         for (int group = 0; group < T::groups; group++) {
             int chunk = (range.tile + i) * T::chunks + group * GROUP_CHUNKS;
             if constexpr (ONE)
-                group_one<FMT>(acc[0], tile, group, x, chunk, d);
+                group_one<FMT>(acc[0], tile, group, x, chunk, d, lane);
             else
-                group_many<FMT>(acc, tile, group, x, chunk, d);
+                group_many<FMT>(acc, tile, group, x, chunk, d, lane);
         }
-        stream_next(st, segs, a);
+        stream_next(st, l, a, warp, lane);
     }
     if (ONE) {
 #pragma unroll
