@@ -101,6 +101,7 @@ cJSON *admin_status(const admin *a) {
     add(o, "pid", getpid());
     add(o, "uptimeSeconds", round((clock_ms() - a->started_ms) / 1000));
     add(o, "clients", a->clients(a->ud));
+    add(o, "connections", (double)a->stats->connections);
     part = cJSON_AddObjectToObject(o, "device");
     cJSON_AddStringToObject(part, "name", d->name);
     cJSON_AddStringToObject(part, "why", d->why);

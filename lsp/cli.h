@@ -29,7 +29,7 @@ typedef enum {
 /* One parsed command line.  Texts are argv's. */
 typedef struct {
     cli_command_id command;
-    bool help, version, json, stdio, attach, special, prompt_logprobs, automatic, explain;
+    bool help, version, json, stdio, no_daemon, special, prompt_logprobs, automatic, explain;
     const char *model, *device;
     const char *listen, *socket, *config, *log_file, *log_level;
     const char *prompt, *prompt_file, *prompt_tokens, *decode, *source, *rows;
@@ -49,6 +49,9 @@ typedef struct {
 status cli_parse(int argc, char *const *argv, cli_args *out, err *e) MUST_USE;
 /* The help of a command (CMD_SERVE: of the program) as text. */
 void cli_help(cli_command_id command, strbuf *out);
+/* What was said describes a process (its socket, model, device, settings): no daemon that others
+ * share can be that. */
+bool cli_wants_own_process(const cli_args *a);
 
 typedef struct {
     str path;

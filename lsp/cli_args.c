@@ -34,13 +34,13 @@ typedef struct {
 /* clang-format off */
 static const option OPTIONS[] = {
     {"stdio", 0, OPT_FLAG, AT(CMD_SERVE), FIELD(stdio), 0, 0, NULL,
-     "serve one editor on stdin and stdout (the default when stdin is not a terminal)"},
+     "serve one editor on stdin and stdout, through your daemon (the default without a terminal)"},
+    {"no-daemon", 0, OPT_FLAG, AT(CMD_SERVE), FIELD(no_daemon), 0, 0, NULL,
+     "in this process alone; --config, --model, --device and --threads mean that, too"},
     {"listen", 0, OPT_TEXT, AT(CMD_SERVE), FIELD(listen), 0, 0, "PATH",
      "serve any number of editors on a local socket"},
-    {"attach", 0, OPT_FLAG, AT(CMD_SERVE), FIELD(attach), 0, 0, NULL,
-     "serve one editor on stdin and stdout through the user's daemon, started if it is not there"},
     {"idle-exit", 0, OPT_COUNT, AT(CMD_SERVE), FIELD(idle_exit), 0, 604800, "SECONDS",
-     "with --listen and --attach: the daemon ends when nobody is connected for so long (300)"},
+     "the daemon ends when nobody is connected for so long (300)"},
     {"socket", 0, OPT_TEXT, AT(CMD_SERVE) | AT(CMD_STATUS) | AT(CMD_MODELS), FIELD(socket), 0, 0, "PATH",
      "the daemon that listens there (the user's own)"},
     {"clientProcessId", 0, OPT_COUNT, AT(CMD_SERVE), FIELD(client_pid), 0, 4294967295.0, "PID",
@@ -405,6 +405,10 @@ static void add_options(cli_command_id id, strbuf *out) {
                  o->value ? o->value : "");
         strbuf_addf(out, "  %-24s %s\n", left, o->help);
     }
+}
+
+bool cli_wants_own_process(const cli_args *a) {
+    return a->no_daemon || a->listen || a->config || a->model || a->device || a->threads;
 }
 
 void cli_help(cli_command_id id, strbuf *out) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The editor behind `inlined ask` and the like.
  *
- * It starts this very program as a language server and speaks to it as any editor does: a shell
- * gets what an editor gets, filters, privacy and MCP servers included.  It knows one document,
+ * It starts this very program as a language server, through the daemon if one runs, and speaks to it
+ * as any editor does: a shell gets what an editor gets, filters, privacy and MCP servers included.  It knows one document,
  * takes plain edits, and asks a person at the terminal, if there is one, what the server wants to
  * know.  Thread: main.
  */
@@ -18,6 +18,7 @@
 #include "engine/base/limits.h"
 #include "engine/base/mem.h"
 #include "lsp/cli_ask.h"
+#include "lsp/runtime_dir.h"
 #include "lsp/uri.h"
 
 /* ---- the child ------------------------------------------------------------------------------- */
@@ -28,8 +29,17 @@ static void add_option(char **argv, int *n, const char *name, const char *value)
     argv[(*n)++] = (char *)(uintptr_t)value;
 }
 
+static bool daemon_runs(void) {
+    char path[RUNTIME_PATH_BYTES];
+    err e;
+    int fd = runtime_socket(path, &e) == OK ? runtime_connect(path, &e) : -1;
+    if (fd >= 0) close(fd);
+    return fd >= 0;
+}
+
 static void run_server(const cli_args *a, int in, int out) {
-    char threads[24], *argv[20] = {(char[]){"inlined"}, (char[]){"--stdio"}};
+    char threads[24], stdio[] = "--stdio", alone[] = "--no-daemon"; /* one question starts none */
+    char *argv[20] = {(char[]){"inlined"}, daemon_runs() ? stdio : alone};
     int n = 2;
     snprintf(threads, sizeof threads, "%lld", (long long)a->threads);
     add_option(argv, &n, "--model", a->model);

@@ -172,6 +172,7 @@ static status add_connection(program *d, const connection_source *from, connecti
     status s = connection_open(&c, &d->loop, from, &so, &hooks, e);
     if (s) return s;
     vec_push(&d->connections, c);
+    d->stats.connections++;
     if (out) *out = c;
     return OK;
 }

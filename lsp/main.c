@@ -38,15 +38,20 @@ static status start_log(const cli_args *a, err *e) {
 
 /* Gives the daemon's exit code: it has told its own trouble to the editor. */
 static status serve(const cli_args *a, int *code, err *e) {
-    if (!a->stdio && !a->attach && !a->listen && isatty(STDIN_FILENO))
+    if (!a->stdio && !a->no_daemon && !a->listen && isatty(STDIN_FILENO))
         return print_help(CMD_SERVE, e);
-    if (a->attach) {
+    if (!cli_wants_own_process(a)) {
         proxy_options relay = {.socket = a->socket,
                                .client_pid = a->client_pid,
-                               .idle_seconds = a->idle_exit < 0 ? 300 : (int)a->idle_exit};
+                               .idle_seconds = a->idle_exit < 0 ? 300 : (int)a->idle_exit,
+                               .log_level = a->log_level ? a->log_level : "info"};
         *code = proxy_run(&relay);
         return OK;
     }
+    if (a->socket)
+        return err_set(e, ERR_USAGE,
+                       "--socket names a daemon to talk to, and the other options ask for a process "
+                       "of its own; use --listen for its socket");
     daemon_options options = {
         .stdio = a->stdio || !a->listen,
         .listen_path = a->listen,

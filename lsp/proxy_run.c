@@ -30,7 +30,6 @@
 #define PATIENCE_MS 15000.0 /* for a daemon to answer */
 #define CRASHES 5
 #define CRASH_MS 180000.0
-#define LOG_BYTES (5 << 20) /* of the daemon's standard error; then it is moved aside */
 #define TICK_MS 2000.0
 
 typedef struct {
@@ -78,12 +77,11 @@ static void unlock(relay *r) {
 }
 
 /* In the child, between fork and exec: only what may be called there. */
-static void become_daemon(const relay *r, int log_fd, char *const argv[]) {
+static void become_daemon(int log_fd, char *const argv[]) {
     int null = open("/dev/null", O_RDWR);
     setsid();
     if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0) _exit(127);
-    if (dup2(log_fd, STDERR_FILENO) < 0) _exit(127);
-    UNUSED(r);
+    if (dup2(log_fd, STDERR_FILENO) < 0 || chdir("/")) _exit(127); /* holds nobody's folder */
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
@@ -92,20 +90,17 @@ static void become_daemon(const relay *r, int log_fd, char *const argv[]) {
 }
 
 static void start_daemon(relay *r) {
-    char idle[16];
+    char idle[16], level[16];
     snprintf(idle, sizeof idle, "%d", r->options->idle_seconds);
+    snprintf(level, sizeof level, "%s", r->options->log_level);
     char name[] = "inlined", listen[] = "--listen", leave[] = "--idle-exit";
-    char *const argv[] = {name, listen, r->socket, leave, idle, NULL};
-    struct stat st;
-    if (!stat(r->log, &st) && st.st_size > LOG_BYTES) {
-        char old[RUNTIME_PATH_BYTES + 4];
-        snprintf(old, sizeof old, "%s.1", r->log);
-        (void)rename(r->log, old);
-    }
+    char file[] = "--log-file", detail[] = "--log-level";
+    char *const argv[] = {name,   listen, r->socket, leave, idle,
+                          file,   r->log, detail,    level, NULL};
     int log_fd = open(r->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     if (log_fd < 0) log_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
     pid_t pid = log_fd < 0 ? -1 : fork();
-    if (pid == 0) become_daemon(r, log_fd, argv);
+    if (pid == 0) become_daemon(log_fd, argv);
     if (log_fd >= 0) close(log_fd);
     r->child = MAX(pid, 0);
     log_info("proxy", "started a daemon pid=%d socket=%s", (int)pid, r->socket);

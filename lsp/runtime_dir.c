@@ -22,8 +22,9 @@ status runtime_dir(char out[static RUNTIME_PATH_BYTES], err *e) {
         n = snprintf(out, RUNTIME_PATH_BYTES, "%s/inlined", base);
     else
         n = snprintf(out, RUNTIME_PATH_BYTES, "/tmp/inlined-%u", (unsigned)getuid());
-    if (n < 0 || n >= RUNTIME_PATH_BYTES - 16)
-        return err_set(e, ERR_IO, "XDG_RUNTIME_DIR is too long for a socket: %s", base);
+    if (n >= RUNTIME_PATH_BYTES - 16)
+        snprintf(out, RUNTIME_PATH_BYTES, "/tmp/inlined-%u-%08x", (unsigned)getuid(),
+                 (unsigned)hash64(0, base, strlen(base)));
     struct stat st;
     if (mkdir(out, 0700) && errno != EEXIST)
         return err_set(e, ERR_IO, "cannot make the folder %s: %s", out, strerror(errno));

@@ -5,7 +5,8 @@
 
 #define RUNTIME_PATH_BYTES 100 /* a socket's path has 107 at most */
 
-/* $XDG_RUNTIME_DIR/inlined, else /tmp/inlined-UID, made when it is not there.  ERR_IO: it cannot be
+/* $XDG_RUNTIME_DIR/inlined, else /tmp/inlined-UID, made when it is not there; where the former is too
+ * long for a socket, /tmp/inlined-UID-HASH of it.  ERR_IO: it cannot be
  * made, or others than this user may look into it: then nothing in it is trusted. */
 status runtime_dir(char out[static RUNTIME_PATH_BYTES], err *e) MUST_USE;
 /* The daemon's socket in it.  Its name depends on the program's file: a daemon and those who talk

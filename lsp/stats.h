@@ -27,7 +27,7 @@ typedef struct {
 typedef struct stats {
     stats_slot slots[LIMIT_ENGINE_MODELS];
     uint64_t asked, cached; /* suggestions that were asked for; those that needed no model */
-    uint64_t loads, failed_loads;
+    uint64_t connections, loads, failed_loads;
 } stats;
 
 /* A job ended. */

@@ -11,6 +11,7 @@
 #define LIMIT_HEADER_BYTES 4096          /* one LSP frame header block; real ones have < 100    */
 #define LIMIT_JSON_DEPTH 64              /* LSP and MCP nest about 12 deep                      */
 #define LIMIT_JSON_VALUES 4194304u       /* of one message; a semantic-token answer has 200,000   */
+#define LIMIT_LOG_FILE_BYTES (10u << 20) /* then it is moved aside: two files at most         */
 #define LIMIT_MESSAGE_BYTES (96u << 20)  /* one JSON-RPC message: a whole document, escaped     */
 #define LIMIT_PARSE_BYTES (2u << 20)     /* larger documents get no syntax tree: plain text     */
 #define LIMIT_READ_BYTES 65536           /* one read from a stream                              */

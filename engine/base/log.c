@@ -8,15 +8,20 @@
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { RING_LINES = 1000, LINE_BYTES = 512 };
+#include "engine/base/limits.h"
+
+enum { RING_LINES = 1000, LINE_BYTES = 512, LOG_PATH_BYTES = 4096 };
 
 static struct {
     pthread_mutex_t lock;
     atomic_int level;
-    int fd; /* -1: stderr */
+    int fd;                    /* -1: stderr */
+    char path[LOG_PATH_BYTES]; /* of fd */
+    uint64_t bytes;            /* in the file */
     void (*sink)(void *, log_level, const char *);
     void *sink_ud;
     log_level sink_max;
@@ -44,15 +49,43 @@ bool log_level_parse(const char *name, log_level *out) {
     return false;
 }
 
-status log_set_file(const char *path, err *e) {
+static int open_log(const char *path, uint64_t *bytes) {
+    struct stat st;
     int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    *bytes = fd >= 0 && !fstat(fd, &st) && S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
+    return fd;
+}
+
+/* With the mutex held.  What cannot be moved aside is written on. */
+static void rotate(void) {
+    char old[LOG_PATH_BYTES + 2];
+    struct stat ours, other;
+    bool same = !fstat(g.fd, &ours) && !fstat(STDERR_FILENO, &other) &&
+                ours.st_dev == other.st_dev && ours.st_ino == other.st_ino;
+    uint64_t bytes;
+    snprintf(old, sizeof old, "%s.1", g.path);
+    int fd = rename(g.path, old) ? -1 : open_log(g.path, &bytes);
+    g.bytes = 0; /* a failure is tried again after as much again */
+    if (fd < 0) return;
+    close(g.fd);
+    g.fd = fd;
+    g.bytes = bytes;
+    if (same) (void)dup2(fd, STDERR_FILENO);
+}
+
+status log_set_file(const char *path, err *e) {
+    uint64_t bytes;
+    int fd = open_log(path, &bytes);
     if (fd < 0) {
         return err_set(e, ERR_IO, "the log file %s cannot be opened: %s; choose another --log-file",
                        path, strerror(errno));
     }
     pthread_mutex_lock(&g.lock);
     if (g.fd >= 0) close(g.fd);
+    snprintf(g.path, sizeof g.path, "%s", path);
     g.fd = fd;
+    g.bytes = bytes;
+    if (g.bytes >= LIMIT_LOG_FILE_BYTES) rotate();
     pthread_mutex_unlock(&g.lock);
     return OK;
 }
@@ -103,7 +136,8 @@ void log_write(log_level level, const char *module, const char *fmt, ...) {
     if (log_enabled(level)) {
         line[len] = '\n';
         ssize_t written = write(g.fd >= 0 ? g.fd : STDERR_FILENO, line, len + 1);
-        UNUSED(written); /* a full disk must not stop the daemon */
+        if (g.fd >= 0 && written > 0) g.bytes += (uint64_t)written;
+        if (g.fd >= 0 && g.bytes >= LIMIT_LOG_FILE_BYTES) rotate(); /* a full disk stops nothing */
     }
     pthread_mutex_unlock(&g.lock);
 }

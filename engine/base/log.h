@@ -9,7 +9,9 @@ typedef enum { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG, LOG_TRACE } log_level;
 
 /* Default: LOG_WARN to stderr. */
 void log_set_level(log_level level);
-/* Opens `path` for appending (created 0600) and sends lines there instead of stderr. */
+/* Opens `path` for appending (created 0600) and sends lines there instead of stderr.  When it has
+ * LIMIT_LOG_FILE_BYTES it becomes `path`.1 (the one before goes), and stderr moves along if it is
+ * that file, too. */
 status log_set_file(const char *path, err *e) MUST_USE;
 /* Also called with each line of level <= max (from the thread that logs); NULL removes it. */
 void log_set_sink(void (*sink)(void *ud, log_level level, const char *line), void *ud,

@@ -4,7 +4,7 @@
 
     demo.py --server build/inlined [--svg FILE] [--colour auto|always|never]
 
-Starts `inlined --stdio`, opens one small file in each of four languages, asks
+Starts `inlined --no-daemon`, opens one small file in each of four languages, asks
 textDocument/inlineCompletion where code is missing, draws the code with the ghost text at the
 cursor, and tells the model, the backend and where the time went.  Then one keystroke of the
 suggestion is typed and asked for again (the suggestion is still right, the model is not asked), and

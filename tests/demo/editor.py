@@ -38,7 +38,7 @@ class Editor:
         self.log = open(log, "wb")
         self.log_seen = open(log, encoding="utf-8", errors="replace")
         try:
-            self.child = subprocess.Popen([program, "--stdio", "--log-level", "info"],
+            self.child = subprocess.Popen([program, "--no-daemon", "--log-level", "info"],
                                           stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                           stderr=self.log)
         except OSError as e:

@@ -4,12 +4,15 @@
 A Case fails when any message of either side broke the protocol, unless it was sent with
 send_wrong() or send_bytes().  Tests of the real model share one daemon per class (ModelCase).
 """
+import atexit
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 import lsp_client
@@ -23,6 +26,46 @@ BASE = "smollm2-135m-instruct"  # prefix only: the plain base of the default mod
 # Unsure suggestions are shown, too: tests are about the way of a suggestion, not about its worth.
 QUICK = {"completion": {"timeBudgetMs": 0, "maxTokens": 24, "candidates": 1, "confidence": 0,
                         "cutBelow": 0}}
+
+
+def daemons_of(runtime):
+    """Process ids of the daemons that were started with this XDG_RUNTIME_DIR."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as f:
+                words = f.read().split(b"\0")
+            with open(f"/proc/{pid}/environ", "rb") as f:
+                environment = f.read().split(b"\0")
+        except OSError:
+            continue  # it ended, or is another user's
+        if b"--listen" in words and f"XDG_RUNTIME_DIR={runtime}".encode() in environment:
+            found.append(int(pid))
+    return found
+
+
+def end_daemons(runtime):
+    """Ends them; gives those that stay all the same."""
+    for pid in daemons_of(runtime):
+        os.kill(pid, signal.SIGTERM)
+    end = time.monotonic() + 20
+    while daemons_of(runtime) and time.monotonic() < end:
+        time.sleep(0.02)
+    return daemons_of(runtime)
+
+
+def own_runtime():
+    """No test sees the daemon of the person who runs it, nor that of a test beside it."""
+    folder = tempfile.mkdtemp(prefix="inlined-run-")
+    os.environ["XDG_RUNTIME_DIR"] = folder
+
+    def tidy():
+        end_daemons(folder)
+        shutil.rmtree(folder, ignore_errors=True)
+    atexit.register(tidy)
+
+
+own_runtime()
 
 
 def find_model(name=BASE):
@@ -72,7 +115,7 @@ class Case(unittest.TestCase):
         if settings is None:
             settings = {"model": os.path.join(self.folder, "absent.gguf")}
         config = self.path(f"config{len(self.clients)}.json", json.dumps(settings).encode())
-        client = lsp_client.Client([PROGRAM, "--stdio", "--config", config, *arguments],
+        client = lsp_client.Client([PROGRAM, "--no-daemon", "--config", config, *arguments],
                                    model=PROTOCOL, env=env)
         self.clients.append(client)
         return client
@@ -109,7 +152,7 @@ class ModelCase(unittest.TestCase):
         with open(cls.config, "w", encoding="utf-8") as f:
             json.dump({"model": path, **cls.settings}, f)
         cls.model_path = path
-        cls.client = lsp_client.Client([PROGRAM, "--stdio", "--config", cls.config],
+        cls.client = lsp_client.Client([PROGRAM, "--no-daemon", "--config", cls.config],
                                        model=PROTOCOL, settings={"model": path, **cls.settings})
         cls.client.initialize(cls.capabilities, initializationOptions=cls.options)
         wait_ready(cls.client)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A small LSP client that checks every message of both sides against the official meta model.
 
-    client = Client([program, "--stdio"], model=metamodel.load())
+    client = Client([program, "--no-daemon"], model=metamodel.load())
     client.initialize()
     items = client.call("textDocument/inlineCompletion", {...})
     code = client.close()            # shutdown, exit; the exit code of the daemon

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""`inlined --attach`: editors that share the user's daemon, which is started when it is not there,
+"""`inlined --stdio`: editors that share the user's daemon, which is started when it is not there,
 started again when it is killed, and leaves when nobody is there."""
 import json
 import os
@@ -14,7 +14,7 @@ import lsp_case
 import lsp_client
 
 
-class Attached(lsp_case.Case):
+class Shared(lsp_case.Case):
     def setUp(self):
         super().setUp()
         self.runtime = os.path.join(self.folder, "run")
@@ -25,36 +25,19 @@ class Attached(lsp_case.Case):
 
     def tearDown(self):
         super().tearDown()
-        for pid in self.daemons():
-            os.kill(pid, signal.SIGTERM)
-        end = time.monotonic() + 10
-        while self.daemons() and time.monotonic() < end:
-            time.sleep(0.02)
-        self.assertEqual(self.daemons(), [], "a daemon stays behind")
+        self.assertEqual(lsp_case.end_daemons(self.runtime), [], "a daemon stays behind")
 
     def daemons(self):
-        """Those that listen in this test's folder."""
-        found = []
-        for pid in filter(str.isdigit, os.listdir("/proc")):
-            try:
-                with open(f"/proc/{pid}/cmdline", "rb") as f:
-                    words = f.read().split(b"\0")
-                with open(f"/proc/{pid}/stat", encoding="ascii") as f:
-                    zombie = f.read().rsplit(")", 1)[1].split()[0] == "Z"
-            except (OSError, IndexError):
-                continue
-            if b"--listen" in words and self.runtime.encode() in b" ".join(words) and not zombie:
-                found.append(int(pid))
-        return found
+        return lsp_case.daemons_of(self.runtime)
 
-    def attach(self, *more, settings=None):
-        client = lsp_client.Client([lsp_case.PROGRAM, "--attach", *more], model=lsp_case.PROTOCOL,
+    def start_editor(self, *more, settings=None):
+        client = lsp_client.Client([lsp_case.PROGRAM, "--stdio", *more], model=lsp_case.PROTOCOL,
                                    env=self.env, settings=settings or self.config)
         self.clients.append(client)
         return client
 
-    def attached(self, *more):
-        client = self.attach(*more)
+    def editor(self, *more):
+        client = self.start_editor(*more)
         client.initialize()
         return client
 
@@ -78,7 +61,7 @@ class Attached(lsp_case.Case):
                 self.assertEqual(error.code, -32801)
 
     def test_two_editors_one_daemon(self):
-        one, two = self.attached(), self.attached()
+        one, two = self.editor(), self.editor()
         self.assertEqual(len(self.daemons()), 1)
         state = one.call("inlined/daemon")
         self.assertEqual(state["clients"], 2)
@@ -98,7 +81,7 @@ class Attached(lsp_case.Case):
         self.assertEqual(two.close(), 0)
 
     def test_many_start_at_once(self):
-        clients = [self.attach() for _ in range(8)]
+        clients = [self.start_editor() for _ in range(8)]
         for client in clients:
             client.initialize()
         self.assertEqual(len(self.daemons()), 1)
@@ -106,7 +89,7 @@ class Attached(lsp_case.Case):
             self.assertEqual(client.close(), 0)
 
     def test_killed_and_started_again(self):
-        client = self.attached()
+        client = self.editor()
         text = "".join(f"line {n} ä 😀\n" for n in range(5))
         client.open("file:///a.txt", text, language="plaintext")
         random.seed(3)
@@ -138,8 +121,20 @@ class Attached(lsp_case.Case):
         self.assertEqual(shown, [])
         self.assertEqual(client.close(), 0)
 
+    def test_a_question_of_the_shell_takes_the_daemon_that_runs(self):
+        path = self.path("a.py", b"x = 1\n")
+        ask = [lsp_case.PROGRAM, "explain", path]
+        env = {**os.environ, **self.env, "XDG_DATA_HOME": self.folder, "HOME": self.folder}
+        subprocess.run(ask, env=env, capture_output=True, timeout=60, check=False)
+        self.assertEqual(self.daemons(), [], "a question starts no daemon")
+        client = self.editor()
+        before = client.call("inlined/daemon")["connections"]
+        subprocess.run(ask, env=env, capture_output=True, timeout=60, check=False)
+        self.assertEqual(client.call("inlined/daemon")["connections"], before + 1)
+        self.assertEqual(client.close(), 0)
+
     def test_requests_of_the_dead_are_answered(self):
-        client = self.attached()
+        client = self.editor()
         self.kill_daemon()
         keys = [client.request("inlined/status") for _ in range(50)]
         for key in keys:
@@ -149,7 +144,7 @@ class Attached(lsp_case.Case):
         self.assertEqual(client.close(), 0)
 
     def test_five_crashes_end_it(self):
-        client = self.attached()
+        client = self.editor()
         killed, end = set(), time.monotonic() + 40
         while client.process.poll() is None:
             self.assertLess(time.monotonic(), end, "it goes on")
@@ -164,19 +159,19 @@ class Attached(lsp_case.Case):
         self.assert_sentence(client.stderr().strip().splitlines()[-1])
 
     def test_the_daemon_leaves_when_nobody_is_there(self):
-        client = self.attached("--idle-exit", "1")
+        client = self.editor("--idle-exit", "1")
         self.assertEqual(client.close(), 0)
         end = time.monotonic() + 15
         while self.daemons():
             self.assertLess(time.monotonic(), end, "the daemon stays")
             time.sleep(0.1)
-        again = self.attached()
+        again = self.editor()
         self.assertEqual(again.close(), 0)
 
     def test_a_folder_that_others_can_read(self):
         os.mkdir(os.path.join(self.runtime, "inlined"), 0o755)
         os.chmod(os.path.join(self.runtime, "inlined"), 0o755)
-        client = self.attach()
+        client = self.start_editor()
         self.assertEqual(client.wait_exit(20), 1)
         self.assertIn("not this user's alone", client.stderr())
 

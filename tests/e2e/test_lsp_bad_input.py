@@ -348,7 +348,7 @@ class Configuration(lsp_case.Case):
     """A wrong value is one sentence and the default; the daemon works on."""
 
     def with_settings(self, settings):
-        client = Client([lsp_case.PROGRAM, "--stdio", "--config",
+        client = Client([lsp_case.PROGRAM, "--no-daemon", "--config",
                          self.path("config.json", json.dumps(
                              {"model": self.folder + "/absent.gguf"}).encode())],
                         model=lsp_case.PROTOCOL, settings=settings)

@@ -372,7 +372,7 @@ class Status(lsp_case.ModelCase):
         self.assert_reason("value = 1\nval|ue = 2\n")
 
     def test_disabled_language(self):
-        client = lsp_client.Client([lsp_case.PROGRAM, "--stdio", "--config", self.config],
+        client = lsp_client.Client([lsp_case.PROGRAM, "--no-daemon", "--config", self.config],
                                    model=lsp_case.PROTOCOL,
                                    settings={"completion": {"disabledLanguages": ["python"]}})
         try:

@@ -262,7 +262,7 @@ class Trouble(lsp_case.Case):
         program = lsp_case.PROGRAM
         config = self.path("small.json", json.dumps(self.settings).encode())
         client = lsp_client.Client(
-            ["sh", "-c", f"ulimit -v 200000; exec {program} --stdio --config {config}"],
+            ["sh", "-c", f"ulimit -v 200000; exec {program} --no-daemon --config {config}"],
             model=lsp_case.PROTOCOL, settings=self.settings)
         self.clients.append(client)
         try:

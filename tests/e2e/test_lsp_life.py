@@ -163,7 +163,7 @@ class Dying(lsp_case.Case):
              "import subprocess, sys, time\n"
              "p = subprocess.Popen(sys.argv[1:], stdin=subprocess.PIPE, stdout=subprocess.PIPE)\n"
              "print(p.pid, flush=True)\n"
-             "time.sleep(600)", lsp_case.PROGRAM, "--stdio", "--config",
+             "time.sleep(600)", lsp_case.PROGRAM, "--no-daemon", "--config",
              self.path("config.json", b'{"model": "absent.gguf"}')],
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         pid = int(editor.stdout.readline())
@@ -206,7 +206,7 @@ class CommandLine(unittest.TestCase):
         self.assertIn("--stdoi", done.stderr)
 
     def test_config_that_is_absent_or_no_json(self):
-        done = self.run_it("--stdio", "--config", "/nowhere/config.json")
+        done = self.run_it("--no-daemon", "--config", "/nowhere/config.json")
         self.assertNotEqual(done.returncode, 0)
         self.assertIn("/nowhere/config.json", done.stderr)
 

@@ -226,6 +226,33 @@ function Child.wait_dead(pids, ms)
   end
 end
 
+--- The daemons that were started with this child's runtime folder.
+function Child:daemons()
+  local found = {}
+  for _, name in ipairs(vim.fn.glob('/proc/[0-9]*/environ', true, true)) do
+    local function read(file)
+      local handle = io.open((name:gsub('environ$', file)), 'rb')
+      local text = handle and handle:read('a')
+      _ = handle and handle:close()
+      return text or ''
+    end
+    local ours = 'XDG_RUNTIME_DIR=' .. self.folder .. '/run\0'
+    if read('environ'):find(ours, 1, true) and read('cmdline'):find('\0--listen\0', 1, true) then
+      found[#found + 1] = tonumber(name:match('%d+'))
+    end
+  end
+  return found
+end
+
+--- The daemon outlives its editors by minutes; tests do not wait for that.
+function Child:end_daemons()
+  local pids = self:daemons()
+  for _, pid in ipairs(pids) do
+    uv.kill(pid, 'sigterm')
+  end
+  Child.wait_dead(pids, 10000)
+end
+
 --- Ends Neovim as a user does and returns its exit code.
 function Child:quit()
   vim.rpcnotify(self.job, 'nvim_command', 'qall!')
@@ -236,6 +263,7 @@ function Child:quit()
   vim.wait(1000, function()
     return self.code ~= nil
   end)
+  self:end_daemons()
   return self.code
 end
 
@@ -245,6 +273,7 @@ function Child:kill()
     uv.kill(self.pid, 'sigkill')
     vim.fn.jobwait({ self.job }, 10000)
   end
+  self:end_daemons()
 end
 
 return Child

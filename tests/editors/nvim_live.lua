@@ -285,7 +285,7 @@ local function test_one_daemon()
       return client and #client.workspace_folders == 2
     ]])
   end)
-  assert(#nvim:processes() == 1, 'still one daemon')
+  assert(#nvim:processes() == 1 and #nvim:daemons() == 1, 'still one daemon')
   nvim:command('edit! ' .. sample)
   passed('one daemon for two roots')
 end
@@ -301,6 +301,21 @@ local function test_restart()
   suggest()
   nvim:keys('<Esc>')
   passed('restarted')
+end
+
+-- The daemon is shared and may die: the plugin does not notice.
+local function test_daemon_killed()
+  local server, old = nvim:processes(), nvim:daemons()
+  equal(#old, 1, 'one daemon')
+  vim.uv.kill(old[1], 'sigkill')
+  nvim:wait('another daemon', function()
+    local now = nvim:daemons()
+    return now[1] and now[1] ~= old[1]
+  end)
+  suggest()
+  nvim:keys('<Esc>')
+  equal(nvim:processes(), server, 'the server that Neovim started')
+  passed('the daemon was killed, and another one suggests')
 end
 
 -- ---- health, help, messages --------------------------------------------------------------------
@@ -350,7 +365,7 @@ local function test_quit()
   assert(#daemons == 1)
   equal(nvim:quit(), 0, 'exit code')
   Child.wait_dead(daemons, 10000)
-  passed('the daemon ends with Neovim')
+  passed('the server ends with Neovim')
 end
 
 -- A user of vim.lsp.enable: no set-up of ours, the same ghost text, and the end by a kill.
@@ -436,6 +451,7 @@ local function run()
   test_pause()
   test_one_daemon()
   test_restart()
+  test_daemon_killed()
   test_health()
   test_help()
   test_messages()

@@ -38,6 +38,15 @@ static void test_reads(void **state) {
     assert_true(a.stdio);
     assert_int_equal(a.client_pid, 42);
     assert_int_equal(parse("--stdio --listen /x", &a, &e), OK); /* an editor, and more of them */
+    assert_true(cli_wants_own_process(&a));
+    assert_int_equal(parse("--stdio --log-level info", &a, &e), OK);
+    assert_false(cli_wants_own_process(&a));
+    for (const char *const *own = (const char *const[]){"--no-daemon", "--model x", "--device cpu",
+                                                        "--config f", "--threads 2", NULL};
+         *own; own++) {
+        assert_int_equal(parse(*own, &a, &e), OK);
+        assert_true(cli_wants_own_process(&a));
+    }
     assert_int_equal(parse("complete main.c:3:7 --json --model x", &a, &e), OK);
     assert_int_equal(a.command, CMD_COMPLETE);
     assert_true(a.json);

@@ -28,7 +28,7 @@ class Ours:
     def __init__(self, program, model, text):
         self.log = tempfile.NamedTemporaryFile("r", suffix=".log")
         self.client = lsp_client.Client(
-            [program, "--stdio", "--model", model, "--device", "cuda", "--log-file", self.log.name,
+            [program, "--no-daemon", "--model", model, "--device", "cuda", "--log-file", self.log.name,
              "--log-level", "info"], settings=SETTINGS)
         self.client.initialize()
         self.client.wait_notification("inlined/status", lambda p: p["state"] == "ready")

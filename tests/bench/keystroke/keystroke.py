@@ -146,7 +146,7 @@ def measure_ours(args, model, pace, chosen):
     settings = {"completion": {"multiline": "never"}}
     rows = []
     with tempfile.NamedTemporaryFile("r", suffix=".log") as log:
-        editor = Editor([os.path.join(args.build, "inlined"), "--stdio", "--model", model,
+        editor = Editor([os.path.join(args.build, "inlined"), "--no-daemon", "--model", model,
                          "--log-file", log.name, "--log-level", "info"], settings=settings)
         try:
             editor.initialize()

@@ -76,7 +76,7 @@ class Editor:
         import lsp_client
         settings = {**settings, "engine": {"threads": threads}}
         self.client = lsp_client.Client(
-            [os.path.join(build, "inlined"), "--stdio", "--model", model], settings=settings)
+            [os.path.join(build, "inlined"), "--no-daemon", "--model", model], settings=settings)
         self.client.initialize()
         self.client.wait_notification("inlined/status", lambda p: p["state"] == "ready", 600)
         self.number, self.open = 0, None  # (path, before, after) as the daemon has them

@@ -31,7 +31,7 @@ const SETTINGS = {
   "inlined.completion.timeBudgetMs": 0, // other tests may take the processor
   "inlined.completion.confidence": 0, // unsure suggestions are shown, too
   "inlined.completion.cutBelow": 0,
-  "inlined.server.arguments": ["--log-level", "info"],
+  "inlined.server.arguments": ["--log-level", "info", "--idle-exit", "3"],
 };
 
 function freePort() {
@@ -67,12 +67,15 @@ export class Code {
     fs.mkdirSync(path.join(state, "extensions"), { recursive: true });
     fs.writeFileSync(path.join(state, "user/User/settings.json"), JSON.stringify({ ...SETTINGS, ...settings }));
     fs.writeFileSync(path.join(state, "config.yaml"), `bind-addr: 127.0.0.1:${code.port}\nauth: none\ncert: false\n`);
+    code.runtime = path.join(state, "run");
+    fs.mkdirSync(code.runtime, { recursive: true, mode: 0o700 });
     const args = ["--config", path.join(state, "config.yaml"), "--user-data-dir", path.join(state, "user"),
       "--extensions-dir", path.join(state, "extensions")];
     execFileSync(process.execPath, [code.entry, ...args, "--install-extension", vsix, "--force"], { stdio: "pipe" });
     const log = fs.openSync(path.join(state, "code-server.log"), "w");
     code.process = spawn(process.execPath, [code.entry, ...args, "--disable-telemetry", "--disable-update-check",
-      "--disable-getting-started-override"], { stdio: ["ignore", log, log], detached: true });
+      "--disable-getting-started-override"], { stdio: ["ignore", log, log], detached: true,
+      env: { ...process.env, XDG_RUNTIME_DIR: code.runtime } }); // its daemon is nobody else's
     await until("code-server answers", async () => {
       try {
         return (await fetch(`http://127.0.0.1:${code.port}/healthz`)).ok;
@@ -143,6 +146,20 @@ export class Code {
     const file = path.join(this.state, name);
     await this.page.screenshot({ path: file });
     return file;
+  }
+
+  /** The daemons that were started with this editor's runtime folder. */
+  daemons() {
+    const read = (pid, file) => {
+      try {
+        return fs.readFileSync(`/proc/${pid}/${file}`, "latin1");
+      } catch {
+        return ""; // it ended, or is another user's
+      }
+    };
+    return fs.readdirSync("/proc").filter((name) => /^\d+$/.test(name)).map(Number).filter((pid) =>
+      read(pid, "cmdline").includes("\0--listen\0") &&
+      read(pid, "environ").split("\0").includes(`XDG_RUNTIME_DIR=${this.runtime}`));
   }
 
   async end() {

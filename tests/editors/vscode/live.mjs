@@ -74,7 +74,7 @@ async function ghostAfter(text) {
   throw new Error(`no ghost text after ${JSON.stringify(text)}; the status bar says: ${await code.bar()}`);
 }
 
-function daemons() {
+function servers() {
   try {
     const all = execFileSync("pgrep", ["-f", `${folder}/state/extensions/.*bin/inlined`], { encoding: "utf8" });
     return all.trim().split("\n").map(Number);
@@ -143,20 +143,31 @@ async function pauses() {
   passed("pause in this file, and resume");
 }
 
-async function comes_back() {
-  const [pid] = daemons();
-  if (!pid) throw new Error("no daemon out of the .vsix runs");
+async function server_comes_back() {
+  const [pid] = servers();
+  if (!pid) throw new Error("no server out of the .vsix runs");
   await again();
   process.kill(pid, "SIGKILL");
-  await until("another daemon", async () => daemons().some((p) => p !== pid));
+  await until("another server", async () => servers().some((p) => p !== pid));
   await ghostAfter(" += ");
-  passed(`daemon ${pid} was killed and another one suggests`);
+  passed(`server ${pid} was killed and another one suggests`);
+}
+
+async function daemon_comes_back() {
+  const [pid, ...more] = code.daemons();
+  if (!pid || more.length) throw new Error(`one daemon should run: ${pid} ${more}`);
+  const [server] = servers();
+  await again();
+  process.kill(pid, "SIGKILL");
+  await ghostAfter(" += ");
+  equal(servers()[0], server, "the server that VS Code started");
+  passed(`daemon ${pid} was killed and ${code.daemons()} suggests`);
 }
 
 let failed = 0;
 try {
   await code.open(work, file);
-  for (const test of [shows_and_accepts, takes_a_word, dismisses, says_why, pauses, comes_back]) await test();
+  for (const test of [shows_and_accepts, takes_a_word, dismisses, says_why, pauses, server_comes_back, daemon_comes_back]) await test();
 } catch (error) {
   failed = 1;
   console.log(`FAILED: ${error.stack}`);
@@ -165,9 +176,9 @@ try {
   await code.end();
 }
 if (!failed) {
-  await until("no daemon is left", async () => daemons().length === 0, 15000).catch((error) => {
+  await until("no daemon is left", async () => servers().length + code.daemons().length === 0, 20000).catch((error) => {
     failed = 1;
-    console.log(`FAILED: ${error.message}: ${daemons()}`);
+    console.log(`FAILED: ${error.message}: ${servers()} ${code.daemons()}`);
   });
 }
 process.exit(failed);

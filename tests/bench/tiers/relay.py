@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What sharing one daemon costs and saves, against one process for each window:
 
-    attach.py BUILD [--windows 4] [--requests 2000]
+    relay.py BUILD [--windows 4] [--requests 2000]
 
 Latency: round trips of a small request (inlined/status).  Memory: proportional set size of every
 process, with the model in use in each window.  Start: from the process' start to its first
@@ -66,12 +66,12 @@ def main():
     program = os.path.join(a.build, "inlined")
     with tempfile.TemporaryDirectory() as folder:
         env = {"XDG_RUNTIME_DIR": folder}
-        alone, own = zip(*(first_suggestion(program, env, "--stdio") for _ in range(a.windows)))
+        alone, own = zip(*(first_suggestion(program, env, "--no-daemon") for _ in range(a.windows)))
         stdio = round_trips(alone[0], a.requests)
         apart = sum(pss(c.process.pid) for c in alone)
         for client in alone:
             client.close()
-        shared, starts = zip(*(first_suggestion(program, env, "--attach")
+        shared, starts = zip(*(first_suggestion(program, env, "--stdio")
                                for _ in range(a.windows)))
         attach = round_trips(shared[0], a.requests)
         daemon = shared[0].call("inlined/daemon")["pid"]
@@ -80,8 +80,8 @@ def main():
         for client in shared:
             client.close()
         os.kill(daemon, signal.SIGTERM)
-        print(f"round trip, us: --stdio p50 {stdio[0]:.0f} p95 {stdio[1]:.0f}, "
-              f"--attach p50 {attach[0]:.0f} p95 {attach[1]:.0f}, "
+        print(f"round trip, us: --no-daemon p50 {stdio[0]:.0f} p95 {stdio[1]:.0f}, "
+              f"--stdio p50 {attach[0]:.0f} p95 {attach[1]:.0f}, "
               f"added p50 {attach[0] - stdio[0]:.0f}")
         print(f"memory of {a.windows} windows, MB: apart {apart:.0f}, together {together:.0f} "
               f"(a proxy {statistics.median(proxies):.1f})")
