@@ -57,6 +57,10 @@ static void add_ready(cJSON *o, const admin *a, const model *m) {
     add_rate(o, "tokensPerSecondMinute", s, STATS_SECONDS);
     double prompt = (double)(s->sums.read + s->sums.reused);
     add(o, "reusedShare", prompt > 0 ? rounded(100 * (double)s->sums.reused / prompt) / 100 : 0);
+    cJSON *tokens = cJSON_AddObjectToObject(o, "tokens");
+    add(tokens, "read", (double)s->sums.read);
+    add(tokens, "written", (double)s->sums.wrote);
+    add(tokens, "reused", (double)s->sums.reused);
     add(o, "jobs", (double)s->sums.jobs);
     add(o, "failed", (double)s->sums.failed);
     add(o, "cancelled", (double)s->sums.cancelled);
@@ -92,6 +96,16 @@ static cJSON *tier_json(const admin *a, const settings *s, model_tier tier) {
     return o;
 }
 
+/* Of all clients together; a state that none is in is left out. */
+static cJSON *servers_json(const admin *a) {
+    cJSON *o = cJSON_CreateObject();
+    int by_state[MCP_STATES] = {0};
+    a->servers(a->ud, by_state);
+    for (int i = 0; i < MCP_STATES; i++)
+        if (by_state[i]) add(o, mcp_state_name((mcp_state)i), by_state[i]);
+    return o;
+}
+
 cJSON *admin_status(const admin *a) {
     cJSON *o = cJSON_CreateObject(), *part;
     const engine_device *d = engine_get_device(a->engine);
@@ -114,6 +128,7 @@ cJSON *admin_status(const admin *a) {
     part = cJSON_AddArrayToObject(o, "models");
     for (size_t i = 0; i < tiers_count(a->tiers); i++)
         cJSON_AddItemToArray(part, model_json(a, tiers_at(a->tiers, i)));
+    cJSON_AddItemToObject(o, "mcpServers", servers_json(a));
     part = cJSON_AddObjectToObject(o, "suggestions");
     add(part, "asked", (double)a->stats->asked);
     add(part, "withoutModel", (double)a->stats->cached);

@@ -7,6 +7,7 @@
 #include "lsp/reply.h"
 #include "lsp/stats.h"
 #include "lsp/tiers.h"
+#include "mcp/mcp.h"
 
 /* One per daemon; all borrowed. */
 typedef struct admin {
@@ -18,6 +19,8 @@ typedef struct admin {
     /* The settings of the editor that came last, or the daemon's own: whose tiers are meant. */
     const settings *(*settings)(void *ud);
     int (*clients)(void *ud);
+    /* Counts the clients' MCP servers into by_state; it starts as zeros. */
+    void (*servers)(void *ud, int by_state[static MCP_STATES]);
 } admin;
 
 cJSON *admin_status(const admin *a);

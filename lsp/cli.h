@@ -17,6 +17,7 @@ typedef enum {
     CMD_MCP,
     CMD_BENCH,
     CMD_STATUS,
+    CMD_HEALTH,
     CMD_ASK,
     CMD_EXPLAIN,
     CMD_REVIEW,
@@ -31,13 +32,13 @@ typedef struct {
     cli_command_id command;
     bool help, version, json, stdio, no_daemon, special, prompt_logprobs, automatic, explain;
     const char *model, *device;
-    const char *listen, *socket, *config, *log_file, *log_level;
+    const char *listen, *health, *socket, *config, *log_file, *log_level;
     const char *prompt, *prompt_file, *prompt_tokens, *decode, *source, *rows;
     const char *plot;
     int64_t depth;
     int64_t tokens, seed, logprobs, threads, client_pid, idle_exit;
     double temperature;
-    const char *file; /* mcp: the only configuration that counts */
+    const char *file;   /* mcp: the only configuration that counts */
     const char *format; /* mcp export */
     const char *operands[CLI_OPERANDS_MAX];
     int n_operands;
@@ -72,4 +73,5 @@ status cli_doctor(const cli_args *a, err *e) MUST_USE;
 status cli_mcp(const cli_args *a, err *e) MUST_USE;
 status cli_bench(const cli_args *a, err *e) MUST_USE;
 status cli_status(const cli_args *a, err *e) MUST_USE;
+status cli_health(const cli_args *a, err *e) MUST_USE;
 status cli_ask(const cli_args *a, err *e) MUST_USE; /* ask, explain, review, edit */

@@ -29,6 +29,7 @@ typedef struct {
 #define RUNNERS (ASKERS | AT(CMD_SERVE) | AT(CMD_COMPLETE) | AT(CMD_GENERATE) | AT(CMD_DOCTOR) | \
                  AT(CMD_BENCH))
 #define MODEL_USERS (RUNNERS | AT(CMD_TOKENIZE))
+#define DAEMON_USERS (AT(CMD_STATUS) | AT(CMD_HEALTH) | AT(CMD_MODELS))
 #define FIELD(f) offsetof(cli_args, f)
 
 /* clang-format off */
@@ -38,10 +39,12 @@ static const option OPTIONS[] = {
     {"no-daemon", 0, OPT_FLAG, AT(CMD_SERVE), FIELD(no_daemon), 0, 0, NULL,
      "in this process alone; --config, --model, --device and --threads mean that, too"},
     {"listen", 0, OPT_TEXT, AT(CMD_SERVE), FIELD(listen), 0, 0, "PATH",
-     "serve any number of editors on a local socket"},
+     "serve any number of editors on a local socket (fd: the one that systemd passes)"},
     {"idle-exit", 0, OPT_COUNT, AT(CMD_SERVE), FIELD(idle_exit), 0, 604800, "SECONDS",
      "the daemon ends when nobody is connected for so long (300)"},
-    {"socket", 0, OPT_TEXT, AT(CMD_SERVE) | AT(CMD_STATUS) | AT(CMD_MODELS), FIELD(socket), 0, 0, "PATH",
+    {"health", 0, OPT_TEXT, AT(CMD_SERVE), FIELD(health), 0, 0, "PORT|PATH",
+     "the daemon's health over HTTP at 127.0.0.1:PORT or at a socket: /healthz /metrics /status"},
+    {"socket", 0, OPT_TEXT, AT(CMD_SERVE) | DAEMON_USERS, FIELD(socket), 0, 0, "PATH",
      "the daemon that listens there (the user's own)"},
     {"clientProcessId", 0, OPT_COUNT, AT(CMD_SERVE), FIELD(client_pid), 0, 4294967295.0, "PID",
      "end when this process does (VS Code passes it)"},
@@ -128,6 +131,9 @@ static const command COMMANDS[CMD_COUNT] = {
         "512 new tokens, 'after a key' from one; 'bandwidth' is the share of what this machine's\n"
         "memory gives that reading every weight once per token takes.\n", 0, 0},
     [CMD_STATUS] = {"status", "", "what the running daemon does: models, memory, speed", "", 0, 0},
+    [CMD_HEALTH] = {"health", "", "whether the running daemon is well, part by part",
+        "Exit code 1 when one is not, or when no daemon runs.  --health of the server offers the same\n"
+        "over HTTP.\n", 0, 0},
     [CMD_ASK] = {"ask", "FILE[:LINE[-LINE]] QUESTION", "ask about code",
         "The answer is Markdown.  The model may use tools of MCP servers that you allow.\n", 2, 2},
     [CMD_EXPLAIN] = {"explain", "FILE[:LINE[-LINE]]", "what code does, in a few sentences",

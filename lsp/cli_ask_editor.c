@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The editor behind `inlined ask` and the like.
  *
- * It starts this very program as a language server, through the daemon if one runs, and speaks to it
- * as any editor does: a shell gets what an editor gets, filters, privacy and MCP servers included.  It knows one document,
- * takes plain edits, and asks a person at the terminal, if there is one, what the server wants to
- * know.  Thread: main.
- */
+ * It starts this very program as a language server, through the daemon if one runs, and speaks
+ * to it as any editor does: a shell gets what an editor gets, filters, privacy and MCP servers
+ * included.  It knows one document, takes plain edits, and asks a person at the terminal, if
+ * there is one, what the server wants to know.  Thread: main. */
 #include <errno.h>
 #include <limits.h>
 #include <signal.h>

@@ -26,6 +26,14 @@ struct connection {
     int exit_code;
 };
 
+tools *connection_tools(connection *c) {
+    return c->server ? c->tools : NULL; /* they go after it, and are not to be looked at then */
+}
+
+int connection_fd(const connection *c) {
+    return stream_fd(c->stream);
+}
+
 server *connection_server(connection *c) {
     return c->server;
 }

@@ -4,6 +4,7 @@
 #include "lsp/loop.h"
 #include "lsp/server.h"
 #include "lsp/stream.h"
+#include "lsp/tools.h"
 
 typedef struct connection connection;
 
@@ -23,6 +24,8 @@ status connection_open(connection **out, loop *l, const connection_source *from,
                        const server_options *options, const connection_hooks *hooks,
                        err *e) MUST_USE;
 server *connection_server(connection *c); /* NULL while it closes */
+tools *connection_tools(connection *c);   /* the same */
+int connection_fd(const connection *c);   /* of its stream, to look at */
 /* Now and then: deadlines, and whether the client's process still lives. */
 void connection_tick(connection *c);
 /* Also watches this process (0: none). */

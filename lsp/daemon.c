@@ -15,8 +15,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "engine/base/clock.h"
@@ -27,7 +25,11 @@
 #include "lsp/completion.h"
 #include "lsp/connection.h"
 #include "lsp/git.h"
+#include "lsp/health.h"
+#include "lsp/listener.h"
 #include "lsp/tiers.h"
+#include "lsp/tools.h"
+#include "mcp/http_pages.h"
 
 #define TICK_MS 2000.0 /* deadlines and dead clients are looked at this often */
 
@@ -39,6 +41,9 @@ typedef struct {
     loop_signal sigint, sigterm;
     uv_pipe_t listener;
     bool listening;
+    bool activated; /* the socket is systemd's */
+    bool outdated;  /* there is a newer build: leave as soon as the last client has */
+    http_pages *pages;
     engine *engine;
     completer *completer;
     agents *agents;
@@ -91,6 +96,18 @@ static int count_clients(void *ud) {
     return (int)((program *)ud)->connections.count;
 }
 
+/* How many, and no names: a client's servers are nobody else's business. */
+static void count_servers(void *ud, int by_state[static MCP_STATES]) {
+    program *d = ud;
+    for (size_t i = 0; i < d->connections.count; i++) {
+        tools *t = connection_tools(d->connections.at[i]);
+        mcp_host *h = t ? tools_host(t) : NULL;
+        mcp_server_info info;
+        for (size_t k = 0; h && mcp_server_at(h, k, &info); k++)
+            by_state[info.state]++;
+    }
+}
+
 static void on_engine_event(void *ud, const engine_event *ev) {
     program *d = ud;
     if (ev->kind == EV_DONE || ev->kind == EV_TEXT)
@@ -135,7 +152,8 @@ static status start_engine(program *d, err *e) {
                        .started_ms = clock_ms(),
                        .ud = d,
                        .settings = newest_settings,
-                       .clients = count_clients};
+                       .clients = count_clients,
+                       .servers = count_servers};
     if (d->options->model_fixed) tiers_fix(d->tiers, s->model);
     start_symbols(d);
     return OK;
@@ -184,9 +202,9 @@ static void on_tick(void *ud) {
         connection_tick(d->connections.at[i]);
     tiers_tick(d->tiers);
     if (d->connections.count) d->alone_ms = clock_ms();
-    double idle_ms = d->options->idle_seconds * 1000.0;
+    double idle_ms = d->outdated ? TICK_MS / 2 : d->options->idle_seconds * 1000.0;
     if (idle_ms > 0 && !d->options->stdio && clock_ms() - d->alone_ms > idle_ms) {
-        log_info("daemon", "nobody was here for %d s", d->options->idle_seconds);
+        log_info("daemon", "nobody was here for %.0f s", idle_ms / 1000);
         stop(d, 0);
     }
 }
@@ -199,44 +217,15 @@ static void on_knock(uv_stream_t *listener, int rc) {
     if (rc < 0 || d->stopping) return;
     bool full = d->connections.count >= LIMIT_CONNECTIONS;
     connection *c = NULL;
-    if (add_connection(d, &(connection_source){.listener = listener}, &c, &e))
+    if (add_connection(d, &(connection_source){.listener = listener}, &c, &e)) {
         log_warn("daemon", "%s", e.text);
-    else if (full) /* accepted all the same: what is not accepted knocks for ever */
-        connection_end(c, 1);
-}
-
-/* A socket file that nobody answers at was left by a daemon that died. */
-static bool is_stale(const char *path) {
-    struct stat st;
-    if (lstat(path, &st) || !S_ISSOCK(st.st_mode)) return false;
-    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-    struct sockaddr_un to = {.sun_family = AF_UNIX};
-    snprintf(to.sun_path, sizeof to.sun_path, "%s", path);
-    bool stale = fd >= 0 && connect(fd, (struct sockaddr *)&to, sizeof to) && errno == ECONNREFUSED;
-    if (fd >= 0) close(fd);
-    return stale;
-}
-
-static status listen_at(program *d, const char *path, err *e) {
-    struct sockaddr_un limit;
-    if (strlen(path) >= sizeof limit.sun_path)
-        return err_set(e, ERR_USAGE, "--listen %s: a socket's path has at most %zu bytes", path,
-                       sizeof limit.sun_path - 1);
-    uv_pipe_init(&d->loop.uv, &d->listener, 0);
-    d->listener.data = d;
-    d->listening = true;
-    mode_t mask = umask(0077); /* only this user may connect */
-    int rc = uv_pipe_bind(&d->listener, path);
-    if (rc == UV_EADDRINUSE && is_stale(path)) {
-        unlink(path);
-        rc = uv_pipe_bind(&d->listener, path);
+        return;
     }
-    umask(mask);
-    if (!rc) rc = uv_listen((uv_stream_t *)&d->listener, 16, on_knock);
-    if (rc == UV_EADDRINUSE)
-        return err_set(e, ERR_IO, "--listen %s: another daemon listens there, or it is no socket",
-                       path);
-    return rc ? err_set(e, ERR_IO, "--listen %s: %s", path, uv_strerror(rc)) : OK;
+    bool stranger = d->activated && !listener_is_same_build(connection_fd(c));
+    if (stranger) log_info("daemon", "another build knocked: it gets a daemon of its own");
+    d->outdated |= stranger;
+    if (full || stranger) /* accepted all the same: what is not accepted knocks for ever */
+        connection_end(c, 1);
 }
 
 /* ---- start and stop -------------------------------------------------------------------------- */
@@ -252,12 +241,36 @@ static int protect_stdout(err *e) {
     return fd;
 }
 
+static bool get_page(void *ud, str path, http_page *out) {
+    program *d = ud;
+    cJSON *now = admin_status(&d->admin);
+    bool known = health_page(now, path, out);
+    cJSON_Delete(now);
+    return known;
+}
+
+static status open_pages(program *d, const char *where, err *e) {
+    status s = http_pages_new(&d->pages, &d->loop.uv, where,
+                              &(http_pages_hooks){.ud = d, .get = get_page}, e);
+    if (!s) log_info("daemon", "health at %s", http_pages_where(d->pages));
+    return s;
+}
+
+static void on_pages_closed(void *ud) {
+    UNUSED(ud); /* the loop counts */
+}
+
 static status start(program *d, err *e) {
     const daemon_options *o = d->options;
     int out_fd = o->stdio ? protect_stdout(e) : 0;
     if (out_fd < 0) return ERR_IO;
     status s = start_engine(d, e);
-    if (!s && o->listen_path) s = listen_at(d, o->listen_path, e);
+    if (!s && o->listen_path) {
+        d->listener.data = d;
+        d->activated = !strcmp(o->listen_path, "fd");
+        s = listener_open(&d->listener, &d->loop, o->listen_path, on_knock, &d->listening, e);
+    }
+    if (!s && o->health) s = open_pages(d, o->health, e);
     if (!s && o->stdio)
         s = add_connection(d, &(connection_source){STDIN_FILENO, out_fd, NULL}, &d->stdio, e);
     if (!s && d->stdio) connection_watch(d->stdio, o->client_pid);
@@ -285,6 +298,7 @@ static void close_everything(program *d) {
     tiers_free(d->tiers);
     symbols_stop(d->symbols);
     git_free(d->git);
+    if (d->pages) http_pages_close(d->pages, on_pages_closed, NULL);
     loop_wake_close(&d->engine_wake);
     loop_timer_close(&d->tick, NULL, NULL);
     loop_signal_close(&d->sigint);

@@ -44,17 +44,20 @@ static status serve(const cli_args *a, int *code, err *e) {
         proxy_options relay = {.socket = a->socket,
                                .client_pid = a->client_pid,
                                .idle_seconds = a->idle_exit < 0 ? 300 : (int)a->idle_exit,
+                               .health = a->health,
                                .log_level = a->log_level ? a->log_level : "info"};
         *code = proxy_run(&relay);
         return OK;
     }
     if (a->socket)
-        return err_set(e, ERR_USAGE,
-                       "--socket names a daemon to talk to, and the other options ask for a process "
-                       "of its own; use --listen for its socket");
+        return err_set(
+            e, ERR_USAGE,
+            "--socket names a daemon to talk to, and the other options ask for a process "
+            "of its own; use --listen for its socket");
     daemon_options options = {
         .stdio = a->stdio || !a->listen,
         .listen_path = a->listen,
+        .health = a->health,
         .model_fixed = a->model != NULL,
         .client_pid = a->client_pid,
         .idle_seconds = (int)MAX(a->idle_exit, 0),
@@ -79,6 +82,7 @@ static status run(const cli_args *a, int *code, err *e) {
     case CMD_MCP: return cli_mcp(a, e);
     case CMD_BENCH: return cli_bench(a, e);
     case CMD_STATUS: return cli_status(a, e);
+    case CMD_HEALTH: return cli_health(a, e);
     case CMD_ASK:
     case CMD_EXPLAIN:
     case CMD_REVIEW:

@@ -43,6 +43,8 @@ typedef struct {
     int lock_fd;         /* -1: not ours */
     pid_t parent, child; /* child: the daemon that was started here; 0: none */
     bool started;        /* a daemon, for this connection */
+    bool by_system;      /* the connection is to systemd's socket ... */
+    bool system_refused; /* ... whose daemon is of another build */
     bool heard;          /* the daemon that is connected has said something */
     double connecting_ms;
     double crashes[CRASHES]; /* times, a ring */
@@ -90,13 +92,14 @@ static void become_daemon(int log_fd, char *const argv[]) {
 }
 
 static void start_daemon(relay *r) {
-    char idle[16], level[16];
+    char idle[16], level[16], name[] = "inlined", listen[] = "--listen", leave[] = "--idle-exit";
+    char file[] = "--log-file", detail[] = "--log-level", option[] = "--health", where[128];
     snprintf(idle, sizeof idle, "%d", r->options->idle_seconds);
     snprintf(level, sizeof level, "%s", r->options->log_level);
-    char name[] = "inlined", listen[] = "--listen", leave[] = "--idle-exit";
-    char file[] = "--log-file", detail[] = "--log-level";
-    char *const argv[] = {name,   listen, r->socket, leave, idle,
-                          file,   r->log, detail,    level, NULL};
+    snprintf(where, sizeof where, "%s", r->options->health ? r->options->health : "");
+    char *const argv[] = {name,  listen, r->socket, leave, idle,
+                          file,  r->log, detail,    level, r->options->health ? option : NULL,
+                          where, NULL};
     int log_fd = open(r->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     if (log_fd < 0) log_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
     pid_t pid = log_fd < 0 ? -1 : fork();
@@ -150,7 +153,8 @@ static void on_daemon_closed(void *ud) {
         return;
     }
     proxy_daemon_gone(r->proxy);
-    if (!r->heard) /* a dying one's backlog took us */
+    r->system_refused |= r->by_system && !r->heard;
+    if (!r->heard) /* a dying one's backlog took us, or another build's daemon did not want us */
         loop_timer_start(&r->look, LOOK_MS, 0);
     else if (note_crash(r))
         give_up(r, "the daemon ended five times within three minutes");
@@ -210,10 +214,21 @@ static void on_connected(relay *r, int fd) {
     if (proxy_exit_code(r->proxy) >= 0) end(r, proxy_exit_code(r->proxy));
 }
 
-static void on_look(void *ud) {
-    relay *r = ud;
+/* The daemon of this build; else the one that systemd has, or starts. */
+static int look(relay *r) {
+    char path[RUNTIME_PATH_BYTES];
     err e;
     int fd = runtime_connect(r->socket, &e);
+    r->by_system = false;
+    if (fd >= 0 || r->system_refused || r->options->socket) return fd;
+    if (runtime_system_socket(path, &e) == OK) fd = runtime_connect(path, &e);
+    r->by_system = fd >= 0;
+    return fd;
+}
+
+static void on_look(void *ud) {
+    relay *r = ud;
+    int fd = look(r);
     if (fd >= 0) {
         on_connected(r, fd);
         return;

@@ -38,14 +38,38 @@ status runtime_dir(char out[static RUNTIME_PATH_BYTES], err *e) {
 status runtime_socket(char out[static RUNTIME_PATH_BYTES], err *e) {
     status s = runtime_dir(out, e);
     if (s) return s;
-    struct stat st = {0};
-    (void)stat("/proc/self/exe", &st);
+    size_t n = strlen(out);
+    snprintf(out + n, RUNTIME_PATH_BYTES - n, "/d-%08x", (unsigned)runtime_own_build());
+    return OK;
+}
+
+status runtime_system_socket(char out[static RUNTIME_PATH_BYTES], err *e) {
+    status s = runtime_dir(out, e);
+    size_t n = strlen(out);
+    if (!s) snprintf(out + n, RUNTIME_PATH_BYTES - n, "/systemd");
+    return s;
+}
+
+/* The link in /proc leads to the file that runs, also when another has its name by now. */
+static uint32_t build_of(const char *exe) {
+    struct stat st;
+    if (stat(exe, &st)) return 0;
     uint64_t build[] = {(uint64_t)st.st_size, (uint64_t)st.st_mtim.tv_sec,
                         (uint64_t)st.st_mtim.tv_nsec};
-    size_t n = strlen(out);
-    snprintf(out + n, RUNTIME_PATH_BYTES - n, "/d-%08x",
-             (unsigned)hash64(0, (const char *)build, sizeof build));
-    return OK;
+    return MAX((uint32_t)hash64(0, (const char *)build, sizeof build), 1);
+}
+
+uint32_t runtime_own_build(void) {
+    return build_of("/proc/self/exe");
+}
+
+uint32_t runtime_peer_build(int fd) {
+    struct ucred peer;
+    socklen_t size = sizeof peer;
+    char exe[48];
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size)) return 0;
+    snprintf(exe, sizeof exe, "/proc/%lld/exe", (long long)peer.pid);
+    return build_of(exe);
 }
 
 bool runtime_peer_is_ours(int fd) {

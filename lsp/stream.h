@@ -21,6 +21,8 @@ status stream_open(stream **out, loop *l, int in_fd, int out_fd, const stream_ho
 /* Accepts a connection that waits at `listener`. */
 status stream_accept(stream **out, loop *l, uv_stream_t *listener, const stream_hooks *hooks,
                      err *e) MUST_USE;
+/* What is read from, to look at; -1: it is being closed. */
+int stream_fd(const stream *s);
 /* Copies.  An editor that does not read ends the stream when LIMIT_WRITE_QUEUE_BYTES wait. */
 void stream_write(stream *s, str bytes);
 /* Writes what waits (for at most half a second), then closes and calls `closed`. */

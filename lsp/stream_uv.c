@@ -127,6 +127,12 @@ static void write_file(stream *s, str bytes) {
     }
 }
 
+int stream_fd(const stream *s) {
+    int fd = -1;
+    if (!s->has_in) return s->in_file;
+    return uv_fileno(&s->in.handle, &fd) ? -1 : fd;
+}
+
 void stream_write(stream *s, str bytes) {
     if (s->state != STREAM_OPEN || s->ended) return;
     uv_stream_t *to = writer(s);

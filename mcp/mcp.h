@@ -30,6 +30,7 @@ typedef enum {
     MCP_FAILED,   /* it will not be started again by itself; `why` says what to do */
     MCP_DRAINING, /* being stopped */
 } mcp_state;
+enum { MCP_STATES = MCP_DRAINING + 1 };
 const char *mcp_state_name(mcp_state s); /* "ready", ... */
 
 /* ---- what a server offers -------------------------------------------------------------------- */
@@ -64,13 +65,13 @@ typedef struct {
     const char *name;
     const mcp_definition *definition;
     mcp_state state;
-    const char *why;       /* the sentence of BACKOFF, FAILED, UNTRUSTED; else "" */
-    const char *protocol;  /* "2025-11-25", ...; "": not known yet */
-    bool modern;           /* speaks 2026-07-28 */
+    const char *why;      /* the sentence of BACKOFF, FAILED, UNTRUSTED; else "" */
+    const char *protocol; /* "2025-11-25", ...; "": not known yet */
+    bool modern;          /* speaks 2026-07-28 */
     const char *server_name, *server_version, *instructions;
-    int64_t pid;           /* 0: no process */
-    double ready_ms;       /* from start to ready, last time; 0: never */
-    double retry_in_ms;    /* BACKOFF: until it may start */
+    int64_t pid;        /* 0: no process */
+    double ready_ms;    /* from start to ready, last time; 0: never */
+    double retry_in_ms; /* BACKOFF: until it may start */
     size_t tools, resources, prompts, catalogue_bytes;
     uint64_t starts, exits, junk_lines, stderr_bytes, late_answers;
     const char *first_junk;  /* the first line that was no message; "" */
@@ -119,9 +120,9 @@ typedef struct {
 /* ---- life ------------------------------------------------------------------------------------ */
 
 typedef struct {
-    const char *workspace;  /* absolute: working folder of servers, root; NULL: the current one */
-    const char *state_dir;  /* approvals, pins, process marks (0700); NULL: nothing is remembered */
-    const char *cache_dir;  /* catalogues and spilled outputs; NULL: none are kept */
+    const char *workspace; /* absolute: working folder of servers, root; NULL: the current one */
+    const char *state_dir; /* approvals, pins, process marks (0700); NULL: nothing is remembered */
+    const char *cache_dir; /* catalogues and spilled outputs; NULL: none are kept */
     const char *search_path; /* PATH for commands; NULL: that of the environment */
 } mcp_options;
 
@@ -137,8 +138,8 @@ size_t mcp_server_count(const mcp_host *h);
 /* Both are false when there is no such server. */
 bool mcp_server_at(mcp_host *h, size_t index, mcp_server_info *out) MUST_USE;
 bool mcp_server_get(mcp_host *h, const char *server, mcp_server_info *out) MUST_USE;
-void mcp_server_start(mcp_host *h, const char *server);   /* also out of FAILED and BACKOFF */
-void mcp_server_stop(mcp_host *h, const char *server);    /* back to IDLE */
+void mcp_server_start(mcp_host *h, const char *server); /* also out of FAILED and BACKOFF */
+void mcp_server_stop(mcp_host *h, const char *server);  /* back to IDLE */
 void mcp_server_restart(mcp_host *h, const char *server);
 
 /* Remembers that this server may start, under this command or url only, and that its tools, as they
@@ -173,7 +174,7 @@ typedef enum {
     MCP_FOR_USER,
     MCP_FOR_ACTION, /* a code action or review: 3 s */
     MCP_FOR_MODEL,
-    MCP_FOR_HOVER,  /* 300 ms; cached or read-only, never starts a server */
+    MCP_FOR_HOVER, /* 300 ms; cached or read-only, never starts a server */
     MCP_FOR_BACKGROUND,
 } mcp_purpose;
 
@@ -199,7 +200,7 @@ typedef struct {
     const cJSON *arguments; /* copied; NULL: {} */
     mcp_purpose purpose;
     uint32_t idle_ms, total_ms; /* 0: by purpose and configuration */
-    bool approved; /* the person who asks has seen tool and arguments: no question */
+    bool approved;              /* the person who asks has seen tool and arguments: no question */
 } mcp_order;
 
 typedef struct {

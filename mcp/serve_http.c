@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* See serve_http.h.  libmicrohttpd parses, and is driven by the loop: its epoll descriptor is
- * polled, its timer is ours.
+/* See serve_http.h.  libmicrohttpd parses, and is driven by the loop (http_loop.h).
  *
  *     headers checked -> body collected -> serve (one for each request) -> answered
  *                                              \-> suspended -> on_line -> resumed -> answered
@@ -11,13 +10,12 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <microhttpd.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "engine/base/limits.h"
 #include "engine/base/vec.h"
+#include "mcp/http_loop.h"
 #include "mcp/rpc.h"
 #include "mcp/serve.h"
 
@@ -30,13 +28,10 @@
 typedef struct request request;
 
 struct serve_http {
-    uv_loop_t *loop;
+    http_loop http;
     own_tools *tools;
-    struct MHD_Daemon *daemon;
-    uv_poll_t poll;
-    uv_timer_t timer;
     char *token;
-    int port, open;
+    int port;
     VEC(request *) requests;
     void (*closed)(void *ud);
     void *closed_ud;
@@ -51,52 +46,10 @@ struct request {
     bool fed, suspended, modern;
 };
 
-/* ---- the loop -------------------------------------------------------------------------------- */
-
-static void turn(serve_http *s);
-
-static void on_timer(uv_timer_t *t) {
-    turn(t->data);
-}
-
-static void on_poll(uv_poll_t *p, int rc, int events) {
-    UNUSED(rc);
-    UNUSED(events);
-    turn(p->data);
-}
-
-static void turn(serve_http *s) {
-    MHD_UNSIGNED_LONG_LONG wait;
-    if (!s->daemon) return;
-    MHD_run(s->daemon);
-    if (MHD_get_timeout(s->daemon, &wait) == MHD_YES)
-        uv_timer_start(&s->timer, on_timer, wait, 0);
-    else
-        uv_timer_stop(&s->timer);
-}
-
 /* ---- what may come in ------------------------------------------------------------------------ */
 
 static const char *header(request *r, const char *name) {
     return MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, name);
-}
-
-/* "localhost", "127.0.0.1" or "[::1]", with or without a port. */
-static bool is_loopback(str host) {
-    static const char *const names[] = {"localhost", "127.0.0.1", "[::1]"};
-    for (size_t i = 0; i < COUNTOF(names); i++) {
-        str name = str_of(names[i]);
-        if (host.len >= name.len && str_eq_ignore_case(str_sub(host, 0, name.len), name) &&
-            (host.len == name.len || host.ptr[name.len] == ':'))
-            return true;
-    }
-    return false;
-}
-
-static bool is_own_origin(const char *origin) {
-    str text = str_of(origin);
-    ptrdiff_t at = str_find(text, STR("://"));
-    return at >= 0 && is_loopback(str_sub(text, (size_t)at + 3, text.len));
 }
 
 static bool has_token(request *r) {
@@ -112,7 +65,8 @@ static bool has_token(request *r) {
 static unsigned judge(request *r, const char *url, const char *method) {
     const char *host = header(r, MHD_HTTP_HEADER_HOST), *origin = header(r, MHD_HTTP_HEADER_ORIGIN);
     const char *type = header(r, MHD_HTTP_HEADER_CONTENT_TYPE);
-    if (!host || !is_loopback(str_of(host)) || (origin && !is_own_origin(origin)))
+    if (!host || !http_host_is_loopback(str_of(host)) ||
+        (origin && !http_origin_is_loopback(str_of(origin))))
         return MHD_HTTP_FORBIDDEN;
     if (!has_token(r)) return MHD_HTTP_UNAUTHORIZED;
     if (strcmp(url, "/mcp")) return MHD_HTTP_NOT_FOUND;
@@ -166,7 +120,7 @@ static void on_line(void *ud, str line) {
     if (!r->suspended) return;
     r->suspended = false;
     MHD_resume_connection(r->connection);
-    uv_timer_start(&r->owner->timer, on_timer, 0, 0);
+    http_loop_soon(&r->owner->http);
 }
 
 /* ---- one message ----------------------------------------------------------------------------- */
@@ -307,25 +261,19 @@ status serve_http_new(serve_http **out, uv_loop_t *loop, own_tools *tools, int p
     serve_http *s = xcalloc(1, sizeof *s);
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
     at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    s->loop = loop;
     s->tools = tools;
-    s->daemon =
+    struct MHD_Daemon *d =
         MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, (uint16_t)port, NULL, NULL,
                          on_access, s, MHD_OPTION_SOCK_ADDR, &at, MHD_OPTION_NOTIFY_COMPLETED,
                          on_completed, s, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
                          MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S, MHD_OPTION_END);
-    if (!s->daemon) {
+    if (!d) {
         xfree(s);
         return err_set(e, ERR_IO, "cannot listen at 127.0.0.1:%d: %s", port, strerror(errno));
     }
     s->token = token ? xstrdup(token) : NULL;
-    s->port = MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_BIND_PORT)->port;
-    uv_poll_init(loop, &s->poll,
-                 MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd);
-    uv_timer_init(loop, &s->timer);
-    s->poll.data = s->timer.data = s;
-    s->open = 2;
-    uv_poll_start(&s->poll, UV_READABLE, on_poll);
+    s->port = MHD_get_daemon_info(d, MHD_DAEMON_INFO_BIND_PORT)->port;
+    http_loop_init(&s->http, loop, d);
     *out = s;
     return OK;
 }
@@ -334,15 +282,14 @@ int serve_http_port(const serve_http *s) {
     return s->port;
 }
 
-static void on_handle_closed(uv_handle_t *h) {
-    serve_http *s = h->data;
-    if (--s->open) return;
+static void on_closed(void *ud) {
+    serve_http *s = ud;
     void (*closed)(void *ud) = s->closed;
-    void *ud = s->closed_ud;
+    void *closed_ud = s->closed_ud;
     vec_free(&s->requests);
     xfree(s->token);
     xfree(s);
-    closed(ud);
+    closed(closed_ud);
 }
 
 void serve_http_close(serve_http *s, void (*closed)(void *ud), void *ud) {
@@ -353,9 +300,5 @@ void serve_http_close(serve_http *s, void (*closed)(void *ud), void *ud) {
         if (r->suspended) MHD_resume_connection(r->connection);
         r->suspended = false;
     }
-    uv_poll_stop(&s->poll);
-    MHD_stop_daemon(s->daemon);
-    s->daemon = NULL;
-    uv_close((uv_handle_t *)&s->poll, on_handle_closed);
-    uv_close((uv_handle_t *)&s->timer, on_handle_closed);
+    http_loop_close(&s->http, on_closed, s);
 }

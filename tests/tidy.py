@@ -36,7 +36,7 @@ PUBLIC = {
     "context": {"context/context.h", "context/change.h", "context/refactor.h", "context/symbols.h"},
     "mcp": {"mcp/mcp.h", "mcp/config.h", "mcp/export.h", "mcp/rpc.h", "mcp/frame.h",
             "mcp/process.h", "mcp/state_file.h", "mcp/own.h", "mcp/serve.h",
-            "mcp/serve_http.h"},
+            "mcp/serve_http.h", "mcp/http_pages.h"},
     "lsp": set(),
 }
 # Third-party headers: which modules may see them.

@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* engine/base: slices, buffers, UTF-8, arena, hashes, errors. */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "engine/base/arena.h"
 #include "engine/base/clock.h"
 #include "engine/base/hash_private.h"
+#include "engine/base/limits.h"
 #include "engine/base/log.h"
 #include "engine/base/mem.h"
 #include "engine/base/utf8.h"
@@ -42,11 +47,16 @@ static void test_str_numbers(void **state) {
         bool ok;
         int64_t value;
     } cases[] = {
-        {"0", true, 0},       {"-12", true, -12},
-        {"+7", true, 7},      {"9223372036854775807", true, INT64_MAX},
-        {"-9223372036854775808", true, INT64_MIN}, {"9223372036854775808", false, 0},
-        {"", false, 0},       {"-", false, 0},
-        {"1x", false, 0},     {" 1", false, 0},
+        {"0", true, 0},
+        {"-12", true, -12},
+        {"+7", true, 7},
+        {"9223372036854775807", true, INT64_MAX},
+        {"-9223372036854775808", true, INT64_MIN},
+        {"9223372036854775808", false, 0},
+        {"", false, 0},
+        {"-", false, 0},
+        {"1x", false, 0},
+        {" 1", false, 0},
     };
     for (size_t i = 0; i < COUNTOF(cases); i++) {
         int64_t value = 0;
@@ -209,6 +219,41 @@ static void test_log_lines(void **state) {
     assert_false(log_level_parse("loud", &level));
 }
 
+/* A file of ten megabytes is moved aside, and stderr, where it is that file, too. */
+static void test_log_file_is_moved_aside(void **state) {
+    UNUSED(state);
+    char folder[] = "/tmp/inlined-log-XXXXXX", path[64], old[64];
+    err e;
+    struct stat now, before, errors;
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/log", folder);
+    snprintf(old, sizeof old, "%s/log.1", folder);
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    int kept = dup(STDERR_FILENO);
+    assert_true(fd >= 0 && kept >= 0 && dup2(fd, STDERR_FILENO) >= 0);
+    assert_int_equal(log_set_file(path, &e), OK);
+    uint64_t written = 0;
+    for (int i = 0; written < 2 * LIMIT_LOG_FILE_BYTES + 1000; i++) {
+        log_error("base", "line %d of %0400d", i, 1);
+        written += 400;
+    }
+    assert_int_equal(fstat(STDERR_FILENO, &errors), 0);
+    assert_true(dup2(kept, STDERR_FILENO) >= 0);
+    assert_int_equal(stat(path, &now), 0);
+    assert_int_equal(stat(old, &before), 0);
+    assert_true(now.st_size < LIMIT_LOG_FILE_BYTES);
+    assert_in_range(before.st_size, LIMIT_LOG_FILE_BYTES, LIMIT_LOG_FILE_BYTES + 1000);
+    assert_int_equal(now.st_mode & 0777, 0600);
+    assert_int_equal(errors.st_ino, now.st_ino);
+    assert_int_equal(log_set_file("/dev/null", &e), OK);
+    assert_int_not_equal(log_set_file("/nowhere/at/all", &e), OK);
+    close(fd);
+    close(kept);
+    unlink(path);
+    unlink(old);
+    rmdir(folder);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_str_slices),
@@ -220,6 +265,7 @@ int main(void) {
         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_vec),
         cmocka_unit_test(test_log_lines),
+        cmocka_unit_test(test_log_file_is_moved_aside),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -28,8 +28,8 @@ class Ours:
     def __init__(self, program, model, text):
         self.log = tempfile.NamedTemporaryFile("r", suffix=".log")
         self.client = lsp_client.Client(
-            [program, "--no-daemon", "--model", model, "--device", "cuda", "--log-file", self.log.name,
-             "--log-level", "info"], settings=SETTINGS)
+            [program, "--no-daemon", "--model", model, "--device", "cuda", "--log-file",
+             self.log.name, "--log-level", "info"], settings=SETTINGS)
         self.client.initialize()
         self.client.wait_notification("inlined/status", lambda p: p["state"] == "ready")
         self.uri, self.version = "file:///bench/file.cpp", 1

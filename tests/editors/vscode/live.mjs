@@ -167,7 +167,8 @@ async function daemon_comes_back() {
 let failed = 0;
 try {
   await code.open(work, file);
-  for (const test of [shows_and_accepts, takes_a_word, dismisses, says_why, pauses, server_comes_back, daemon_comes_back]) await test();
+  for (const test of [shows_and_accepts, takes_a_word, dismisses, says_why, pauses, server_comes_back,
+    daemon_comes_back]) await test();
 } catch (error) {
   failed = 1;
   console.log(`FAILED: ${error.stack}`);
