@@ -61,8 +61,8 @@ uint64_t engine_load(engine *g, int slot, const engine_model_options *opt);
 void engine_unload(engine *g, int slot);
 
 /* Keys and values on disk.  Writes the sequence that was used last to a file, or reads one back, so
- * that a prompt that begins like it need not be computed again.  Between two steps; blocks the
- * engine while it writes or reads.  Ends in EV_SAVED or EV_RESTORED. */
+ * that a prompt that begins like it need not be computed again.  Other jobs run between two pages.
+ * Ends in EV_SAVED or EV_RESTORED. */
 void engine_save(engine *g, int slot, const char *path);
 void engine_restore(engine *g, int slot, const char *path);
 

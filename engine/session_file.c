@@ -15,6 +15,7 @@
 #include "engine/base/mem.h"
 
 #define MAGIC "inlined KV 1\n"
+#define CHECK_BYTES ((uint64_t)2 << 20) /* summed up between two looks at others */
 
 typedef struct {
     char magic[16], identity[64];
@@ -39,6 +40,10 @@ static bool get(stream *s, void *bytes, size_t n) {
     return !s->failed;
 }
 
+static status go_on(const session_store *s, err *e) {
+    return s->between(s->between_ud) ? OK : err_set(e, ERR_CANCELLED, "the sequence was given up");
+}
+
 static int pages_of(uint32_t tokens) {
     return (int)((tokens + K_PAGE_TOKENS - 1) / K_PAGE_TOKENS);
 }
@@ -54,10 +59,10 @@ static head head_of(const session_store *s, int tokens) {
 
 /* ---- save ------------------------------------------------------------------------------------ */
 
-static const session *last_used(const session_table *t) {
-    const session *best = NULL;
+static session *last_used(session_table *t) {
+    session *best = NULL;
     for (size_t i = 0; i < COUNTOF(t->at); i++) {
-        const session *s = &t->at[i];
+        session *s = &t->at[i];
         if (s->held || s->count == 0) continue;
         if (!best || s->used > best->used) best = s;
     }
@@ -76,6 +81,7 @@ static status write_all(const session_store *s, const session *from, FILE *f, er
     for (int i = 0; result == OK && i < pages_of(h.tokens); i++) {
         result = k_kv_read_page(s->kernels, from->pages[i], page, e);
         if (result == OK) put(&out, page, h.page_bytes);
+        if (result == OK) result = go_on(s, e);
     }
     sha256_hex(&out.sum, hex);
     xfree(page);
@@ -86,8 +92,9 @@ static status write_all(const session_store *s, const session *from, FILE *f, er
 }
 
 status session_save(const session_store *s, const char *path, int *tokens, err *e) {
-    const session *from = last_used(s->table);
+    session *from = last_used(s->table);
     if (!from) return err_set(e, ERR_NOT_FOUND, "there is no sequence to save yet");
+    from->held = true; /* jobs that run between two pages leave it alone */
     char fresh[4096];
     int len = snprintf(fresh, sizeof fresh, "%s.%ld", path, (long)getpid());
     FILE *f = len < (int)sizeof fresh ? fopen(fresh, "wbe") : NULL;
@@ -102,6 +109,7 @@ status session_save(const session_store *s, const char *path, int *tokens, err *
         result = err_set(e, ERR_IO, "%s: cannot be replaced: %s", path, strerror(errno));
     if (f && result != OK) unlink(fresh);
     *tokens = from->count;
+    session_release(s->table, from);
     return result;
 }
 
@@ -130,8 +138,13 @@ static status check(const session_store *s, const char *path, FILE *f, head *h, 
                        h->tokens, s->table->context);
     uint64_t left = h->tokens * sizeof(int32_t) + (uint64_t)pages_of(h->tokens) * h->page_bytes;
     if ((uint64_t)st.st_size != sizeof *h + left + sizeof stands) return damaged(path, e);
-    for (; left > 0; left -= MIN(left, sizeof block))
+    for (; left > 0; left -= MIN(left, sizeof block)) {
         if (!get(&in, block, (size_t)MIN(left, sizeof block))) return damaged(path, e);
+        if (left / CHECK_BYTES != (left - MIN(left, sizeof block)) / CHECK_BYTES) {
+            status more = go_on(s, e);
+            if (more != OK) return more;
+        }
+    }
     sha256_hex(&in.sum, hex);
     bool whole = fread(stands, 1, sizeof stands, f) == sizeof stands &&
                  memcmp(stands, hex, sizeof stands) == 0;
@@ -154,6 +167,7 @@ static status fill(const session_store *s, session *to, const head *h, const cha
     for (int i = 0; result == OK && i < pages_of(h->tokens); i++) {
         result = get(&in, page, h->page_bytes) ? OK : damaged(path, e);
         if (result == OK) result = k_kv_write_page(s->kernels, to->pages[i], page, e);
+        if (result == OK) result = go_on(s, e);
     }
     if (result == OK) session_append(to, ids, n);
     xfree(ids);

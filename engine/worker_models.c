@@ -76,6 +76,17 @@ typedef struct {
     const char *what;
 } load_watch;
 
+/* The jobs of the models that are there go on: those of typing until there are none, of the rest one
+ * step. */
+static void let_others_run(worker *w) {
+    bool more = true;
+    while (more && !mailbox_is_closed(w->mail) && !w->device_lost) {
+        worker_take_jobs(w);
+        worker_end_cancelled(w);
+        more = worker_advance(w) && worker_has_job(w, PRIO_TYPE);
+    }
+}
+
 static bool on_progress(void *ud, float done, const char *what) {
     load_watch *watch = ud;
     worker *w = watch->w;
@@ -84,12 +95,7 @@ static bool on_progress(void *ud, float done, const char *what) {
         watch->last = done;
         emit(w, EV_LOAD_PROGRESS, watch->slot, &(load_mail){.progress = done, .what = what});
     }
-    bool more = true;
-    while (more && !mailbox_is_closed(w->mail) && !w->device_lost) {
-        worker_take_jobs(w);
-        worker_end_cancelled(w);
-        more = worker_advance(w) && worker_has_job(w, PRIO_TYPE);
-    }
+    let_others_run(w);
     return !mailbox_is_closed(w->mail) && !mailbox_has_command(w->mail, watch->slot);
 }
 
@@ -157,13 +163,24 @@ static void build_what_was_read(worker *w) {
 
 /* ---- commands -------------------------------------------------------------------------------- */
 
+static bool between_pages(void *ud) {
+    worker *w = ud;
+    let_others_run(w);
+    return !mailbox_is_closed(w->mail) && !w->device_lost;
+}
+
 static void move_sequence(worker *w, command *c) { /* takes c */
     model *m = w->slots[c->slot].model;
     load_mail said = {0};
     if (!m) {
         err_set(&said.error, ERR_NOT_FOUND, "no model is loaded in slot %d", c->slot);
     } else {
-        session_store store = {&m->sessions, m->kernels, m->identity, m->vocab};
+        session_store store = {.table = &m->sessions,
+                               .kernels = m->kernels,
+                               .identity = m->identity,
+                               .vocab = m->vocab,
+                               .between = between_pages,
+                               .between_ud = w};
         err e = {0};
         status s = c->wish == WISH_SAVE ? session_save(&store, c->path, &said.tokens, &e)
                                         : session_restore(&store, c->path, &said.tokens, &e);

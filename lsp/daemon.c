@@ -27,6 +27,7 @@
 #include "lsp/git.h"
 #include "lsp/health.h"
 #include "lsp/listener.h"
+#include "lsp/runtime_dir.h"
 #include "lsp/tiers.h"
 #include "lsp/tools.h"
 #include "mcp/http_pages.h"
@@ -154,6 +155,8 @@ static status start_engine(program *d, err *e) {
                        .settings = newest_settings,
                        .clients = count_clients,
                        .servers = count_servers};
+    char folder[RUNTIME_PATH_BYTES];
+    if (runtime_dir(folder, e) == OK) tiers_spill_to(d->tiers, folder);
     if (d->options->model_fixed) tiers_fix(d->tiers, s->model);
     start_symbols(d);
     return OK;

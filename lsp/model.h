@@ -6,6 +6,8 @@
 
 typedef enum { MODEL_NONE, MODEL_LOADING, MODEL_READY, MODEL_FAILED } model_state;
 
+#define MODEL_SPILL_BYTES 160
+
 typedef struct {
     model_state state;
     int slot;      /* LOADING, READY: the engine's */
@@ -25,13 +27,14 @@ typedef struct {
     uint64_t generation;              /* of all loads that ended well, the number of this one */
 
     /* What tiers.c knows of its use. */
-    model_tier tier; /* the smallest that named it */
-    unsigned roles;  /* bit per model_role that wanted it */
-    double used_ms;  /* when somebody wanted it last */
-    double kept_ms;  /* when some connection's settings named it last */
-    double idle_ms;  /* it goes when it was not used for so long; 0: never */
-    bool untold;     /* it failed, and hooks.changed has not been called for that */
-    bool cpu;        /* the GPU had no room for it */
+    model_tier tier;                 /* the smallest that named it */
+    unsigned roles;                  /* bit per model_role that wanted it */
+    double used_ms;                  /* when somebody wanted it last */
+    double kept_ms;                  /* when some connection's settings named it last */
+    double idle_ms;                  /* it goes when it was not used for so long; 0: never */
+    bool untold;                     /* it failed, and hooks.changed has not been called for that */
+    bool cpu;                        /* the GPU had no room for it */
+    char spilled[MODEL_SPILL_BYTES]; /* file with its last sequence, for the next load; "": none */
     int context_tokens, gpu_share, device_mb, host_mb; /* as the settings said */
     k_kv_type kv_type;
 } model;

@@ -37,6 +37,7 @@ tiers *tiers_lend(model *m, int *asked) {
 }
 
 static void model_drop(model *m) {
+    tiers_forget_spill(m);
     xfree(m->path);
     xfree(m);
 }
@@ -49,6 +50,7 @@ void tiers_free(tiers *t) {
         xfree(t->names.at[i].wanted);
     vec_free(&t->models);
     vec_free(&t->names);
+    xfree(t->spill_folder);
     xfree(t);
 }
 
@@ -249,8 +251,12 @@ const model *tiers_missed(const tiers *t, const settings *s, model_role role) {
 bool tiers_event(tiers *t, const engine_event *ev) {
     for (size_t i = 0; i < t->models.count; i++) {
         model *m = t->models.at[i];
+        if (ev->kind == EV_RESTORED && ev->load == m->load) tiers_forget_spill(m);
         if (!model_event(m, ev, t->generation + 1)) continue;
-        if (ev->kind == EV_LOADED) t->generation++;
+        if (ev->kind == EV_LOADED) {
+            t->generation++;
+            tiers_unspill(t, m);
+        }
         if (ev->kind == EV_LOAD_FAILED && tiers_load_again(t, m)) return true;
         tiers_tell(t, m);
         return true;
@@ -272,7 +278,7 @@ void tiers_tick(tiers *t) {
         if (m->state != MODEL_READY || engine_count_jobs(t->engine, m->slot) > 0) continue;
         bool idle = m->idle_ms > 0 && now - m->used_ms > m->idle_ms;
         bool orphan = now - MAX(m->kept_ms, m->used_ms) > ORPHAN_MS;
-        if (idle || orphan) tiers_drop_load(t, m);
+        if (idle || orphan) tiers_put_away(t, m);
     }
 }
 

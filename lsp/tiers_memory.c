@@ -87,6 +87,11 @@ void tiers_drop_load(tiers *t, model *m) {
     tiers_tell(t, m);
 }
 
+void tiers_put_away(tiers *t, model *m) {
+    tiers_spill(t, m);
+    tiers_drop_load(t, m);
+}
+
 static bool free_slot(const tiers *t, int *out) {
     bool taken[LIMIT_ENGINE_MODELS] = {false};
     for (size_t i = 0; i < t->models.count; i++) {
@@ -142,7 +147,7 @@ void tiers_start_load(tiers *t, model *m, const settings *s) {
             return;
         }
         m->slot = goes->slot;
-        tiers_drop_load(t, goes);
+        tiers_put_away(t, goes);
     }
     start(t, m);
 }
@@ -151,7 +156,7 @@ bool tiers_load_again(tiers *t, model *m) {
     if (m->status != ERR_LIMIT || !m->missing) return false;
     model *goes = victim(t, m, wants_device(t, m), false);
     if (goes)
-        tiers_drop_load(t, goes);
+        tiers_put_away(t, goes);
     else if (wants_device(t, m))
         m->cpu = true;
     else

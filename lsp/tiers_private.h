@@ -24,7 +24,8 @@ struct tiers {
     char used_name[TIER_COUNT][SETTINGS_NAME_BYTES];
     bool chosen; /* choice and choice_why are those of the models on this machine */
     tier_survey choice;
-    model none; /* of a name that nobody asked for yet */
+    char *spill_folder; /* NULL: sequences are forgotten */
+    model none;         /* of a name that nobody asked for yet */
     uint64_t generation;
 };
 
@@ -41,3 +42,10 @@ void tiers_start_load(tiers *t, model *m, const settings *s);
  * other way.  False: nothing can be done. */
 bool tiers_load_again(tiers *t, model *m);
 void tiers_drop_load(tiers *t, model *m);
+/* The same, but its last sequence is kept for the next load. */
+void tiers_put_away(tiers *t, model *m);
+
+/* ---- tiers_spill.c ---- */
+void tiers_spill(tiers *t, model *m);   /* before its load is dropped */
+void tiers_unspill(tiers *t, model *m); /* it is ready again */
+void tiers_forget_spill(model *m);      /* its file is of no use any more */

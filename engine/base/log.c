@@ -62,7 +62,7 @@ static void rotate(void) {
     struct stat ours, other;
     bool same = !fstat(g.fd, &ours) && !fstat(STDERR_FILENO, &other) &&
                 ours.st_dev == other.st_dev && ours.st_ino == other.st_ino;
-    uint64_t bytes;
+    uint64_t bytes = 0;
     snprintf(old, sizeof old, "%s.1", g.path);
     int fd = rename(g.path, old) ? -1 : open_log(g.path, &bytes);
     g.bytes = 0; /* a failure is tried again after as much again */

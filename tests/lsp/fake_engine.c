@@ -25,6 +25,7 @@ struct engine {
     finish_reason finish;
     job_priority priority;
     strbuf prefix, chat;
+    char saved[256], restored[256];
 };
 
 const fake_load *fake_engine_load(const engine *g, size_t n) {
@@ -144,6 +145,24 @@ uint64_t engine_load(engine *g, int slot, const engine_model_options *opt) {
     snprintf(l.path, sizeof l.path, "%s", opt->path);
     vec_push(&g->loads, l);
     return g->loads.count;
+}
+
+void engine_save(engine *g, int slot, const char *path) {
+    UNUSED(slot);
+    snprintf(g->saved, sizeof g->saved, "%s", path);
+}
+
+void engine_restore(engine *g, int slot, const char *path) {
+    UNUSED(slot);
+    snprintf(g->restored, sizeof g->restored, "%s", path);
+}
+
+const char *fake_engine_saved(const engine *g) {
+    return g->saved;
+}
+
+const char *fake_engine_restored(const engine *g) {
+    return g->restored;
 }
 
 void engine_unload(engine *g, int slot) {

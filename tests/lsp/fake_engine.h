@@ -14,7 +14,9 @@ typedef struct {
 const fake_load *fake_engine_load(const engine *g, size_t n); /* NULL: there was none */
 size_t fake_engine_loads(const engine *g);
 int fake_engine_unloads(const engine *g);
-void fake_engine_set_busy(engine *g, bool busy); /* every slot has a job */
+const char *fake_engine_saved(const engine *g);    /* path of the last engine_save; "": none */
+const char *fake_engine_restored(const engine *g); /* and of the last engine_restore */
+void fake_engine_set_busy(engine *g, bool busy);   /* every slot has a job */
 void fake_engine_set_device(engine *g, uint64_t free_bytes);
 
 size_t fake_engine_waiting(const engine *g); /* jobs without an end */

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The table of models: roles and names, one load for one file, who goes when there is no room, what
  * serves instead; and the choice by memory.  The engine is scripted, the clock is the test's. */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -258,6 +260,40 @@ static void unused_models_go(void **state) {
     assert_int_equal(tiers_want(f->t, &f->s, ROLE_COMPLETION)->state, MODEL_LOADING);
 }
 
+static void what_was_put_away_comes_back(void **state) {
+    fixture *f = *state;
+    char folder[] = "/tmp/inlined-spill-XXXXXX", left[64], ours[64];
+    assert_non_null(mkdtemp(folder));
+    snprintf(left, sizeof left, "%s/kv-999999999-1", folder); /* no process has that number */
+    snprintf(ours, sizeof ours, "%s/kv-%ld-77", folder, (long)getpid());
+    close(open(left, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+    close(open(ours, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+    tiers_spill_to(f->t, folder);
+    assert_int_not_equal(access(left, F_OK), 0);
+    assert_int_equal(access(ours, F_OK), 0);
+    name_tiers(f, 0, -1, 1);
+    const model *large = tiers_want(f->t, &f->s, ROLE_REVIEW);
+    loaded(f, GB, false);
+    for (int i = 0; i < 310; i++) {
+        wait_s(2);
+        tiers_keep(f->t, &f->s);
+        tiers_tick(f->t);
+    }
+    assert_int_equal(large->state, MODEL_NONE);
+    const char *path = fake_engine_saved(f->g);
+    assert_true(str_starts_with(str_of(path), str_of(folder)));
+    close(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600)); /* as the engine writes it */
+    assert_string_equal(fake_engine_restored(f->g), "");
+    (void)tiers_want(f->t, &f->s, ROLE_REVIEW);
+    loaded(f, GB, false);
+    assert_string_equal(fake_engine_restored(f->g), path);
+    tiers_event(f->t, &(engine_event){.kind = EV_RESTORED, .load = fake_engine_loads(f->g)});
+    assert_int_not_equal(access(path, F_OK), 0);
+    assert_true(tiers_unload(f->t, &f->s, TIER_LARGE)); /* a person wants the memory, now */
+    unlink(ours);
+    assert_int_equal(rmdir(folder), 0);
+}
+
 static void people_load_and_unload(void **state) {
     fixture *f = *state;
     name_tiers(f, 0, -1, 1);
@@ -359,6 +395,7 @@ int main(void) {
         CASE(the_idle_one_makes_room_and_typing_stays),
         CASE(what_the_gpu_has_no_room_for_runs_on_the_cpu),
         CASE(unused_models_go),
+        CASE(what_was_put_away_comes_back),
         CASE(people_load_and_unload),
         CASE(wrong_names_are_not_kept_for_ever),
         CASE(nine_models_for_eight_slots),
