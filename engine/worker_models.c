@@ -76,8 +76,8 @@ typedef struct {
     const char *what;
 } load_watch;
 
-/* The jobs of the models that are there go on: those of typing until there are none, of the rest one
- * step. */
+/* The jobs of the models that are there go on: those of typing until there are none, of the rest
+ * one step. */
 static void let_others_run(worker *w) {
     bool more = true;
     while (more && !mailbox_is_closed(w->mail) && !w->device_lost) {

@@ -28,8 +28,8 @@ tiers *tiers_new(engine *g, const tiers_hooks *hooks); /* the engine is borrowed
 tiers *tiers_lend(model *m, int *asked);
 void tiers_free(tiers *t); /* accepts NULL; the engine unloads by itself */
 /* Where a model that makes room, or that nobody uses for a while, leaves its last sequence, so that
- * its next load need not compute that again.  A folder of this user's alone; what dead processes left
- * there is removed.  Without it sequences are forgotten. */
+ * its next load need not compute that again.  A folder of this user's alone; what dead processes
+ * left there is removed.  Without it sequences are forgotten. */
 void tiers_spill_to(tiers *t, const char *folder);
 /* Every role is served by this name or path, whatever clients' settings say (--model). */
 void tiers_fix(tiers *t, const char *name);

@@ -3,9 +3,9 @@
  *
  *     put away: engine_save, engine_unload        ready again: engine_restore -> the file goes
  *
- * The engine obeys in order, so the file is whole before it is read; when nothing was there to save,
- * there is no file, and restoring fails without anybody's notice.  A file belongs to one load that is
- * to come, and to this process: its name has the process' number.  Thread: loop.
+ * The engine obeys in order, so the file is whole before it is read; when nothing was there to
+ * save, there is no file, and restoring fails without anybody's notice.  A file belongs to one load
+ * that is to come, and to this process: its name has the process' number.  Thread: loop.
  */
 #include <dirent.h>
 #include <errno.h>
