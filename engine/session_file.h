@@ -20,6 +20,7 @@ typedef struct {
  * *tokens: how many it has.  Errors: ERR_NOT_FOUND (there is none), ERR_IO,
  * ERR_CANCELLED. */
 status session_save(const session_store *s, const char *path, int *tokens, err *e) MUST_USE;
-/* Reads it back into an idle sequence.  Errors: ERR_NOT_FOUND, ERR_IO, ERR_FORMAT (damaged, or of
- * another model), ERR_LIMIT (no room), ERR_CANCELLED; then the table is as it was, but for an emptied sequence. */
+/* Reads it back into an idle sequence.  Errors: ERR_NOT_FOUND, ERR_IO, ERR_FORMAT (damaged, or
+ * of another model), ERR_LIMIT (no room), ERR_CANCELLED; then the table is as it was, but for an
+ * emptied sequence. */
 status session_restore(const session_store *s, const char *path, int *tokens, err *e) MUST_USE;
