@@ -12,6 +12,7 @@
 #   $CACHE/mcp-venv/KEY                MCP servers from PyPI
 #   $CACHE/mcp-servers/KEY             MCP servers with needs of their own: one folder each
 #   $CACHE/nvim/VERSION                Neovim versions of the editor tests
+#   $CACHE/editors/KEY                 Helix, and lsp-mode for Emacs
 #   $CACHE/code-server/VERSION         VS Code in a browser, for the editor tests
 #   $CACHE/vscode/KEY/node_modules     what the VS Code extension is built and driven with
 # KEY is a hash of the file that names the versions; `.ok` inside marks a complete folder.
@@ -36,6 +37,7 @@ PACKAGES_TEST=(
     libcmocka-dev
     git patchelf tmux valgrind binutils
     g++ make chromium fonts-dejavu-core redis-server
+    emacs-nox vim vim-ale
 )
 # The kernels for AArch64 are tested under emulation where the host is an x86.
 PACKAGES_AARCH64=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user)
@@ -320,7 +322,7 @@ github_server_build() {
 }
 
 # need_test_things: sets TEST_VENV, PEERS, LLAMA, MCP_NPM, MCP_VENV, MCP_SERVERS, NVIM_10, NVIM_11, NVIM_12,
-# CODE_SERVER, CODE_NODE.
+# EDITORS, CODE_SERVER, CODE_NODE.
 need_test_things() {
     local peers=$TOP/tests/peers req=("$TOP/tests/requirements.txt")
     need_clang_runtime
@@ -344,5 +346,11 @@ need_test_things() {
     NVIM_12=$CACHE/nvim/0.12
     fetched "$NVIM_12" "Neovim 0.12" "check the network; tests/editors/install_nvim.sh says more" \
         "$TOP/tests/editors/install_nvim.sh" 0.12
+    # Emacs has eglot inside since its version 29.
+    [ -n "$(apt-cache search -n '^elpa-eglot$' 2>/dev/null)" ] && need_packages elpa-eglot
+    EDITORS=$CACHE/editors/$(key "$TOP"/tests/editors/install_editors.sh)
+    fetched "$EDITORS" "Helix, and lsp-mode for Emacs" \
+        "check the network; tests/editors/install_editors.sh says more" \
+        "$TOP/tests/editors/install_editors.sh"
     need_vscode
 }

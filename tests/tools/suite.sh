@@ -78,7 +78,7 @@ build_for_test() {
         "-DINLINED_MCP_NPM=$MCP_NPM/node_modules" "-DINLINED_MCP_PYTHON=$MCP_VENV/bin/python" \
         "-DINLINED_MCP_SERVERS=$MCP_SERVERS" \
         "-DINLINED_NVIM_10=$NVIM_10/bin/nvim" "-DINLINED_NVIM_11=$NVIM_11/bin/nvim" \
-        "-DINLINED_NVIM_12=$NVIM_12/bin/nvim" \
+        "-DINLINED_NVIM_12=$NVIM_12/bin/nvim" "-DINLINED_EDITORS=$EDITORS" \
         "-DINLINED_CODE_SERVER=$CODE_SERVER" "-DINLINED_CODE_NODE=$CODE_NODE" "$@"
 }
 
