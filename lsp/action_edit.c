@@ -288,6 +288,7 @@ static void ask(edit_work *w, const action_place *at) {
     action_prompt_user(s, &p, &user);
     work_ask(w->work, &(work_question){.system = action_prompt_system(),
                                        .user = strbuf_str(&user),
+                                       .about = &w->target,
                                        .answered = on_answer});
     strbuf_deinit(&user);
 }

@@ -107,6 +107,7 @@ void action_explain_start(server *s, const action_place *at, const cJSON *token,
     work_ask(w->work, &(work_question){.system = action_prompt_system(),
                                        .user = strbuf_str(&user),
                                        .tools = true,
+                                       .about = &t,
                                        .answered = on_explained,
                                        .told = on_told});
     strbuf_deinit(&user);

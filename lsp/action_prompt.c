@@ -24,7 +24,7 @@ str action_prompt_system(void) {
 }
 
 /* A fence longer than any in the text. */
-static void add_fenced(strbuf *out, const char *language, str text) {
+void action_prompt_fence(strbuf *out, const char *language, str text) {
     size_t longest = 2, run = 0;
     for (size_t i = 0; i < text.len; i++) {
         run = text.ptr[i] == '`' ? run + 1 : 0;
@@ -55,11 +55,11 @@ static void add_context(server *s, const document *d, size_t at, strbuf *out) {
     const char *language = document_language(d);
     for (size_t i = 0; i < p.n_chunks; i++) {
         strbuf_addf(out, "From %.*s:\n", STR_ARG(p.chunks[i].path));
-        add_fenced(out, language, p.chunks[i].text);
+        action_prompt_fence(out, language, p.chunks[i].text);
     }
     if (str_trim(p.prefix).len) {
         strbuf_add_str(out, STR("Before the code stands:\n"));
-        add_fenced(out, language, p.prefix);
+        action_prompt_fence(out, language, p.prefix);
     }
     arena_deinit(&a);
     document_free(copy);
@@ -94,7 +94,7 @@ void action_prompt_user(server *s, const action_prompt *p, strbuf *out) {
     strbuf_addf(out, "File %.*s, language %s.\n", STR_ARG(document_path(d)), document_language(d));
     add_context(s, d, line, out);
     strbuf_add_str(out, STR("The code:\n"));
-    add_fenced(out, document_language(d), str_sub(text, whole ? line : t->from, t->to));
+    action_prompt_fence(out, document_language(d), str_sub(text, whole ? line : t->from, t->to));
     add_diagnostics(p, out);
     strbuf_addf(out, "\n%s", p->task);
     if (p->instruction.len)

@@ -69,3 +69,5 @@ typedef struct {
 } action_prompt;
 str action_prompt_system(void);
 void action_prompt_user(server *s, const action_prompt *p, strbuf *out);
+/* `text` between marks that it cannot close. */
+void action_prompt_fence(strbuf *out, const char *language, str text);

@@ -93,6 +93,8 @@ void explain_request(server *s, const cJSON *params, reply *r) {
     question.invoked = true;
     double before = clock_ms();
     context_assemble(s->context, d, &question, &a, &p);
-    reply_result(r, explain_json(&p, clock_ms() - before));
+    cJSON *result = explain_json(&p, clock_ms() - before);
+    cJSON_AddItemToObject(result, "lookups", enrich_json(s, in.uri));
+    reply_result(r, result);
     arena_deinit(&a);
 }

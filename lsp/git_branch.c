@@ -68,7 +68,7 @@ static char *repository_at(str folder) {
 }
 
 /* Of the nearest folder that has one, upwards. */
-static char *repository_of(const char *folder) {
+char *git_repository_of(const char *folder) {
     str at = str_of(folder);
     for (int depth = 0; depth < LIMIT_PATH_DEPTH && at.len && at.ptr[0] == '/'; depth++) {
         char *found = repository_at(at);
@@ -233,7 +233,7 @@ void git_branch_touched(server *s, str path) {
 }
 
 static void look(branch_folder *f) {
-    if (f->dirty && !f->repository) f->repository = repository_of(f->folder);
+    if (f->dirty && !f->repository) f->repository = git_repository_of(f->folder);
     if (!f->repository) {
         f->dirty = false;
         return;

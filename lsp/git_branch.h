@@ -12,6 +12,9 @@ typedef struct {
     VEC(branch_folder *) folders;
 } git_branches;
 
+/* The folder of the repository around a folder, with HEAD and config in it; NULL: none.  xfree. */
+char *git_repository_of(const char *folder);
+
 /* Folders or settings have changed. */
 void git_branch_update(server *s);
 /* A file was saved or reported as changed (absolute path; "": many). */

@@ -293,6 +293,7 @@ void server_free(server *s) {
     tool_questions_deinit(s);
     inline_completion_deinit(s);
     works_abandon(s);
+    enrich_deinit(s);
     hover_deinit(s);
     findings_deinit(s);
     pages_deinit(s);

@@ -37,6 +37,7 @@ struct work {
         work_answered answered;
         work_told told;
         bool tools;
+        enrichment *looking; /* it waits for what is looked up first */
     } question;
     uint64_t tool_call, agent_call; /* a tool that runs, and for which call of the model; 0: none */
     strbuf written;                 /* by the model, so far */
@@ -54,6 +55,8 @@ document *work_document(const work *w) {
 }
 
 static void question_clear(work *w) {
+    if (w->question.looking) enrich_cancel(w->question.looking);
+    w->question.looking = NULL;
     xfree(w->question.system);
     xfree(w->question.user);
     cJSON_Delete(w->question.schema);
@@ -225,6 +228,21 @@ static void try_start(work *w) {
     }
 }
 
+static void on_looked_up(void *ud, str text) {
+    work *w = ud;
+    w->question.looking = NULL;
+    strbuf user;
+    strbuf_init(&user, 8u << 20);
+    strbuf_add_str(&user, text);
+    strbuf_add_str(&user, str_of(w->question.user));
+    if (!user.overflow) {
+        xfree(w->question.user);
+        w->question.user = strbuf_take(&user);
+    }
+    strbuf_deinit(&user);
+    try_start(w);
+}
+
 void work_ask(work *w, const work_question *q) {
     ASSERT(!w->asking && !w->question.open);
     strbuf_clear(&w->written);
@@ -237,12 +255,16 @@ void work_ask(work *w, const work_question *q) {
     w->question.tools = q->tools && w->server->options.tools;
     if (w->question.tools) tools_wake(w->server->options.tools);
     work_progress_text(w, "reading", -1);
-    try_start(w);
+    if (q->about && w->document)
+        w->question.looking = enrich_start(w->server, w->document, q->about, on_looked_up, w);
+    if (!w->question.looking) try_start(w);
 }
 
 void works_model_changed(server *s) {
     for (size_t i = s->works.count; i-- > 0;) {
-        if (i < s->works.count && s->works.at[i]->question.open) try_start(s->works.at[i]);
+        if (i >= s->works.count) continue;
+        work *w = s->works.at[i];
+        if (w->question.open && !w->question.looking) try_start(w);
     }
 }
 

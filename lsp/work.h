@@ -9,6 +9,7 @@
  * Each ends by exactly one of work_done and work_fail, which answer the request that began it.
  * Progress is shown from the beginning to the end.  Thread: loop.
  */
+#include "context/change.h"
 #include "context/context.h"
 #include "lsp/agent.h"
 #include "lsp/progress.h"
@@ -38,9 +39,11 @@ document *work_document(const work *w);
 typedef void (*work_answered)(void *own, const agent_result *r);
 typedef void (*work_told)(void *own, str text); /* all that the model has written so far */
 typedef struct {
-    str system, user;    /* copied */
-    const cJSON *schema; /* the answer is JSON that fits; copied; NULL: text */
-    bool tools;          /* the model may call those of MCP servers */
+    str system, user;           /* copied */
+    const cJSON *schema;        /* the answer is JSON that fits; copied; NULL: text */
+    bool tools;                 /* the model may call those of MCP servers */
+    const change_target *about; /* of the document: what tools know of it is looked up and put in
+                                   front of `user` (lsp/enrich.h); NULL: nothing is */
     work_answered answered;
     work_told told; /* may be NULL */
 } work_question;

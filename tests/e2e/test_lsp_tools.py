@@ -8,6 +8,7 @@ import time
 import unittest
 
 import lsp_case
+import lsp_client
 
 NPM = os.environ.get("INLINED_MCP_NPM")
 NODE = os.environ.get("INLINED_NODE", "node")
@@ -111,6 +112,39 @@ class Tools(lsp_case.Case):
         client.wait_notification("textDocument/publishDiagnostics",
                                  lambda p: p["uri"] == uri and not p["diagnostics"])
         self.wait_tools(client, lambda t: self.state(t) == {"memory": "disabled"})
+        self.assertEqual(client.close(), 0)
+
+    def test_looked_up(self):
+        """Before a model is asked, a trusted server's allowed read-only tool is; nobody else's."""
+        with open(os.path.join(self.folder, "memory.jsonl"), "w", encoding="utf-8") as f:
+            f.write(json.dumps({"type": "entity", "name": "load", "entityType": "function",
+                                "observations": ["loads everything twice"]}) + "\n")
+        config = os.path.join(self.home, ".config", "inlined")
+        os.makedirs(config)
+        own = json.loads(self.memory())["mcpServers"]
+        own["notes"] = json.loads(self.memory())["mcpServers"]["memory"]
+        own["memory"]["x-host"] = {"trust": True, "allow": ["search_nodes"]}
+        with open(os.path.join(config, "mcp.json"), "w", encoding="utf-8") as f:
+            json.dump({"mcpServers": own}, f)
+        client = self.begin("No")
+        self.wait_tools(client, lambda t: set(self.state(t).values()) == {"ready"})
+        uri = "file://" + os.path.join(self.project, "a.py")
+        client.open(uri, "def load(path):\n    return path\n")
+        place = {"line": 0, "character": 5}
+        try:  # without a model it ends with a sentence, after the look-ups
+            client.call("workspace/executeCommand", {"command": "inlined.action", "arguments": [
+                {"action": "explain", "uri": uri, "range": {"start": place, "end": place}}]})
+        except lsp_client.LspError:
+            pass
+        said = client.call("inlined/context/explain",
+                           {"textDocument": {"uri": uri}, "position": place})["lookups"]
+        said = {one["tool"]: one for one in said}
+        self.assertEqual(set(said), {"memory__search_nodes", "notes__search_nodes"})
+        found = said["memory__search_nodes"]
+        self.assertEqual((found["outcome"], found["arguments"]), ("ok", '{"query":"load"}'))
+        self.assertGreater(found["bytes"], 20)
+        self.assertEqual(said["notes__search_nodes"]["outcome"], "denied")
+        self.assertEqual(self.asked, [], "nobody is asked for a look-up")
         self.assertEqual(client.close(), 0)
 
     def test_off(self):

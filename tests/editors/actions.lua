@@ -149,7 +149,7 @@ end
 function M.wait_over(what)
   M.nvim:wait(what, function()
     return M.running() == 0
-  end)
+  end, 120000)
 end
 
 --- Opens the menu at the cursor or over a range, and takes what has `choice` in its title.

@@ -17,6 +17,7 @@ typedef struct {
 
 struct tools {
     server *person;
+    bool trusted;
     cJSON *schema; /* of every tool's arguments */
     VEC(fake_call) calls;
     uint64_t last;
@@ -47,6 +48,10 @@ void tools_close(tools *t, void (*closed)(void *ud), void *ud) {
 
 void fake_tools_connect(tools *t, server *s) {
     t->person = s;
+}
+
+void fake_tools_trust(tools *t) {
+    t->trusted = true;
 }
 
 size_t fake_tools_waiting(const tools *t) {
@@ -102,20 +107,25 @@ mcp_host *tools_host(tools *t) {
 }
 
 size_t tools_list(tools *t, agent_tool *out, size_t max) {
-    static const char *const names[] = {"demo__read_note", "demo__write_note"};
-    static const char *const texts[] = {"Reads a note.", "Writes a note."};
+    static const char *const names[] = {"demo__read_note", "demo__write_note", "demo__get_issue",
+                                        "demo__search_nodes"};
+    static const char *const texts[] = {"Reads a note.", "Writes a note.", "Gets an issue.",
+                                        "Searches memory."};
     size_t n = 0;
-    for (; n < COUNTOF(names) && n < max; n++)
+    for (; n < (t->trusted ? COUNTOF(names) : 2) && n < max; n++)
         out[n] = (agent_tool){names[n], texts[n], t->schema};
     return n;
 }
 
 uint64_t tools_call(tools *t, const char *name, const cJSON *arguments, mcp_purpose purpose,
                     mcp_done done, void *ud) {
-    UNUSED(purpose);
-    fake_call c = {
-        .number = ++t->last, .done = done, .ud = ud, .arguments = cJSON_Duplicate(arguments, true)};
+    fake_call c = {.number = ++t->last,
+                   .done = done,
+                   .ud = ud,
+                   .allowed = purpose == MCP_FOR_ACTION,
+                   .arguments = cJSON_Duplicate(arguments, true)};
     vec_push(&t->calls, c);
+    if (c.allowed) return c.number;
     tool_questions_ask(t->person, &(mcp_question){.id = c.number,
                                                   .kind = MCP_ASK_TOOL,
                                                   .server = "demo",

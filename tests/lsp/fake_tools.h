@@ -8,6 +8,8 @@ typedef struct server server;
 
 /* Questions go to this connection's person. */
 void fake_tools_connect(tools *t, server *s);
+/* From now on there are two more, which may be called without asking. */
+void fake_tools_trust(tools *t);
 size_t fake_tools_waiting(const tools *t); /* calls that were allowed and have no end */
 /* Ends the oldest of these. */
 void fake_tools_answer(tools *t, mcp_outcome outcome, const char *text);
