@@ -181,11 +181,18 @@ need_extension_tools() {
         ln -sfn "$modules/node_modules" "$from/node_modules"
 }
 
-# build_extension: build/inlined.vsix, with build/inlined inside.
+# build_extension: build/inlined.vsix, with build/inlined and its libraries inside.
 build_extension() {
+    need_packages patchelf
     need_extension_tools
-    step "VS Code extension" "see the log; its tools: rm -rf $CACHE/vscode" \
-        "$NODE_BIN/node" "$TOP/editors/vscode/scripts/package.mjs" "$TOP/build/inlined" \
+    step "VS Code extension" "see the log; its tools: rm -rf $CACHE/vscode" extension_package
+}
+
+extension_package() {
+    set -e
+    local portable=$TOP/build/portable
+    "$TOP/tests/tools/portable.sh" "$TOP/build/inlined" "$portable/inlined" "$portable/lib"
+    "$NODE_BIN/node" "$TOP/editors/vscode/scripts/package.mjs" "$portable/inlined" \
         "$TOP/build/inlined.vsix"
 }
 
