@@ -19,7 +19,8 @@
 typedef struct {
     work *work;
     const code_action *action;
-    change_target target; /* its name is dead: */
+    change_target target;          /* its name is dead: */
+    size_t marked_from, marked_to; /* the part of it that is meant; equal: all */
     char name[128], label[96], title[160], description[200];
     cJSON *resolve; /* the action to send back, or NULL */
     cJSON *edit;    /* ready, while the person is asked */
@@ -165,7 +166,7 @@ static void use_code(edit_work *w, const answer_code *code) {
         fail(w, "the model answered with words instead of code; nothing was changed");
     } else if (!v.defines) {
         snprintf(sentence, sizeof sentence,
-                 "the model's answer does not define %s; nothing was changed", w->label);
+                 "the model's answer does not define %s; nothing was changed", w->name);
         fail(w, sentence);
     } else {
         change_target_to(w, w->target.from, w->target.to, code->code,
@@ -279,12 +280,14 @@ static void ask(edit_work *w, const action_place *at) {
     server *s = work_server(w->work);
     strbuf user;
     strbuf_init(&user, 4u << 20);
-    action_prompt p = {.document = work_document(w->work),
-                       .target = &w->target,
-                       .task = w->action->task,
-                       .instruction = at->in.instruction,
-                       .diagnostics = at->in.diagnostics,
-                       .answer = forms[w->action->way]};
+    action_prompt p = {
+        .document = work_document(w->work),
+        .target = &w->target,
+        .task = w->action->task,
+        .instruction = at->in.instruction,
+        .diagnostics = at->in.diagnostics,
+        .marked = str_sub(document_text(work_document(w->work)), w->marked_from, w->marked_to),
+        .answer = forms[w->action->way]};
     action_prompt_user(s, &p, &user);
     work_ask(w->work, &(work_question){.system = action_prompt_system(),
                                        .user = strbuf_str(&user),
@@ -293,6 +296,9 @@ static void ask(edit_work *w, const action_place *at) {
     strbuf_deinit(&user);
 }
 
+static const char holds_secret[] =
+    "the code holds what looks like a key or a password; it was not shown to the model";
+
 /* Why this cannot be done, or NULL. */
 static const char *refuse(server *s, const code_action *a, const action_place *at,
                           const change_target *t, bool resolve) {
@@ -300,12 +306,27 @@ static const char *refuse(server *s, const code_action *a, const action_place *a
     if (t->to - t->from > LIMIT_ACTION_BYTES)
         return "this is too much code for one action; select less of it";
     if (context_has_secret(str_sub(document_text(at->document), t->from, t->to)))
-        return "the code holds what looks like a key or a password; it was not shown to the model";
+        return holds_secret;
     if (!strcmp(a->word, "rewrite") && !at->in.instruction.len)
         return "what shall be changed? the command needs an instruction";
     if (a->offered && !a->offered(at->document, t))
         return "the action does not fit the code at this place";
     return NULL;
+}
+
+/* Lines that are to leave their function: that becomes the target.  A sentence when it cannot. */
+static const char *widen(edit_work *w, document *d) {
+    change_target lines = w->target;
+    bool found = change_find_target(d, lines.from, lines.from, LIMIT_PARSE_SLICE_US, &w->target);
+    w->marked_from = lines.from;
+    w->marked_to = lines.to;
+    bool inside = found && w->target.kind == TARGET_FUNCTION && w->target.from < lines.from &&
+                  w->target.to >= lines.to;
+    if (!inside) return "select lines inside of one function to extract them";
+    if (w->target.to - w->target.from > LIMIT_ACTION_BYTES)
+        return "the function around these lines is too large for one action";
+    str code = str_sub(document_text(d), w->target.from, w->target.to);
+    return context_has_secret(code) ? holds_secret : NULL;
 }
 
 void action_edit_start(server *s, const code_action *a, const action_place *at,
@@ -315,6 +336,8 @@ void action_edit_start(server *s, const code_action *a, const action_place *at,
     const char *why = "there is nothing but blanks at this place";
     if (change_find_target(at->document, at->from, at->to, LIMIT_PARSE_SLICE_US, &w->target))
         why = refuse(s, a, at, &w->target, resolve != NULL);
+    if (!why) action_label(at->document, &w->target, w->label);
+    if (!why && !strcmp(a->word, "extract")) why = widen(w, at->document);
     if (why) {
         reply_error(r, LSP_REQUEST_FAILED, why);
         xfree(w);
@@ -322,7 +345,6 @@ void action_edit_start(server *s, const code_action *a, const action_place *at,
     }
     snprintf(w->name, sizeof w->name, "%.*s", (int)MIN(w->target.name.len, sizeof w->name - 1),
              w->target.name.ptr ? w->target.name.ptr : "");
-    action_label(at->document, &w->target, w->label);
     snprintf(w->title, sizeof w->title, "%s %s", a->verb, w->label);
     if (resolve) w->resolve = cJSON_Duplicate(resolve, true);
     work *started = work_new(s, r,

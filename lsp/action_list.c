@@ -37,7 +37,7 @@ typedef struct {
     const lsp_action_params *params;
     document *document;
     change_target target;
-    bool has_target;
+    bool has_target, tree_extracts; /* the tree can extract a function by itself */
     cJSON *list;
 } listing;
 
@@ -169,6 +169,7 @@ static void add_rewrites(listing *l) {
             continue;
         if (a->offered && !a->offered(l->document, &l->target)) continue;
         if (!strcmp(a->word, "rewrite") && !l->server->features.instructions) continue;
+        if (!strcmp(a->word, "extract") && l->tree_extracts) continue;
         bool file = !strcmp(a->word, "reviewFile") || !strcmp(a->word, "reviewChanges");
         snprintf(title, sizeof title, file ? "%s%s%s (model)" : "%s %s%s (model)", a->verb,
                  file ? "" : label, a->tail);
@@ -198,7 +199,7 @@ void actions_request(server *s, const cJSON *params, reply *r) {
     if (l.has_target && in.automatic) hover_rest(s, d, &l.target);
     if (l.has_target && !in.automatic) {
         if (change_is_parsed(d))
-            action_tree_add(s, d, MIN(from, to), MAX(from, to), in.only, l.list);
+            l.tree_extracts = action_tree_add(s, d, MIN(from, to), MAX(from, to), in.only, l.list);
         add_rewrites(&l);
     }
     reply_result(r, l.list);

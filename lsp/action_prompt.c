@@ -96,6 +96,10 @@ void action_prompt_user(server *s, const action_prompt *p, strbuf *out) {
     strbuf_add_str(out, STR("The code:\n"));
     action_prompt_fence(out, document_language(d), str_sub(text, whole ? line : t->from, t->to));
     add_diagnostics(p, out);
+    if (p->marked.len) {
+        strbuf_add_str(out, STR("The marked lines:\n"));
+        action_prompt_fence(out, document_language(d), p->marked);
+    }
     strbuf_addf(out, "\n%s", p->task);
     if (p->instruction.len)
         strbuf_addf(out, "%.*s", (int)MIN(p->instruction.len, 4000), p->instruction.ptr);

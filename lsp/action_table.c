@@ -36,6 +36,12 @@ static bool is_code(const document *d, const change_target *t) {
     return t->syntax;
 }
 
+/* Some lines of a function were selected. */
+static bool is_part(const document *d, const change_target *t) {
+    UNUSED(d);
+    return t->kind == TARGET_LINES && t->syntax && t->name.len > 0;
+}
+
 /* clang-format off */
 static const code_action table[] = {
     {"improve", "refactor.rewrite", "Improve", "", ACTION_EDIT,
@@ -59,6 +65,9 @@ static const code_action table[] = {
     {"tests", "refactor.rewrite.tests", "Generate tests for", "", ACTION_TESTS,
      "Write unit tests for this code with the usual test library of the language: usual values, "
      "limits, errors. Write a whole test file with its imports.", is_function},
+    {"extract", "refactor.extract", "Extract a function from", "", ACTION_EDIT,
+     "Move the marked lines into a new function with a good name in front of this one, and call it "
+     "instead of them. Change nothing else. Write both functions.", is_part},
     {"explain", "inlined.explain", "Explain", "", ACTION_EXPLAIN, "", NULL},
     {"review", "inlined.review", "Review", "", ACTION_REVIEW, "", NULL},
     {"reviewFile", "inlined.review", "Review this file", "", ACTION_REVIEW, "", NULL},

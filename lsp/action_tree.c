@@ -29,7 +29,7 @@ static void add(const tree_menu *m, const char *kind, const char *title, const r
     cJSON_AddItemToArray(m->list, protocol_action(&s->features, &out));
 }
 
-static void add_extractions(const tree_menu *m, size_t from, size_t to) {
+static bool add_extractions(const tree_menu *m, size_t from, size_t to) {
     arena a;
     refactoring r;
     char title[160];
@@ -39,12 +39,14 @@ static void add_extractions(const tree_menu *m, size_t from, size_t to) {
                  (int)MIN(r.name.len, 60), r.name.ptr);
         add(m, "refactor.extract", title, &r);
     }
-    if (refactor_extract_function(m->document, from, to, &a, &r)) {
+    bool function = refactor_extract_function(m->document, from, to, &a, &r);
+    if (function) {
         snprintf(title, sizeof title, "Extract function %.*s (syntax tree)",
                  (int)MIN(r.name.len, 60), r.name.ptr);
         add(m, "refactor.extract", title, &r);
     }
     arena_deinit(&a);
+    return function;
 }
 
 static void add_inline(const tree_menu *m, size_t at) {
@@ -116,13 +118,15 @@ static str name_at(str text, size_t at) {
     return str_sub(text, from, to);
 }
 
-void action_tree_add(server *s, document *d, size_t from, size_t to, const cJSON *only,
+bool action_tree_add(server *s, document *d, size_t from, size_t to, const cJSON *only,
                      cJSON *list) {
     tree_menu m = {s, d, list};
-    if (!s->features.literals) return;
+    bool function = false;
+    if (!s->features.literals) return false;
     if (to > from && to - from <= LIMIT_ACTION_BYTES &&
         protocol_kind_wanted(only, "refactor.extract"))
-        add_extractions(&m, from, to);
+        function = add_extractions(&m, from, to);
     if (protocol_kind_wanted(only, "refactor.inline")) add_inline(&m, from);
     if (protocol_kind_wanted(only, "quickfix")) add_imports(&m, name_at(document_text(d), from));
+    return function;
 }

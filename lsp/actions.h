@@ -65,6 +65,7 @@ typedef struct {
     const char *task;
     str instruction;                 /* of the person; may be empty */
     const struct cJSON *diagnostics; /* to be fixed; may be NULL */
+    str marked;                      /* lines of the target that the task is about; may be empty */
     const char *answer;              /* how the answer must look: a sentence */
 } action_prompt;
 str action_prompt_system(void);

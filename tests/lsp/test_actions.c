@@ -76,7 +76,8 @@ static void test_list_of_odd_ranges(void **state) {
     action_expect_titles(
         &p, 1,
         "Improve line 2 of f (model)|Simplify line 2 of f (model)|Add error handling to "
-        "line 2 of f (model)|Add types to line 2 of f (model)|");
+        "line 2 of f (model)|Add types to line 2 of f (model)|Extract a function from line 2 of f "
+        "(model)|");
     action_list(&p, 2, 4000, "\"diagnostics\":[]");
     action_expect_titles(&p, 2, "");
     lsp_peer_send(&p,
