@@ -111,10 +111,12 @@ static void start_daemon(relay *r) {
 
 /* True while a daemon that was started here may still answer. */
 static bool child_lives(relay *r) {
-    if (!r->child) return false;
-    if (waitpid(r->child, NULL, WNOHANG) == 0) return true;
-    r->child = 0;
-    return false;
+    int how = 0;
+    for (pid_t pid; (pid = waitpid(-1, &how, WNOHANG)) > 0;) { /* earlier ones, too: no zombies */
+        if (WIFSIGNALED(how)) log_warn("proxy", "the daemon died signal=%d", WTERMSIG(how));
+        if (pid == r->child) r->child = 0;
+    }
+    return r->child > 0;
 }
 
 static bool note_crash(relay *r) {
@@ -267,7 +269,7 @@ static void connect_later(relay *r) {
 static void on_tick(void *ud) {
     relay *r = ud;
     int64_t pid = r->options->client_pid;
-    (void)child_lives(r); /* no zombie */
+    (void)child_lives(r);
     bool gone = getppid() != r->parent || (pid > 0 && kill((pid_t)pid, 0) && errno == ESRCH);
     if (gone) end(r, 1);
 }
@@ -318,6 +320,7 @@ int proxy_run(const proxy_options *options) {
         loop_run(&r->loop);
     }
     int exit_code = r->exit_code;
+    (void)child_lives(r);
     unlock(r);
     loop_timer_close(&r->look, NULL, NULL);
     loop_timer_close(&r->tick, NULL, NULL);
