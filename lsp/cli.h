@@ -30,7 +30,8 @@ typedef enum {
 /* One parsed command line.  Texts are argv's. */
 typedef struct {
     cli_command_id command;
-    bool help, version, json, stdio, no_daemon, special, prompt_logprobs, automatic, explain;
+    bool help, version, json, stdio, no_daemon, special, prompt_logprobs, automatic, explain,
+        matrix;
     const char *model, *device;
     const char *listen, *health, *socket, *config, *log_file, *log_level;
     const char *prompt, *prompt_file, *prompt_tokens, *decode, *source, *rows;

@@ -85,6 +85,8 @@ static const option OPTIONS[] = {
      "0 takes the physical cores that this process may use (0)"},
     {"depth", 0, OPT_COUNT, AT(CMD_BENCH), FIELD(depth), 0, 4096, "N",
      "measure with at most N tokens in the cache (4096)"},
+    {"matrix", 0, OPT_FLAG, AT(CMD_BENCH), FIELD(matrix), 0, 0, NULL,
+     "each tier's model (or those named), with both types of KV cache, in one table"},
     {"plot", 0, OPT_TEXT, AT(CMD_BENCH) | AT(CMD_MCP), FIELD(plot), 0, 0, "FILE", "draw the speeds as SVG"},
     {"explain", 0, OPT_FLAG, AT(CMD_COMPLETE), FIELD(explain), 0, 0, NULL,
      "show what went into the prompt, why, and what it cost"},
@@ -126,10 +128,12 @@ static const command COMMANDS[CMD_COUNT] = {
         "daemon: TIER is small, medium or large, and use holds until the daemon ends (\"\": as the\n"
         "settings say again).\n",
         1, CLI_OPERANDS_MAX},
-    [CMD_BENCH] = {"bench", "", "how fast a model is on this machine",
+    [CMD_BENCH] = {"bench", "[MODEL ...]", "how fast a model is on this machine",
         "Medians of three runs through the engine, one token per step.  'first token' counts from\n"
         "512 new tokens, 'after a key' from one; 'bandwidth' is the share of what this machine's\n"
-        "memory gives that reading every weight once per token takes.\n", 0, 0},
+        "memory gives that reading every weight once per token takes.  --matrix compares models, and\n"
+        "types of KV cache: those of the tiers, or files and names that follow, one after another.\n",
+        0, CLI_OPERANDS_MAX},
     [CMD_STATUS] = {"status", "", "what the running daemon does: models, memory, speed", "", 0, 0},
     [CMD_HEALTH] = {"health", "", "whether the running daemon is well, part by part",
         "Exit code 1 when one is not, or when no daemon runs.  --health of the server offers the same\n"

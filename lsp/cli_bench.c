@@ -176,8 +176,7 @@ static status write_table(const bench *b, double peak, err *e) {
                 info->load_ms / 1000, (double)info->memory.weight_bytes / 1e6, info->context_tokens,
                 (double)info->memory.kv_bytes / 1e6, (double)info->memory.work_bytes / 1e6,
                 peak / 1e6);
-    if (b->bandwidth > 0)
-        strbuf_addf(&out, "this machine reads %.1f GB/s\n", b->bandwidth / 1e9);
+    if (b->bandwidth > 0) strbuf_addf(&out, "this machine reads %.1f GB/s\n", b->bandwidth / 1e9);
     strbuf_addf(&out, "\n%8s%14s%15s%14s%13s%13s\n", "depth", "prefill 512", "first token",
                 "after a key", "decode 64", "bandwidth");
     for (int i = 0; i < b->n; i++) {
@@ -192,6 +191,25 @@ static status write_table(const bench *b, double peak, err *e) {
     return s;
 }
 
+status bench_measure_one(const cli_args *a, cli_engine *c, bench_point *out, err *e) {
+    cli_args at_zero = *a;
+    at_zero.depth = 0;
+    bench b = {.args = &at_zero, .engine = c};
+    status s = measure_all(&b, e);
+    if (s == OK) *out = b.points[0];
+    xfree(b.ids);
+    return s;
+}
+
+status bench_write_plot(const char *path, str svg, err *e) {
+    FILE *f = fopen(path, "w");
+    bool good = f && fwrite(svg.ptr, 1, svg.len, f) == svg.len;
+    if (f && fclose(f) != 0) good = false;
+    if (good) return OK;
+    return err_set(e, ERR_IO, "cannot write the plot to %s; is there such a folder, and space?",
+                   path);
+}
+
 static status write_plot(const bench *b, err *e) {
     char title[256];
     snprintf(title, sizeof title, "%s, %s", cli_engine_name(b->engine),
@@ -199,19 +217,18 @@ static status write_plot(const bench *b, err *e) {
     strbuf svg;
     strbuf_init(&svg, 1u << 16);
     bench_plot(&svg, title, b->points, b->n);
-    FILE *f = fopen(b->args->plot, "w");
-    bool good = f && fwrite(svg.ptr, 1, svg.len, f) == svg.len;
-    if (f && fclose(f) != 0) good = false;
+    status s = bench_write_plot(b->args->plot, strbuf_str(&svg), e);
     strbuf_deinit(&svg);
-    if (good) return OK;
-    return err_set(e, ERR_IO, "cannot write the plot to %s; is there such a folder, and space?",
-                   b->args->plot);
+    return s;
 }
 
 status cli_bench(const cli_args *a, err *e) {
     bench b = {.args = a};
     settings st;
     status s = cli_settings(a, &st, e);
+    if (s == OK && a->matrix) return bench_matrix(a, &st, e);
+    if (s == OK && a->n_operands)
+        s = err_set(e, ERR_USAGE, "bench takes names of models with --matrix; else --model");
     if (s == OK) s = cli_engine_open(&b.engine, &st, e);
     if (s == OK) s = measure_all(&b, e);
     if (s == OK) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The picture of `inlined bench`: prefill and decode over the depth of the cache, as two fields of
- * one SVG, each with its own scale from zero.  Pure.  Thread: any. */
+/* The pictures of `inlined bench`: prefill and decode over the depth of the cache, as two fields of
+ * one SVG, each with its own scale from zero; and bars for models beside one another.  Pure.
+ * Thread: any. */
 #include "lsp/cli_bench.h"
 
 #define WIDTH 720
@@ -66,5 +67,42 @@ void bench_plot(strbuf *out, const char *title, const bench_point *points, int n
         add_field(out, 50, "prefill, tokens/s", points, n, false);
         add_field(out, 410, "decode, tokens/s", points, n, true);
     }
+    strbuf_add_str(out, STR("</svg>\n"));
+}
+
+#define LABEL_WIDTH 330
+#define BAR_FIELD 190
+#define BAR_ROW 24
+
+static void add_bar_field(strbuf *out, const bench_bars *bars, int field, const char *title) {
+    double most = 1e-9, x = LABEL_WIDTH + field * (BAR_FIELD + 60);
+    for (int i = 0; i < bars->n; i++)
+        most = MAX(most, bars->at[i].values[field]);
+    add_text(out, x, 24, "start", title);
+    for (int i = 0; i < bars->n; i++) {
+        double value = bars->at[i].values[field], width = value / most * BAR_FIELD;
+        double y = 40 + i * BAR_ROW;
+        char label[32];
+        strbuf_addf(out,
+                    "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%d\" "
+                    "fill=\"#2b6cb0\"/>\n",
+                    x, y, width, BAR_ROW - 8);
+        snprintf(label, sizeof label, "%.*f", value < 100 ? 1 : 0, value);
+        add_text(out, x + width + 4, y + 12, "start", label);
+    }
+}
+
+void bench_plot_bars(strbuf *out, const bench_bars *bars) {
+    int width = LABEL_WIDTH + 3 * (BAR_FIELD + 60), height = 56 + bars->n * BAR_ROW;
+    strbuf_addf(out,
+                "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" "
+                "font-family=\"sans-serif\" font-size=\"12\">\n"
+                "<rect width=\"%d\" height=\"%d\" fill=\"white\"/>\n",
+                width, height, width, height);
+    for (int i = 0; i < bars->n; i++)
+        add_text(out, LABEL_WIDTH - 10, 52 + i * BAR_ROW, "end", bars->at[i].label);
+    add_bar_field(out, bars, 0, "decode, tokens/s");
+    add_bar_field(out, bars, 1, "first of 512, ms");
+    add_bar_field(out, bars, 2, "memory, MB");
     strbuf_add_str(out, STR("</svg>\n"));
 }

@@ -9,6 +9,7 @@
 #include "lsp/cli_engine.h"
 #include "lsp/daemon.h"
 #include "lsp/proxy_run.h"
+#include "mcp/rpc.h"
 
 static int fail(status s, const err *e) {
     fprintf(stderr, "inlined: %s\n", e->text);
@@ -95,6 +96,7 @@ static status run(const cli_args *a, int *code, err *e) {
 int main(int argc, char **argv) {
     /* A closed pipe is an error of write, not the end of the process. */
     signal(SIGPIPE, SIG_IGN);
+    rpc_json_memory();
     cli_args args;
     err e = {{0}};
     int code = EXIT_DONE;

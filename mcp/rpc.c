@@ -65,13 +65,12 @@ static cJSON *id_json(const rpc_id *id) {
     return cJSON_CreateRaw(digits);
 }
 
-/* cJSON takes memory like everybody here: running out is the end. */
-static void json_memory(void) {
+void rpc_json_memory(void) {
     cJSON_InitHooks(&(cJSON_Hooks){.malloc_fn = xmalloc, .free_fn = xfree});
 }
 
 status rpc_parse(char *text, size_t len, cJSON **out, err *e) {
-    json_memory();
+    rpc_json_memory();
     status s = json_check(text, len, e);
     if (s) return s;
     const char *end = NULL;
@@ -91,7 +90,7 @@ status rpc_parse(char *text, size_t len, cJSON **out, err *e) {
 /* ---- life ------------------------------------------------------------------------------------ */
 
 rpc *rpc_new(frame_mode mode, const rpc_hooks *hooks) {
-    json_memory();
+    rpc_json_memory();
     rpc *r = xcalloc(1, sizeof *r);
     r->hooks = *hooks;
     r->mode = mode;

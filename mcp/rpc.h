@@ -34,6 +34,10 @@ bool rpc_id_equal(const rpc_id *a, const rpc_id *b);
 /* False when `json` is no id (absent, fractional, too long, another kind). */
 bool rpc_id_read(const cJSON *json, rpc_id *out) MUST_USE;
 
+/* cJSON takes memory like everybody here: running out is the end, with a sentence.  Once, before
+ * the first JSON; rpc_parse and rpc_new do it, too. */
+void rpc_json_memory(void);
+
 /* Checks (see above) and parses one JSON text, which is changed in place where an escape must be
  * replaced.  ERR_FORMAT, ERR_LIMIT.  The result is freed with cJSON_Delete. */
 status rpc_parse(char *text, size_t len, cJSON **out, err *e) MUST_USE;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A library that is loaded before the C library (LD_PRELOAD): in the first daemon (--listen) that it
- * meets, allocation number FAIL_ALLOC_AT has no memory, whoever asks for it; all others have.
+/* A library that is loaded before the C library (LD_PRELOAD): in the first daemon (--listen) that
+ * it meets, allocation number FAIL_ALLOC_AT has no memory, whoever asks for it; all others have.
  * FAIL_ALLOC_MARK is the file that the first daemon makes, and where it writes how many allocations
  * there were when it ends.  For glibc.  Thread: any. */
 #include <errno.h>

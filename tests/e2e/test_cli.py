@@ -360,6 +360,36 @@ class Bench(WithModel):
         self.assertGreater(answer["memory_bytes"]["weights"], 90e6)
         self.assertGreater(answer["memory_bytes"]["peak"], answer["memory_bytes"]["weights"])
 
+    def test_matrix(self):
+        with tempfile.TemporaryDirectory() as folder:
+            plot, absent = os.path.join(folder, "speed.svg"), os.path.join(folder, "absent.gguf")
+            done = ask("bench", "--matrix", NAME, absent, "--json", "--plot", plot)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            marks = xml.etree.ElementTree.parse(plot).iter("{http://www.w3.org/2000/svg}rect")
+            self.assertEqual(len(list(marks)), 1 + 2 * 3)  # the paper; two rows, three fields
+        rows = json.loads(done.stdout)["rows"]
+        self.assertEqual([(r["kv"], "error" in r) for r in rows],
+                         [("f16", False), ("q8", False), ("f16", True), ("q8", True)])
+        for row in rows[:2]:
+            for key in ("decode_tokens_per_s", "prefill_tokens_per_s", "first_token_ms", "key_ms"):
+                self.assertGreater(row[key], 0, key)
+        self.assertLess(rows[1]["memory_bytes"], rows[0]["memory_bytes"])  # q8 is half of f16
+        self.assertIn("absent.gguf", rows[2]["error"])
+
+    def test_matrix_of_the_tiers(self):
+        absent = {"model": "/nowhere/absent.gguf"}  # no figures are needed here
+        config = json.dumps({"tiers": {t: absent for t in ("small", "medium", "large")}})
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as f:
+            f.write(config)
+            f.flush()
+            done = ask("bench", "--matrix", "--config", f.name)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        lines = done.stdout.splitlines()
+        self.assertEqual(len(lines), 3, done.stdout)  # a model that tiers share is measured once
+        for line in lines[1:]:
+            self.assertTrue(line.startswith("small,medium,large "), line)
+            self.assertIn("absent.gguf", line)
+
     def test_where_the_plot_cannot_go(self):
         done = ask("bench", "--depth", "0", "--plot", "/no/such/folder/speed.svg")
         self.assertEqual(done.returncode, 1)

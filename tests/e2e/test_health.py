@@ -34,7 +34,7 @@ class Health(test_lsp_listen.Daemon):
         self.daemon = subprocess.Popen(
             [lsp_case.PROGRAM, "--listen", self.socket_path, "--config", config, "--health", where,
              "--log-file", log, "--log-level", "info"],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self.errors)
         end = time.monotonic() + 20
         while True:
             self.assertIsNone(self.daemon.poll(), "the daemon ended")

@@ -6,6 +6,7 @@ import os
 import signal
 import stat
 import subprocess
+import tempfile
 import time
 
 import lsp_case
@@ -22,19 +23,21 @@ class Daemon(lsp_case.Case):
         super().setUp()
         self.socket_path = os.path.join(self.folder, "socket")
         self.daemon = None
+        # a file: a pipe that nobody reads would stop the daemon when it is full
+        self.errors = tempfile.TemporaryFile()
 
     def tearDown(self):
         super().tearDown()
         if self.daemon:
             self.daemon.kill()
             self.daemon.wait()
-            self.daemon.stderr.close()
+        self.errors.close()
 
     def listen(self, settings):
         config = self.path("config.json", json.dumps(settings).encode())
         self.daemon = subprocess.Popen(
             [lsp_case.PROGRAM, "--listen", self.socket_path, "--config", config],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self.errors)
         end = time.monotonic() + 20
         while not os.path.exists(self.socket_path):
             self.assertIsNone(self.daemon.poll(), "the daemon ended")

@@ -234,7 +234,7 @@ function M.run(test)
     local daemons = M.nvim:processes()
     said.equal(M.nvim:quit(), 0, 'exit code')
     Child.wait_dead(daemons, 10000)
-    said.passed('the daemon ends with Neovim')
+    said.passed('the server ends with Neovim')
   end, debug.traceback)
   if not fine then
     io.write('FAILED: ', tostring(why), '\n')
