@@ -21,7 +21,8 @@ typedef struct {
     uv_pipe_t in;
     loop_signal interrupt, terminate;
     own_tools *tools;
-    serve *serve;     /* standard input and output; or */
+    serve_client *client; /* standard input and output; or */
+    serve *serve;
     serve_http *http; /* a port */
     bool has_input, ended, closing, failed;
     char buffer[LIMIT_READ_BYTES];
@@ -43,6 +44,7 @@ static void shut(serving *v) {
     v->closing = true;
     serve_free(v->serve);
     v->serve = NULL;
+    serve_client_free(v->client);
     if (v->has_input) uv_close((uv_handle_t *)&v->in, NULL);
     if (v->http)
         serve_http_close(v->http, on_http_closed, v);
@@ -54,8 +56,9 @@ static void on_stop(void *ud) {
     shut(ud);
 }
 
-static void on_write(void *ud, str line) {
+static void on_write(void *ud, str line, bool last) {
     serving *v = ud;
+    UNUSED(last);
     while (line.len && !v->failed) {
         ssize_t n = write(STDOUT_FILENO, line.ptr, line.len);
         if (n < 0 && errno == EINTR) continue;
@@ -79,6 +82,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf) {
     }
     v->ended |= n < 0;
     if (v->ended) uv_read_stop(stream);
+    if (v->ended && !v->failed) serve_input_ended(v->serve);
     if (v->failed) shut(v);
 }
 
@@ -130,7 +134,10 @@ static status run(serving *v, const cli_args *a, err *e) {
             uv_run(&v->loop.uv, UV_RUN_ONCE);
         return s;
     }
-    v->serve = serve_new(v->tools, &(serve_hooks){v, on_write});
+    v->client = serve_client_new(v->tools);
+    v->serve = serve_new(&(serve_options){.tools = v->tools, .client = v->client},
+                         &(serve_hooks){v, on_write});
+    serve_takes_news(v->serve);
     status s = open_input(v, e);
     while (!s && !v->closing && !(v->ended && serve_is_idle(v->serve)))
         uv_run(&v->loop.uv, UV_RUN_ONCE);

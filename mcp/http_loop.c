@@ -17,8 +17,11 @@ static void on_poll(uv_poll_t *p, int rc, int events) {
 static void turn(http_loop *h) {
     MHD_UNSIGNED_LONG_LONG wait;
     if (!h->daemon) return;
+    h->soon = false;
     MHD_run(h->daemon);
-    if (MHD_get_timeout(h->daemon, &wait) == MHD_YES)
+    if (h->soon)
+        uv_timer_start(&h->timer, on_timer, 0, 0);
+    else if (MHD_get_timeout(h->daemon, &wait) == MHD_YES)
         uv_timer_start(&h->timer, on_timer, wait, 0);
     else
         uv_timer_stop(&h->timer);
@@ -34,6 +37,7 @@ void http_loop_init(http_loop *h, uv_loop_t *loop, struct MHD_Daemon *daemon) {
 }
 
 void http_loop_soon(http_loop *h) {
+    h->soon = true;
     uv_timer_start(&h->timer, on_timer, 0, 0);
 }
 

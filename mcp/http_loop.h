@@ -13,6 +13,7 @@ typedef struct {
     uv_poll_t poll;
     uv_timer_t timer;
     int open;
+    bool soon; /* http_loop_soon was called, perhaps from inside */
     void (*closed)(void *ud);
     void *closed_ud;
 } http_loop;

@@ -1,22 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Commands as tools: what a file may say about them, and the words that come of it.
+/* What a file may declare, see docs/MCP.md:
  *
  *     {"tools": {"run_tests": {
  *        "description": "Runs the tests whose names match.",
  *        "argv": ["ctest", "--test-dir", "build", "-R", "${pattern}"],
  *        "schema": {"type": "object", "properties": {"pattern": {"type": "string"}}},
- *        "timeoutMs": 60000, "readOnly": true, "env": {"CTEST_OUTPUT_ON_FAILURE": "1"}}}}
+ *        "timeoutMs": 60000, "readOnly": true, "env": {"CTEST_OUTPUT_ON_FAILURE": "1"}}},
+ *      "prompts": {"review": {"description": "...",
+ *        "arguments": [{"name": "file", "required": true, "values": ["a.c", "b.c"]}],
+ *        "messages": [{"role": "user", "text": "Review ${file}."}]}},
+ *      "resources": {"doc://style": {"description": "...", "file": "docs/STYLE.md"}},
+ *      "resourceTemplates": {"doc://{page}": {"file": "docs/${page}.md", "values": {"page": []}}}}
  *
- * ${NAME} stands for an argument, ${workspaceFolder} for the folder.  A word that names an argument
- * which was not given is left out; a word that is nothing but ${NAME} becomes one word for each
- * item of a list.  Such a word may not begin with '-': it would be an option that the author of the
- * file did not write.  Thread: any. */
+ * All of it is checked before any of it is used.  Thread: any. */
 #include "engine/base/limits.h"
 #include "mcp/own_private.h"
+#include "mcp/param_headers.h"
 
 #define GET(object, name) cJSON_GetObjectItemCaseSensitive(object, name)
 
-/* ---- reading --------------------------------------------------------------------------------- */
+/* ---- members --------------------------------------------------------------------------------- */
 
 static bool is_name(const char *name) {
     size_t n = strlen(name);
@@ -35,149 +38,182 @@ static bool are_texts(const cJSON *list) {
     return true;
 }
 
-static status read_tool(own_entry *t, const cJSON *m, bool built_in, err *e) {
-    const char *name = m->string;
-    const cJSON *about = GET(m, "description"), *schema = GET(m, "schema");
-    const cJSON *timeout = GET(m, "timeoutMs"), *argv = GET(m, "argv"), *env = GET(m, "env");
-    if (!is_name(name)) return err_set(e, ERR_FORMAT, "\"%.80s\" is no name for a tool", name);
-    if (!cJSON_IsString(about) || !cJSON_IsObject(schema))
-        return err_set(e, ERR_FORMAT, "the tool %s needs a \"description\" and a \"schema\"", name);
-    const cJSON *type = GET(schema, "type");
-    if (!cJSON_IsString(type) || strcmp(type->valuestring, "object"))
-        return err_set(e, ERR_FORMAT, "the schema of %s is not of type object", name);
-    bool command = cJSON_IsArray(argv) && cJSON_GetArraySize(argv) > 0 && are_texts(argv);
-    if (!command && !(built_in && !argv))
-        return err_set(e, ERR_FORMAT, "the tool %s needs \"argv\", a list of texts", name);
-    if (env && (!cJSON_IsObject(env) || !are_texts(env)))
-        return err_set(e, ERR_FORMAT, "\"env\" of %s is not an object of texts", name);
-    if (timeout && !(cJSON_IsNumber(timeout) && timeout->valuedouble >= 1 &&
-                     timeout->valuedouble <= LIMIT_OWN_TIMEOUT_MS))
-        return err_set(e, ERR_FORMAT, "\"timeoutMs\" of %s is not between 1 and %d", name,
-                       LIMIT_OWN_TIMEOUT_MS);
-    bool reads = cJSON_IsTrue(GET(m, "readOnly"));
-    *t = (own_entry){.tool = {.name = name,
-                              .description = about->valuestring,
-                              .schema = schema,
-                              .read_only = reads,
-                              .destructive = !reads && !cJSON_IsFalse(GET(m, "destructive")),
-                              .idempotent = reads || cJSON_IsTrue(GET(m, "idempotent")),
-                              .open_world = cJSON_IsTrue(GET(m, "openWorld"))},
-                     .argv = argv,
-                     .env = env,
-                     .timeout_ms =
-                         timeout ? (uint32_t)timeout->valuedouble : LIMIT_OWN_TIMEOUT_DEFAULT_MS};
+static const char *text_of(const cJSON *m, const char *name) {
+    return cJSON_GetStringValue(GET(m, name));
+}
+
+/* Which members may be texts only. */
+static status check_texts(const cJSON *m, err *e) {
+    static const char *const names[] = {"title", "description", "mimeType", "text", "file"};
+    for (size_t i = 0; i < COUNTOF(names); i++) {
+        const cJSON *one = GET(m, names[i]);
+        if (one && !cJSON_IsString(one))
+            return err_set(e, ERR_FORMAT, "\"%s\" of %.80s is not a text", names[i], m->string);
+    }
     return OK;
 }
 
-static bool is_taken(const own_entries *all, const char *name) {
-    for (size_t i = 0; i < all->count; i++)
-        if (!strcmp(all->at[i].tool.name, name)) return true;
-    return false;
+/* The members that all kinds may have: a command and its time. */
+static status read_command(own_entry *t, const cJSON *m, err *e) {
+    const char *name = m->string;
+    const cJSON *timeout = GET(m, "timeoutMs"), *env = GET(m, "env");
+    t->argv = GET(m, "argv");
+    if (t->argv &&
+        !(cJSON_IsArray(t->argv) && cJSON_GetArraySize(t->argv) > 0 && are_texts(t->argv)))
+        return err_set(e, ERR_FORMAT, "%.80s needs \"argv\", a list of texts", name);
+    if (env && (!cJSON_IsObject(env) || !are_texts(env)))
+        return err_set(e, ERR_FORMAT, "\"env\" of %.80s is not an object of texts", name);
+    if (timeout && !(cJSON_IsNumber(timeout) && timeout->valuedouble >= 1 &&
+                     timeout->valuedouble <= LIMIT_OWN_TIMEOUT_MS))
+        return err_set(e, ERR_FORMAT, "\"timeoutMs\" of %.80s is not between 1 and %d", name,
+                       LIMIT_OWN_TIMEOUT_MS);
+    t->env = env;
+    t->speaks = cJSON_IsTrue(GET(m, "speaks"));
+    t->timeout_ms = timeout ? (uint32_t)timeout->valuedouble : LIMIT_OWN_TIMEOUT_DEFAULT_MS;
+    t->offer.name = name;
+    t->offer.title = text_of(m, "title");
+    t->offer.description = text_of(m, "description");
+    t->offer.mime_type = text_of(m, "mimeType");
+    return check_texts(m, e);
 }
 
-status own_declared(own_entries *out, const cJSON *root, bool built_in, err *e) {
-    const cJSON *m, *tools = GET(root, "tools");
-    if (!cJSON_IsObject(tools)) return err_set(e, ERR_FORMAT, "it has no object \"tools\"");
-    cJSON_ArrayForEach(m, tools) {
-        own_entry t;
-        status s = read_tool(&t, m, built_in, e);
+/* ---- kinds ----------------------------------------------------------------------------------- */
+
+static status read_tool(own_entry *t, const cJSON *m, bool built_in, err *e) {
+    const char *name = m->string;
+    const cJSON *schema = GET(m, "schema"), *output = GET(m, "outputSchema");
+    if (!is_name(name)) return err_set(e, ERR_FORMAT, "\"%.80s\" is no name for a tool", name);
+    if (!text_of(m, "description") || !cJSON_IsObject(schema))
+        return err_set(e, ERR_FORMAT, "the tool %s needs a \"description\" and a \"schema\"", name);
+    const char *type = text_of(schema, "type");
+    if (!type || strcmp(type, "object"))
+        return err_set(e, ERR_FORMAT, "the schema of %s is not of type object", name);
+    if (output && !cJSON_IsObject(output))
+        return err_set(e, ERR_FORMAT, "\"outputSchema\" of %s is not a schema", name);
+    status s = read_command(t, m, e);
+    if (!s) s = param_headers_check(schema, e);
+    if (s) return s;
+    if (!t->argv && !built_in)
+        return err_set(e, ERR_FORMAT, "the tool %s needs \"argv\", a list of texts", name);
+    bool reads = cJSON_IsTrue(GET(m, "readOnly"));
+    t->offer.schema = schema;
+    t->offer.output_schema = output;
+    t->offer.read_only = reads;
+    t->offer.destructive = !reads && !cJSON_IsFalse(GET(m, "destructive"));
+    t->offer.idempotent = reads || cJSON_IsTrue(GET(m, "idempotent"));
+    t->offer.open_world = cJSON_IsTrue(GET(m, "openWorld"));
+    return OK;
+}
+
+static status check_messages(const cJSON *list, const char *name, err *e) {
+    const cJSON *one;
+    bool good = cJSON_IsArray(list) && cJSON_GetArraySize(list) > 0;
+    cJSON_ArrayForEach(one, list) {
+        const char *role = text_of(one, "role");
+        good &= role && (!strcmp(role, "user") || !strcmp(role, "assistant"));
+        good &= text_of(one, "text") || cJSON_IsObject(GET(one, "content"));
+    }
+    if (good) return OK;
+    return err_set(e, ERR_FORMAT,
+                   "the prompt %s needs \"argv\", or \"messages\": a list of {\"role\", \"text\"}",
+                   name);
+}
+
+static status read_prompt(own_entry *t, const cJSON *m, err *e) {
+    const cJSON *one, *arguments = GET(m, "arguments");
+    if (!is_name(m->string))
+        return err_set(e, ERR_FORMAT, "\"%.80s\" is no name for a prompt", m->string);
+    if (!text_of(m, "description"))
+        return err_set(e, ERR_FORMAT, "the prompt %s needs a \"description\"", m->string);
+    bool good = !arguments || cJSON_IsArray(arguments);
+    cJSON_ArrayForEach(one, arguments) {
+        const cJSON *values = GET(one, "values");
+        good &= text_of(one, "name") && (!values || (cJSON_IsArray(values) && are_texts(values)));
+    }
+    if (!good)
+        return err_set(e, ERR_FORMAT, "the arguments of %s are not a list of {\"name\"}",
+                       m->string);
+    status s = read_command(t, m, e);
+    t->offer.arguments = arguments;
+    t->messages = GET(m, "messages");
+    return s || t->argv ? s : check_messages(t->messages, m->string, e);
+}
+
+static status read_resource(own_entry *t, const cJSON *m, err *e) {
+    const cJSON *values = GET(m, "values"), *one;
+    const char *uri = m->string;
+    bool template = t->offer.kind == OWN_TEMPLATE;
+    if (strlen(uri) > LIMIT_OWN_URI_BYTES || str_find(str_of(uri), STR(":")) < 1)
+        return err_set(e, ERR_FORMAT, "\"%.80s\" is no address of a resource", uri);
+    if (template && !own_uri_is_pattern(uri))
+        return err_set(e, ERR_FORMAT, "\"%.80s\" is no address with places like {name}", uri);
+    status s = read_command(t, m, e);
+    if (s) return s;
+    t->text = text_of(m, "text");
+    t->file = text_of(m, "file");
+    t->values = values;
+    if (!t->argv + !t->text + !t->file != 2)
+        return err_set(e, ERR_FORMAT, "%.80s needs one of \"text\", \"file\" and \"argv\"", uri);
+    bool good = !values || cJSON_IsObject(values);
+    cJSON_ArrayForEach(one, values) good &=
+        cJSON_IsArray(one) && are_texts(one) && own_uri_has(uri, one->string);
+    if (!good) return err_set(e, ERR_FORMAT, "the values of %.80s are not lists of texts", uri);
+    return OK;
+}
+
+/* ---- all ------------------------------------------------------------------------------------- */
+
+static size_t count(const own_entries *all, own_kind kind, const char *name) {
+    size_t n = 0;
+    for (size_t i = 0; i < all->count; i++)
+        if (all->at[i].offer.kind == kind && (!name || !strcmp(all->at[i].offer.name, name))) n++;
+    return n;
+}
+
+/* clang-format off */
+static const struct {
+    const char *member;
+    own_kind kind;
+    const char *one;
+} KINDS[] = {
+    {"tools",             OWN_TOOL,     "tools"},
+    {"prompts",           OWN_PROMPT,   "prompts"},
+    {"resources",         OWN_RESOURCE, "resources"},
+    {"resourceTemplates", OWN_TEMPLATE, "resource templates"},
+};
+/* clang-format on */
+
+static status read_kind(own_entries *out, const cJSON *list, size_t which, bool built_in, err *e) {
+    const cJSON *m;
+    own_kind kind = KINDS[which].kind;
+    if (list && !cJSON_IsObject(list))
+        return err_set(e, ERR_FORMAT, "\"%s\" is not an object", KINDS[which].member);
+    cJSON_ArrayForEach(m, list) {
+        own_entry t = {.offer = {.kind = kind}};
+        status s = kind == OWN_TOOL     ? read_tool(&t, m, built_in, e)
+                   : kind == OWN_PROMPT ? read_prompt(&t, m, e)
+                                        : read_resource(&t, m, e);
         if (s) return s;
-        if (is_taken(out, t.tool.name))
-            return err_set(e, ERR_FORMAT, "there are two tools %.80s", t.tool.name);
-        if (out->count >= LIMIT_OWN_TOOLS)
-            return err_set(e, ERR_LIMIT, "there are more than %d tools", LIMIT_OWN_TOOLS);
+        if (count(out, kind, m->string))
+            return err_set(e, ERR_FORMAT, "there are two %s %.80s", KINDS[which].one, m->string);
+        if (count(out, kind, NULL) >= LIMIT_OWN_TOOLS)
+            return err_set(e, ERR_LIMIT, "there are more than %d %s", LIMIT_OWN_TOOLS,
+                           KINDS[which].one);
         vec_push(out, t);
     }
     return OK;
 }
 
-/* ---- expanding ------------------------------------------------------------------------------- */
-
-typedef struct {
-    const cJSON *arguments;
-    const char *workspace;
-    arena *memory;
-    own_words *out;
-} expansion;
-
-static const char *text_of(const cJSON *v, arena *a) {
-    if (cJSON_IsString(v)) return arena_str(a, str_of(v->valuestring)).ptr;
-    char *text = cJSON_PrintUnformatted(v);
-    const char *copy = arena_str(a, str_of(text)).ptr;
-    cJSON_free(text);
-    return copy;
-}
-
-/* The name in ${NAME} at `at`, and what follows; false: there is none here. */
-static bool placeholder(const char *at, str *name, const char **rest) {
-    const char *end = at[0] == '$' && at[1] == '{' ? strchr(at, '}') : NULL;
-    if (!end) return false;
-    *name = (str){at + 2, (size_t)(end - at) - 2};
-    *rest = end + 1;
-    return true;
-}
-
-static const cJSON *argument(const expansion *x, str name) {
-    const cJSON *m;
-    cJSON_ArrayForEach(m, x->arguments) if (str_eq(str_of(m->string), name)) return m;
-    return NULL;
-}
-
-static status push_own_word(const expansion *x, const cJSON *v, err *e) {
-    const char *word = text_of(v, x->memory);
-    if (word[0] == '-')
-        return err_set(e, ERR_USAGE, "the argument \"%.80s\" may not begin with -", word);
-    if (x->out->count >= LIMIT_OWN_WORDS)
-        return err_set(e, ERR_LIMIT, "the command has more than %d words", LIMIT_OWN_WORDS);
-    vec_push(x->out, word);
-    return OK;
-}
-
-/* A word that is one placeholder. */
-static status expand_whole(const expansion *x, const cJSON *v, err *e) {
-    const cJSON *item;
+status own_declared(own_entries *out, const cJSON *root, bool built_in, err *e) {
+    bool any = false;
     status s = OK;
-    if (!cJSON_IsArray(v)) return push_own_word(x, v, e);
-    cJSON_ArrayForEach(item, v) if (!s) s = push_own_word(x, item, e);
-    return s;
-}
-
-static status expand_word(const expansion *x, const char *word, err *e) {
-    strbuf out;
-    str name;
-    const char *rest;
-    bool left_out = false;
-    if (placeholder(word, &name, &rest) && !*rest && !str_eq(name, STR("workspaceFolder"))) {
-        const cJSON *v = argument(x, name);
-        return v ? expand_whole(x, v, e) : OK;
+    for (size_t i = 0; i < COUNTOF(KINDS) && !s; i++) {
+        const cJSON *list = GET(root, KINDS[i].member);
+        any |= list != NULL;
+        s = read_kind(out, list, i, built_in, e);
     }
-    strbuf_init(&out, LIMIT_OWN_ARGUMENT_BYTES * 4);
-    while (*word) {
-        if (!placeholder(word, &name, &rest)) {
-            strbuf_add_char(&out, *word++);
-            continue;
-        }
-        const cJSON *v = argument(x, name);
-        if (str_eq(name, STR("workspaceFolder")))
-            strbuf_addf(&out, "%s", x->workspace);
-        else if (v)
-            strbuf_addf(&out, "%s", text_of(v, x->memory));
-        else
-            left_out = true;
-        word = rest;
-    }
-    status s = out.overflow ? err_set(e, ERR_LIMIT, "the arguments are too long") : OK;
-    if (!s && !left_out) vec_push(x->out, arena_str(x->memory, strbuf_str(&out)).ptr);
-    strbuf_deinit(&out);
-    return s;
-}
-
-status own_expand(const own_entry *entry, const cJSON *arguments, const char *workspace, arena *a,
-                  own_words *out, err *e) {
-    const expansion x = {arguments, workspace, a, out};
-    const cJSON *word;
-    status s = OK;
-    cJSON_ArrayForEach(word, entry->argv) if (!s) s = expand_word(&x, word->valuestring, e);
-    if (!s && !out->count) s = err_set(e, ERR_USAGE, "the command has no words");
-    return s;
+    if (s || any) return s;
+    return err_set(e, ERR_FORMAT,
+                   "it has no object \"tools\", \"prompts\", \"resources\" or "
+                   "\"resourceTemplates\"");
 }

@@ -4,6 +4,7 @@
 #include "engine/base/clock.h"
 #include "engine/base/limits.h"
 #include "mcp/beneath.h"
+#include "mcp/jose.h"
 #include "mcp/output.h"
 #include "mcp/own_private.h"
 
@@ -80,6 +81,25 @@ static bool search_files(const char *workspace, const cJSON *arguments, strbuf *
     if (!s) s = beneath_find(&b, text_or(arguments, "path", "."), &search, out, &e);
     beneath_close(&b);
     return finish(s, &e, out);
+}
+
+status own_read_file(const char *workspace, const char *path, strbuf *out, bool *binary, err *e) {
+    beneath b;
+    strbuf bytes;
+    uint64_t all = 0;
+    strbuf_init(&bytes, LIMIT_OWN_READ_BYTES + 1);
+    status s = beneath_open(&b, workspace, e);
+    if (!s) s = beneath_read(&b, path, 0, LIMIT_OWN_READ_BYTES, &bytes, &all, e);
+    if (!s && all > LIMIT_OWN_READ_BYTES)
+        s = err_set(e, ERR_LIMIT, "%.200s has more than %u bytes", path, LIMIT_OWN_READ_BYTES);
+    *binary = bytes.ptr && memchr(bytes.ptr, 0, bytes.len);
+    if (!s && *binary)
+        jose_base64(out, strbuf_str(&bytes));
+    else if (!s)
+        output_clean(out, strbuf_str(&bytes));
+    beneath_close(&b);
+    strbuf_deinit(&bytes);
+    return s;
 }
 
 own_run own_files(const char *name) {

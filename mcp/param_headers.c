@@ -35,8 +35,10 @@ static status check_one(walk *w, const cJSON *schema, const cJSON *name) {
     if (!cJSON_IsString(name) || !is_token(name->valuestring))
         return err_set(w->e, ERR_FORMAT, "an x-mcp-header is not the name of a header");
     if (!has_simple_type(schema))
-        return err_set(w->e, ERR_FORMAT, "x-mcp-header %.80s is not on a string, integer or "
-                                         "boolean", name->valuestring);
+        return err_set(w->e, ERR_FORMAT,
+                       "x-mcp-header %.80s is not on a string, integer or "
+                       "boolean",
+                       name->valuestring);
     for (size_t i = 0; i < w->names.count; i++)
         if (str_eq_ignore_case(str_of(w->names.at[i]), str_of(name->valuestring)))
             return err_set(w->e, ERR_FORMAT, "x-mcp-header %.80s is there twice",
@@ -114,6 +116,49 @@ void param_header_value(strbuf *out, str value) {
     strbuf_addf(out, "=?base64?");
     add_base64(out, value);
     strbuf_addf(out, "?=");
+}
+
+static int digit(char c) {
+    if (c >= 'A' && c <= 'Z') return c - 'A';
+    if (c >= 'a' && c <= 'z') return c - 'a' + 26;
+    if (c >= '0' && c <= '9') return c - '0' + 52;
+    return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
+
+/* Strict: padding where it belongs, no digit that means nothing. */
+static bool decode_base64(strbuf *out, str in) {
+    size_t padding = 0;
+    while (padding < 2 && padding < in.len && in.ptr[in.len - 1 - padding] == '=')
+        padding++;
+    if (in.len % 4) return false;
+    for (size_t i = 0; i + 4 <= in.len; i += 4) {
+        size_t digits = i + 4 == in.len ? 4 - padding : 4;
+        uint32_t v = 0;
+        for (size_t k = 0; k < 4; k++) {
+            int d = k < digits ? digit(in.ptr[i + k]) : 0;
+            if (d < 0) return false;
+            v = v << 6 | (uint32_t)d;
+        }
+        for (size_t k = 0; k + 1 < digits; k++)
+            strbuf_add_char(out, (char)(v >> (16 - 8 * k)));
+    }
+    return true;
+}
+
+bool param_header_says(const char *header, const char *value) {
+    const str open = STR("=?base64?"), end = STR("?=");
+    strbuf plain, again;
+    str given = str_trim(str_of(header)); /* white space around it is HTTP's, not its own */
+    bool coded = given.len >= open.len + end.len && str_starts_with(given, open) &&
+                 str_ends_with(given, end);
+    strbuf_init(&plain, 1u << 20);
+    strbuf_init(&again, 1u << 21);
+    bool good = !coded || decode_base64(&plain, str_sub(given, open.len, given.len - end.len));
+    param_header_value(&again, coded ? strbuf_str(&plain) : given);
+    good = good && str_eq(strbuf_str(&again), str_of(value));
+    strbuf_deinit(&plain);
+    strbuf_deinit(&again);
+    return good;
 }
 
 static void add_value(const cJSON *name, const cJSON *value,

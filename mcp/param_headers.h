@@ -12,6 +12,9 @@
 status param_headers_check(const cJSON *schema, err *e) MUST_USE;
 /* Appends a header's value: as it is, or =?base64?...?= where a header could not carry it. */
 void param_header_value(strbuf *out, str value);
+/* Whether a header that came in says `value`: in plain or in that code.  `value` is what
+ * param_headers_each gives. */
+bool param_header_says(const char *header, const char *value);
 /* Calls `add` with "Mcp-Param-NAME" and the encoded value for each argument that is there. */
 void param_headers_each(const cJSON *schema, const cJSON *arguments,
                         void (*add)(void *ud, const char *name, const char *value), void *ud);

@@ -94,6 +94,7 @@ rpc *rpc_new(frame_mode mode, const rpc_hooks *hooks) {
     rpc *r = xcalloc(1, sizeof *r);
     r->hooks = *hooks;
     r->mode = mode;
+    r->last_id = hooks->last_id;
     frame_reader_init(&r->reader, mode,
                       hooks->message_max ? hooks->message_max : LIMIT_MESSAGE_BYTES);
     r->reader.resync = hooks->junk != NULL;

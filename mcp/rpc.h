@@ -62,6 +62,7 @@ typedef struct {
      * cannot be parsed (ERR_FORMAT), ends the request that it seems to answer. */
     void (*junk)(void *ud, rpc_junk kind, str line);
     size_t message_max; /* 0: LIMIT_MESSAGE_BYTES */
+    int64_t last_id;    /* ids of requests count on from here: for peers that share their ids */
 } rpc_hooks;
 
 rpc *rpc_new(frame_mode mode, const rpc_hooks *hooks);

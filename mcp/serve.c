@@ -1,35 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* See serve.h.  The revision is a request's own matter: one that carries the modern envelope is
- * checked and answered in the modern way, any other in the old one, whether or not `initialize`
- * came before (published servers answer that, too).  Thread: loop. */
-#include "mcp/serve.h"
+/* See serve.h: handshakes, and who handles what.  The revision is a request's own matter: one that
+ * carries the modern envelope is checked and answered in the modern way, any other in the old one,
+ * whether or not `initialize` came before (published servers answer that, too).  Thread: loop. */
+#include "mcp/serve_private.h"
 
-#include "engine/base/limits.h"
-#include "engine/base/vec.h"
-#include "mcp/rpc.h"
-
-#define GET(object, name) cJSON_GetObjectItemCaseSensitive(object, name)
-#define META "io.modelcontextprotocol/"
 #define MODERN "2026-07-28"
-#define UNSUPPORTED_VERSION (-32022)
-#define LIST_TTL_MS 300000 /* our tools change only with a restart */
 
 static const char *const OLD[] = {"2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"};
-
-typedef struct running running;
-struct serve {
-    own_tools *tools;
-    serve_hooks hooks;
-    rpc *rpc;
-    VEC(running *) calls;
-};
-
-struct running {
-    serve *owner;
-    rpc_id id;
-    bool modern;
-    uint64_t call;
-};
+static const char *const LEVELS[] = {"debug", "info",     "notice", "warning",
+                                     "error", "critical", "alert",  "emergency"};
 
 /* ---- answers --------------------------------------------------------------------------------- */
 
@@ -40,40 +19,72 @@ static cJSON *our_name(void) {
     return o;
 }
 
-static void answer(serve *s, const rpc_id *id, bool modern, cJSON *result) {
+void serve_answer_as(serve *s, const rpc_id *id, bool modern, const char *type, cJSON *result) {
     if (modern) {
-        cJSON_AddStringToObject(result, "resultType", "complete");
+        cJSON_AddStringToObject(result, "resultType", type);
         cJSON_AddItemToObject(cJSON_AddObjectToObject(result, "_meta"), META "serverInfo",
                               our_name());
     }
     rpc_reply(s->rpc, id, result);
 }
 
-static void add_caching(cJSON *result, bool modern) {
+void serve_answer(serve *s, const rpc_id *id, bool modern, cJSON *result) {
+    serve_answer_as(s, id, modern, "complete", result);
+}
+
+void serve_add_caching(cJSON *result, bool modern, int ttl_ms) {
     if (!modern) return;
-    cJSON_AddNumberToObject(result, "ttlMs", LIST_TTL_MS);
+    cJSON_AddNumberToObject(result, "ttlMs", ttl_ms);
     cJSON_AddStringToObject(result, "cacheScope", "private");
+}
+
+void serve_refuse(serve *s, const rpc_id *id, int code, const char *sentence, cJSON *data) {
+    rpc_reply_error(s->rpc, id, code, sentence, data);
+}
+
+void serve_notify(serve *s, const char *method, cJSON *params) {
+    bool before = s->partial;
+    s->partial = true;
+    rpc_notify(s->rpc, method, params);
+    s->partial = before;
+}
+
+int serve_level(const char *name) {
+    for (size_t i = 0; name && i < COUNTOF(LEVELS); i++)
+        if (!strcmp(LEVELS[i], name)) return (int)i;
+    return -1;
 }
 
 /* ---- handshakes ------------------------------------------------------------------------------ */
 
-static cJSON *capabilities(void) {
+/* Only what there is: a host asks for the lists of all that it is told of. */
+cJSON *serve_capabilities(const own_tools *t, bool modern) {
     cJSON *o = cJSON_CreateObject();
+    bool prompts = own_offer_at(t, OWN_PROMPT, 0) != NULL;
+    bool patterns = own_offer_at(t, OWN_TEMPLATE, 0) != NULL;
+    bool resources = patterns || own_offer_at(t, OWN_RESOURCE, 0) != NULL;
     cJSON_AddObjectToObject(o, "tools");
+    if (prompts) cJSON_AddObjectToObject(o, "prompts");
+    if (resources) cJSON_AddTrueToObject(cJSON_AddObjectToObject(o, "resources"), "subscribe");
+    if (prompts || patterns) cJSON_AddObjectToObject(o, "completions");
+    if (!modern) cJSON_AddObjectToObject(o, "logging");
     return o;
 }
 
-static void initialize(serve *s, const rpc_id *id, const cJSON *params, bool modern) {
-    const cJSON *wanted = GET(params, "protocolVersion");
+static void initialize(serve *s, const serve_request *q) {
+    const cJSON *wanted = GET(q->params, "protocolVersion"),
+                *theirs = GET(q->params, "capabilities");
     const char *version = OLD[0];
-    UNUSED(modern);
     for (size_t i = 0; cJSON_IsString(wanted) && i < COUNTOF(OLD); i++)
         if (!strcmp(OLD[i], wanted->valuestring)) version = OLD[i];
+    cJSON_Delete(s->client->capabilities);
+    s->client->capabilities =
+        cJSON_IsObject(theirs) ? cJSON_Duplicate(theirs, true) : cJSON_CreateObject();
     cJSON *result = cJSON_CreateObject();
     cJSON_AddStringToObject(result, "protocolVersion", version);
-    cJSON_AddItemToObject(result, "capabilities", capabilities());
+    cJSON_AddItemToObject(result, "capabilities", serve_capabilities(s->tools, false));
     cJSON_AddItemToObject(result, "serverInfo", our_name());
-    rpc_reply(s->rpc, id, result);
+    serve_answer(s, q->id, false, result);
 }
 
 static cJSON *supported(void) {
@@ -82,139 +93,102 @@ static cJSON *supported(void) {
     return list;
 }
 
-static void discover(serve *s, const rpc_id *id, const cJSON *params, bool modern) {
+static void discover(serve *s, const serve_request *q) {
     cJSON *result = cJSON_CreateObject();
-    UNUSED(params);
-    UNUSED(modern);
     cJSON_AddItemToObject(result, "supportedVersions", supported());
-    cJSON_AddItemToObject(result, "capabilities", capabilities());
-    add_caching(result, true);
-    answer(s, id, true, result);
+    cJSON_AddItemToObject(result, "capabilities", serve_capabilities(s->tools, true));
+    serve_add_caching(result, true, 300000);
+    serve_answer(s, q->id, true, result);
 }
 
-static void ping(serve *s, const rpc_id *id, const cJSON *params, bool modern) {
-    UNUSED(params);
-    if (modern)
-        rpc_reply_error(s->rpc, id, RPC_METHOD_NOT_FOUND, "this revision has no ping", NULL);
-    else
-        rpc_reply(s->rpc, id, cJSON_CreateObject());
+static void ping(serve *s, const serve_request *q) {
+    serve_answer(s, q->id, false, cJSON_CreateObject());
 }
 
-/* ---- tools ----------------------------------------------------------------------------------- */
-
-static cJSON *tool_json(const own_tool *t) {
-    cJSON *o = cJSON_CreateObject(), *hints;
-    cJSON_AddStringToObject(o, "name", t->name);
-    cJSON_AddStringToObject(o, "description", t->description);
-    cJSON_AddItemToObject(o, "inputSchema", cJSON_Duplicate(t->schema, true));
-    hints = cJSON_AddObjectToObject(o, "annotations");
-    cJSON_AddBoolToObject(hints, "readOnlyHint", t->read_only);
-    cJSON_AddBoolToObject(hints, "destructiveHint", t->destructive);
-    cJSON_AddBoolToObject(hints, "idempotentHint", t->idempotent);
-    cJSON_AddBoolToObject(hints, "openWorldHint", t->open_world);
-    return o;
-}
-
-/* All in one page: a cursor is none of ours. */
-static void list_tools(serve *s, const rpc_id *id, const cJSON *params, bool modern) {
-    const own_tool *t;
-    if (GET(params, "cursor")) {
-        rpc_reply_error(s->rpc, id, RPC_INVALID_PARAMS, "this cursor is not one of ours", NULL);
+static void set_level(serve *s, const serve_request *q) {
+    int level = serve_level(cJSON_GetStringValue(GET(q->params, "level")));
+    if (level < 0) {
+        serve_refuse(s, q->id, RPC_INVALID_PARAMS, "there is no such level", NULL);
         return;
     }
-    cJSON *result = cJSON_CreateObject(), *list = cJSON_AddArrayToObject(result, "tools");
-    for (size_t i = 0; (t = own_tool_at(s->tools, i)); i++)
-        cJSON_AddItemToArray(list, tool_json(t));
-    add_caching(result, modern);
-    answer(s, id, modern, result);
-}
-
-static void forget(running *r) {
-    serve *s = r->owner;
-    for (size_t i = 0; i < s->calls.count; i++) {
-        if (s->calls.at[i] != r) continue;
-        vec_remove(&s->calls, i);
-        break;
-    }
-    xfree(r);
-}
-
-static void on_done(void *ud, const own_answer *a) {
-    running *r = ud;
-    cJSON *result = cJSON_CreateObject(), *block = cJSON_CreateObject();
-    char *text = xstrndup(a->text.ptr, a->text.len);
-    cJSON_AddStringToObject(block, "type", "text");
-    cJSON_AddStringToObject(block, "text", text);
-    cJSON_AddItemToArray(cJSON_AddArrayToObject(result, "content"), block);
-    if (a->failed) cJSON_AddTrueToObject(result, "isError");
-    xfree(text);
-    answer(r->owner, &r->id, r->modern, result);
-    forget(r);
-}
-
-static void call_tool(serve *s, const rpc_id *id, const cJSON *params, bool modern) {
-    const cJSON *name = GET(params, "name"), *arguments = GET(params, "arguments");
-    if (!cJSON_IsString(name) || (arguments && !cJSON_IsObject(arguments))) {
-        rpc_reply_error(s->rpc, id, RPC_INVALID_PARAMS,
-                        "tools/call takes \"name\", a text, and \"arguments\", an object", NULL);
-        return;
-    }
-    running *r = xcalloc(1, sizeof *r);
-    *r = (running){.owner = s, .id = *id, .modern = modern};
-    vec_push(&s->calls, r);
-    r->call = own_tools_call(s->tools, name->valuestring, arguments, on_done, r);
-    if (r->call) return;
-    char sentence[160];
-    snprintf(sentence, sizeof sentence, "there is no tool \"%.100s\"", name->valuestring);
-    forget(r);
-    rpc_reply_error(s->rpc, id, RPC_INVALID_PARAMS, sentence, NULL);
+    s->client->log_level = level;
+    serve_answer(s, q->id, false, cJSON_CreateObject());
 }
 
 /* ---- dispatch -------------------------------------------------------------------------------- */
 
+typedef enum { BOTH, OLD_ONLY, MODERN_ONLY } era;
+
 /* clang-format off */
 static const struct {
     const char *method;
-    void (*handle)(serve *s, const rpc_id *id, const cJSON *params, bool modern);
-    bool old_only;
+    serve_handler *handle;
+    era era;
+    const char *capability; /* without it there is no such method; NULL: it is always there */
 } METHODS[] = {
-    {"initialize",      initialize, true},
-    {"ping",            ping,       false},
-    {"server/discover", discover,   false},
-    {"tools/call",      call_tool,  false},
-    {"tools/list",      list_tools, false},
+    {"completion/complete",      serve_complete,       BOTH,        "completions"},
+    {"initialize",               initialize,           OLD_ONLY,    NULL},
+    {"logging/setLevel",         set_level,            OLD_ONLY,    NULL},
+    {"ping",                     ping,                 OLD_ONLY,    NULL},
+    {"prompts/get",              serve_get_prompt,     BOTH,        "prompts"},
+    {"prompts/list",             serve_list_prompts,   BOTH,        "prompts"},
+    {"resources/list",           serve_list_resources, BOTH,        "resources"},
+    {"resources/read",           serve_read_resource,  BOTH,        "resources"},
+    {"resources/subscribe",      serve_subscribe,      OLD_ONLY,    "resources"},
+    {"resources/templates/list", serve_list_templates, BOTH,        "resources"},
+    {"resources/unsubscribe",    serve_unsubscribe,    OLD_ONLY,    "resources"},
+    {"server/discover",          discover,             BOTH,        NULL},
+    {"subscriptions/listen",     serve_listens,        MODERN_ONLY, NULL},
+    {"tools/call",               serve_call_tool,      BOTH,        NULL},
+    {"tools/list",               serve_list_tools,     BOTH,        NULL},
 };
 /* clang-format on */
 
-/* False: it was refused.  *modern: the request carries the envelope of the new revision. */
-static bool check_envelope(serve *s, const rpc_id *id, const cJSON *params, bool *modern) {
-    const cJSON *meta = GET(params, "_meta"), *version = GET(meta, META "protocolVersion");
-    *modern = version != NULL;
+/* False: it was refused. */
+static bool check_envelope(serve *s, serve_request *q) {
+    const cJSON *meta = GET(q->params, "_meta"), *version = GET(meta, META "protocolVersion");
+    q->modern = version != NULL;
+    q->client = s->client->capabilities;
+    q->log_level = s->client->log_level;
     if (!version) return true;
     if (!cJSON_IsString(version) || strcmp(version->valuestring, MODERN)) {
         cJSON *data = cJSON_CreateObject();
         cJSON_AddItemToObject(data, "supported", supported());
         cJSON_AddItemToObject(data, "requested", cJSON_Duplicate(version, true));
-        rpc_reply_error(s->rpc, id, UNSUPPORTED_VERSION, "this revision is not spoken here", data);
+        serve_refuse(s, q->id, UNSUPPORTED_VERSION, "this revision is not spoken here", data);
         return false;
     }
-    if (cJSON_IsObject(GET(meta, META "clientCapabilities"))) return true;
-    rpc_reply_error(s->rpc, id, RPC_INVALID_PARAMS, "_meta lacks " META "clientCapabilities", NULL);
+    int level = serve_level(cJSON_GetStringValue(GET(meta, META "logLevel")));
+    q->log_level = level < 0 ? LOG_NONE : level;
+    q->client = GET(meta, META "clientCapabilities");
+    if (cJSON_IsObject(q->client)) return true;
+    serve_refuse(s, q->id, RPC_INVALID_PARAMS, "_meta lacks " META "clientCapabilities", NULL);
     return false;
+}
+
+static bool has_capability(const serve *s, const char *name, bool modern) {
+    if (!name) return true;
+    cJSON *all = serve_capabilities(s->tools, modern);
+    bool has = GET(all, name) != NULL;
+    cJSON_Delete(all);
+    return has;
 }
 
 static void on_request(void *ud, const rpc_id *id, const char *method, const cJSON *params) {
     serve *s = ud;
-    bool modern = false;
-    if (!check_envelope(s, id, params, &modern)) return;
+    serve_request q = {.id = id, .params = params};
+    if (!check_envelope(s, &q)) return;
     for (size_t i = 0; i < COUNTOF(METHODS); i++) {
-        if (strcmp(METHODS[i].method, method) || (modern && METHODS[i].old_only)) continue;
-        METHODS[i].handle(s, id, params, modern);
+        if (strcmp(METHODS[i].method, method) ||
+            METHODS[i].era == (q.modern ? OLD_ONLY : MODERN_ONLY) ||
+            !has_capability(s, METHODS[i].capability, q.modern))
+            continue;
+        METHODS[i].handle(s, &q);
         return;
     }
     char sentence[128];
     snprintf(sentence, sizeof sentence, "there is no method \"%.80s\"", method);
-    rpc_reply_error(s->rpc, id, RPC_METHOD_NOT_FOUND, sentence, NULL);
+    serve_refuse(s, id, RPC_METHOD_NOT_FOUND, sentence, NULL);
 }
 
 static void on_notification(void *ud, const char *method, const cJSON *params) {
@@ -222,42 +196,60 @@ static void on_notification(void *ud, const char *method, const cJSON *params) {
     rpc_id id;
     if (strcmp(method, "notifications/cancelled") || !rpc_id_read(GET(params, "requestId"), &id))
         return;
-    for (size_t i = 0; i < s->calls.count; i++) {
-        running *r = s->calls.at[i];
-        if (!rpc_id_equal(&r->id, &id)) continue;
-        own_tools_cancel(s->tools, r->call);
-        forget(r);
-        return;
-    }
+    if (serve_cancel_call(s, &id) || serve_cancel_listen(s, &id))
+        s->hooks.write(s->hooks.ud, STR(""), true);
 }
 
 static void on_write(void *ud, str framed) {
     serve *s = ud;
-    s->hooks.write(s->hooks.ud, framed);
+    s->hooks.write(s->hooks.ud, framed, !s->partial);
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
-serve *serve_new(own_tools *tools, const serve_hooks *hooks) {
+serve_client *serve_client_new(own_tools *tools) {
+    serve_client *c = xcalloc(1, sizeof *c);
+    c->tools = tools;
+    c->log_level = serve_level("warning"); /* until it says what it wants to hear */
+    return c;
+}
+
+void serve_client_free(serve_client *c) {
+    if (!c) return;
+    for (size_t i = 0; i < c->watches.count; i++) {
+        own_watch_free(c->watches.at[i]);
+        xfree(c->uris.at[i]);
+    }
+    vec_free(&c->watches);
+    vec_free(&c->uris);
+    cJSON_Delete(c->capabilities);
+    xfree(c);
+}
+
+bool serve_client_has_begun(const serve_client *c) {
+    return c->capabilities != NULL;
+}
+
+serve *serve_new(const serve_options *o, const serve_hooks *hooks) {
     serve *s = xcalloc(1, sizeof *s);
-    s->tools = tools;
+    s->tools = o->tools;
+    s->client = o->client;
+    s->mute = o->mute;
     s->hooks = *hooks;
     s->rpc = rpc_new(FRAME_LINES, &(rpc_hooks){.ud = s,
                                                .write = on_write,
                                                .request = on_request,
                                                .notification = on_notification,
-                                               .message_max = LIMIT_MESSAGE_BYTES});
+                                               .message_max = LIMIT_MESSAGE_BYTES,
+                                               .last_id = o->last_id});
     return s;
 }
 
 void serve_free(serve *s) {
     if (!s) return;
-    while (s->calls.count) {
-        running *r = s->calls.at[s->calls.count - 1];
-        own_tools_cancel(s->tools, r->call);
-        forget(r);
-    }
-    vec_free(&s->calls);
+    serve_forget_calls(s);
+    serve_forget_listens(s);
+    if (s->client->news == s) s->client->news = NULL;
     rpc_free(s->rpc);
     xfree(s);
 }
@@ -268,4 +260,17 @@ status serve_bytes(serve *s, str bytes, err *e) {
 
 bool serve_is_idle(const serve *s) {
     return s->calls.count == 0;
+}
+
+bool serve_is_asking(const serve *s, int64_t id) {
+    return rpc_is_pending(s->rpc, id);
+}
+
+bool serve_is_running(const serve *s, const cJSON *json) {
+    rpc_id id;
+    return rpc_id_read(json, &id) && serve_call_has(s, &id);
+}
+
+void serve_takes_news(serve *s) {
+    s->client->news = s;
 }

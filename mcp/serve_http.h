@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* Our own tools over Streamable HTTP, on loopback only: one POST at /mcp, one JSON answer, both
- * eras, no sessions and no streams.  Thread: loop. */
+/* What we offer, over Streamable HTTP, on loopback only, at /mcp, in both eras.
+ *
+ * Older revisions: sessions (Mcp-Session-Id), an answer as JSON or as a stream of events, a stream
+ * of news (GET), an end (DELETE); streams cannot be resumed.  2026-07-28: one POST, one answer.
+ * Bounds: LIMIT_OWN_CONNECTIONS, _SESSIONS, _BODY_BYTES, _HTTP_MS, _STREAM_BYTES.  Thread: loop. */
 #include "mcp/own.h"
 
 typedef struct serve_http serve_http;

@@ -100,16 +100,27 @@
 #define LIMIT_MCP_TOTAL_MS 600000    /* a call, whatever signs of life there are                 */
 #define LIMIT_MCP_WRITE_BYTES (4u << 20) /* waiting for a server that does not read              */
 #define LIMIT_OWN_ARGUMENT_BYTES (1u << 20) /* one text that a tool of ours is given             */
-#define LIMIT_OWN_CALLS 64      /* of our own tools, running at once                        */
+#define LIMIT_OWN_ASKS 8                    /* questions of a command at once */
+#define LIMIT_OWN_BODY_BYTES (8u << 20)     /* one message over HTTP */
+#define LIMIT_OWN_CALLS 64       /* of our own tools, running at once                        */
+#define LIMIT_OWN_CONNECTIONS 64 /* over HTTP */
+#define LIMIT_OWN_CONTENT_BYTES (16u << 20) /* of the blocks that a command makes */
 #define LIMIT_OWN_ENTRIES 10000 /* of one folder that is listed or searched                 */
 #define LIMIT_OWN_FILES 20000   /* looked into by one search                                */
+#define LIMIT_OWN_HTTP_MS 60000 /* for a whole request to come in, however slowly */
+#define LIMIT_OWN_LINE_BYTES (8u << 20)   /* one message of a command: an image has some 100 kB */
 #define LIMIT_OWN_MEMORY_BYTES (4u << 20) /* the memory's file                                   */
 #define LIMIT_OWN_OUTPUT_BYTES (1u << 20) /* kept of what a command prints                       */
+#define LIMIT_OWN_PARKED 32               /* calls that wait for an answer that nobody may bring */
 #define LIMIT_OWN_READ_BYTES (1u << 20) /* read of one file; larger ones are not searched        */
+#define LIMIT_OWN_SESSIONS 64           /* hosts over HTTP that are remembered; the oldest goes */
+#define LIMIT_OWN_STREAM_BYTES (32u << 20) /* for a host that does not read; then it is cut off */
+#define LIMIT_OWN_SUBSCRIPTIONS 64         /* of one host */
 #define LIMIT_OWN_TIMEOUT_DEFAULT_MS 30000
 #define LIMIT_OWN_TIMEOUT_MS 600000 /* the most that a project may give a command               */
-#define LIMIT_OWN_TOOLS 256
-#define LIMIT_OWN_WORDS 1024 /* of one command                                           */
+#define LIMIT_OWN_TOOLS 256         /* and as many prompts, resources and templates */
+#define LIMIT_OWN_URI_BYTES 2048    /* of a resource */
+#define LIMIT_OWN_WORDS 1024        /* of one command                                           */
 
 /* --- work with tools ------------------------------------------------------------------------- */
 #define LIMIT_AGENT_ANSWER_BYTES (1u << 20) /* of all rounds together */

@@ -29,7 +29,9 @@ static void test_events(void **state) {
         {": comment\n\nid: 7\ndata\n\n", "message[]7;"},
         {"id: 1\n\ndata: x\n\nid:\ndata: y\n\n", "message[]1;message[x]1;message[y];"},
         {"retry: 500\nretry: x\nretry: -1\n\n", "retry 500;"},
-        {"\xEF\xBB\xBF" "data: a\n\n", "message[a];"},
+        {"\xEF\xBB\xBF"
+         "data: a\n\n",
+         "message[a];"},
         {"event: lost\n\ndata: a\n\n", "message[a];"},
         {"data: unfinished\n", ""},
         {"other: x\ndata: {\"a\":1}\n\n", "message[{\"a\":1}];"},
@@ -125,8 +127,10 @@ static void test_values(void **state) {
     param_headers_each(schema, arguments, add, &out);
     assert_string_equal(out.ptr, "Mcp-Param-S==?base64?aMOp?=;Mcp-Param-I=42;Mcp-Param-B=false;");
     static const char *const values[][2] = {
-        {"plain text", "plain text"}, {" edge", "=?base64?IGVkZ2U=?="},
-        {"=?base64?eA==?=", "=?base64?PT9iYXNlNjQ/ZUE9PT89?="}, {"a\r\nb", "=?base64?YQ0KYg==?="},
+        {"plain text", "plain text"},
+        {" edge", "=?base64?IGVkZ2U=?="},
+        {"=?base64?eA==?=", "=?base64?PT9iYXNlNjQ/ZUE9PT89?="},
+        {"a\r\nb", "=?base64?YQ0KYg==?="},
         {"", ""},
     };
     for (size_t i = 0; i < COUNTOF(values); i++) {
@@ -139,12 +143,35 @@ static void test_values(void **state) {
     cJSON_Delete(arguments);
 }
 
+static void test_says(void **state) {
+    (void)state;
+    static const struct {
+        const char *header, *value;
+        bool says;
+    } cases[] = {
+        {"a", "a", true},
+        {" a\t", "a", true},
+        {"A", "a", false},
+        {"=?base64?YQ==?=", "a", true},
+        {"=?base64?YQ?=", "a", false},                              /* no padding */
+        {"=?base64?Y!==?=", "a", false},                            /* no digit */
+        {"=?base64?YQ==", "=?base64?PT9iYXNlNjQ/WVE9PQ==?=", true}, /* no end: as it stands */
+        {"=?base64?w6Q=?=", "=?base64?w6Q=?=", true},
+        {"=?base64?=", "a", false},
+        {"", "", true},
+        {"=?base64?"
+         "?=",
+         "", true},
+    };
+    for (size_t i = 0; i < COUNTOF(cases); i++)
+        assert_int_equal(param_header_says(cases[i].header, cases[i].value), cases[i].says);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_events),
-        cmocka_unit_test(test_large_event),
-        cmocka_unit_test(test_annotations),
-        cmocka_unit_test(test_values),
+        cmocka_unit_test(test_events),      cmocka_unit_test(test_large_event),
+        cmocka_unit_test(test_annotations), cmocka_unit_test(test_values),
+        cmocka_unit_test(test_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

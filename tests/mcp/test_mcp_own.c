@@ -156,6 +156,76 @@ static void test_declared(void **state) {
             "two tools t");
 }
 
+static void test_declared_offers(void **state) {
+    (void)state;
+#define PROMPT(rest) "{\"prompts\":{\"p\":{\"description\":\"d\"," rest "}}}"
+#define RESOURCE(uri, rest) "{\"resources\":{\"" uri "\":{" rest "}}}"
+#define TEMPLATE(uri, rest) "{\"resourceTemplates\":{\"" uri "\":{" rest "}}}"
+    declare(PROMPT("\"messages\":[{\"role\":\"user\",\"text\":\"t\"}]"), NULL);
+    declare(PROMPT("\"argv\":[\"x\"],\"arguments\":[{\"name\":\"n\",\"values\":[\"v\"]}]"), NULL);
+    declare(PROMPT("\"messages\":[]"), "\"messages\"");
+    declare(PROMPT("\"messages\":[{\"role\":\"system\",\"text\":\"t\"}]"), "\"messages\"");
+    declare(PROMPT("\"argv\":[\"x\"],\"arguments\":[{}]"), "the arguments of p");
+    declare(PROMPT("\"argv\":[\"x\"],\"arguments\":[{\"name\":\"n\",\"values\":[1]}]"),
+            "the arguments of p");
+    declare(RESOURCE("a:b", "\"text\":\"t\""), NULL);
+    declare(RESOURCE("a:b", "\"file\":\"f\",\"text\":\"t\""), "needs one of");
+    declare(RESOURCE("a:b", "\"title\":\"t\""), "needs one of");
+    declare(RESOURCE("ab", "\"text\":\"t\""), "no address");
+    declare(RESOURCE("a:b", "\"file\":1"), "\"file\" of a:b is not a text");
+    declare(TEMPLATE("a:{x}", "\"file\":\"${x}\",\"values\":{\"x\":[\"1\"]}"), NULL);
+    declare(TEMPLATE("a:{x}", "\"file\":\"${x}\",\"values\":{\"y\":[\"1\"]}"), "the values of");
+    declare(TEMPLATE("a:b", "\"file\":\"f\""), "places like {name}");
+    declare(TEMPLATE("a:{x}{y}", "\"file\":\"f\""), "places like {name}");
+    declare(TEMPLATE("a:{x", "\"file\":\"f\""), "places like {name}");
+    declare("{\"prompts\":[]}", "is not an object");
+    declare(TOOL("\"argv\":[\"x\"],\"schema\":{\"type\":\"object\",\"properties\":{\"a\":"
+                 "{\"type\":\"object\",\"x-mcp-header\":\"A\"}}}"),
+            "x-mcp-header");
+}
+
+/* What stands in the places; "" when it does not match. */
+static const char *match(const char *pattern, const char *uri) {
+    static char out[256];
+    cJSON *got;
+    out[0] = '\0';
+    if (!own_uri_match(pattern, uri, &got)) return out;
+    cJSON_PrintPreallocated(got, out, sizeof out, false);
+    cJSON_Delete(got);
+    return out;
+}
+
+static void test_uris(void **state) {
+    (void)state;
+    assert_string_equal(match("t://{id}/data", "t://123/data"), "{\"id\":\"123\"}");
+    assert_string_equal(match("t://{id}/data", "t:///data"), "");
+    assert_string_equal(match("t://{id}/data", "t://1/2/data"), "");
+    assert_string_equal(match("t://{id}/data", "t://1/dat"), "");
+    assert_string_equal(match("t://{id}/data", "t://1/data/"), "");
+    assert_string_equal(match("t://{a}-{b}", "t://1-2-3"), "{\"a\":\"1\",\"b\":\"2-3\"}");
+    assert_string_equal(match("t://{a}", "t://a%20b%C3%A4"), "{\"a\":\"a b\xC3\xA4\"}");
+    /* A slash that is written as a code stands for itself: what opens the file confines it. */
+    assert_string_equal(match("t://{a}", "t://..%2Fx"), "{\"a\":\"../x\"}");
+    assert_string_equal(match("t://{a}", "t://%00"), "");
+    assert_string_equal(match("t://{a}", "t://%"), "");
+    assert_string_equal(match("t://{a}", "t://%4"), "");
+    assert_string_equal(match("t://{a}", "t://%zz"), "");
+}
+
+static void test_texts(void **state) {
+    (void)state;
+    strbuf out;
+    err e;
+    cJSON *arguments = parse("{\"a\":\"${b}\",\"b\":\"x\",\"n\":3}");
+    strbuf_init(&out, 4096);
+    assert_int_equal(
+        own_expand_text("<${a}|${n}|${none}|${workspaceFolder}|${open", arguments, "/w", &out, &e),
+        OK);
+    assert_string_equal(out.ptr, "<${b}|3||/w|${open");
+    strbuf_deinit(&out);
+    cJSON_Delete(arguments);
+}
+
 /* ---- files ----------------------------------------------------------------------------------- */
 
 static void test_beneath(void **state) {
@@ -255,7 +325,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_schema),   cmocka_unit_test(test_words),
         cmocka_unit_test(test_declared), cmocka_unit_test(test_beneath),
-        cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_memory),   cmocka_unit_test(test_declared_offers),
+        cmocka_unit_test(test_uris),     cmocka_unit_test(test_texts),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

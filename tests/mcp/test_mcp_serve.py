@@ -99,7 +99,7 @@ class Serve(unittest.TestCase):
             result = self.ask("initialize", protocolVersion=wanted, capabilities={},
                               clientInfo={"name": "t", "version": "1"})["result"]
             self.assertEqual(result["protocolVersion"], given)
-            self.assertEqual(result["capabilities"], {"tools": {}})
+            self.assertEqual(result["capabilities"], {"tools": {}, "logging": {}})
         self.send('{"jsonrpc":"2.0","method":"notifications/initialized"}')
         self.assertEqual(self.ask("ping")["result"], {})
         tools = {t["name"]: t for t in self.ask("tools/list")["result"]["tools"]}
