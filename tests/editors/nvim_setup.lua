@@ -164,6 +164,8 @@ end
 function tests.help_of_every_setting()
   start('', true)
   nvim:command('helptags ' .. nvim.plugin .. '/doc')
+  -- What is installed was made without Neovim, and is the same.
+  equal(read(build .. '/nvim/tags'), read(nvim.plugin .. '/doc/tags'), 'tags of the installation')
   local count = 0
   local function visit(prefix, properties)
     for name, value in pairs(properties) do

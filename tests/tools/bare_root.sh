@@ -54,7 +54,7 @@ chroot "$root" /usr/bin/env HOME=/root /bin/sh -eu -c '
     apt-get -q -y install --no-install-recommends /packages/*.deb >/dev/null
     try .deb inlined
     test -e /usr/share/nvim/site/pack/inlined/start/inlined/plugin/inlined.lua
-    test -e /usr/share/nvim/site/pack/inlined/start/inlined/doc/inlined.txt
+    test -e /usr/share/nvim/site/pack/inlined/start/inlined/doc/tags
     test -e /usr/share/inlined/inlined.vsix
     inlined models list --json | head -c 200 >/dev/null
     apt-get -q -y remove inlined >/dev/null
