@@ -255,6 +255,17 @@ static status take_strip_bias(walk *w, const k_op *op, const wmat *m, int i, con
     return s;
 }
 
+/* Does this layer turn like the first one? */
+static bool has_common_rope(const k_plan *p, const k_op *in) {
+    const k_op *first = p->ops;
+    while (first->kind != OP_QKV)
+        first++;
+    const k_rope *a = &first->rope, *b = &in->rope;
+    size_t bytes = (size_t)(a->n_rot / 2) * sizeof *a->inv_freq;
+    return a->kind == b->kind && a->n_rot == b->n_rot && a->mscale == b->mscale &&
+           memcmp(a->inv_freq, b->inv_freq, bytes) == 0;
+}
+
 static status take_op(walk *w, const k_op *in, dev_op *op, const k_op *embed,
                       const dev_op *embed_dev) {
     op->kind = in->kind;
@@ -283,6 +294,7 @@ static status take_op(walk *w, const k_op *in, dev_op *op, const k_op *embed,
         op->rope.kind = in->rope.kind;
         op->rope.n_rot = in->rope.n_rot;
         op->rope.mscale = in->rope.mscale;
+        op->common_rope = has_common_rope(w->opt->plan, in);
         s = take_vector(w, &freq, &op->rope.inv_freq);
     }
     if (in->kind == OP_QKV || in->kind == OP_ATTEND) {

@@ -30,6 +30,7 @@ typedef struct {
     const float *bias[3];
     const float *strip_bias[3]; /* token kernel: where the order of strips is another */
     rope_dev rope;
+    bool common_rope; /* as that of the first layer */
     kv_dev kv;
     int act, window;
     __half *mirror; /* float16 rows of w[0] | w[1] | w[2] one after the other; NULL: made per use */

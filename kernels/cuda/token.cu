@@ -26,6 +26,8 @@
 enum { BATCH = 8 }; /* units of one row whose ends are made together */
 enum { NORM_STEPS = TOKEN_DIM_MAX / (TOKEN_THREADS * 4), ONE_ROW_BYTES = 48 /* a chunk */ };
 
+enum { ROPE_PAIRS = TOKEN_THREADS / TOKEN_ROWS };
+
 #define ALL_FORMATS (~0u)
 
 /* A pair of rows, 8 apart in their strip, of q, k or v: its rotation and where the two go. */
@@ -43,6 +45,8 @@ typedef struct {
     float sums[TOKEN_WARPS * STRIP * TOKEN_ROWS]; /* one row: [units][16][16] */
     float u[TOKEN_ROWS][CHUNK];                   /* of a row; one row: of a unit */
     float2 norm[TOKEN_WARPS];
+    float2 rope[TOKEN_ROWS][ROPE_PAIRS]; /* cosine and sine */
+    int page[TOKEN_ROWS];                /* where the rows are written */
     int last;
 } token_shared;
 
@@ -255,45 +259,48 @@ static __device__ __forceinline__ pair_place find_pair(const token_ctx &c, const
     p.place = at & ((1 << abreast_log) - 1);
     p.on = p.m < n && p.k < count;
     uint32_t unit = c.list.units[p.on ? first + p.k : first];
-    p.which = (int)(unit >> 16) - op.seg;
-    p.strip = ((int)(unit & 0xffff) << abreast_log) + p.place;
+    p.which = (int)(unit >> UNIT_SEG & UNIT_SEGS) - op.seg;
+    p.strip = ((int)(unit & UNIT_NUMBER) << abreast_log) + p.place;
     return p;
 }
 
-static __device__ __forceinline__ head_pair find_head(const token_args &a, const token_op &op,
-                                                      const pair_place &p) {
+/* Cosine and sine of a pair at a position. */
+static __device__ __forceinline__ float2 rotation(const rope_dev &rope, int pos, int pair) {
+    float2 r;
+    sincosf((float)pos * rope.inv_freq[pair], &r.y, &r.x);
+    return make_float2(r.x * rope.mscale, r.y * rope.mscale);
+}
+
+/* What all layers have in common, once a step. */
+static __device__ __forceinline__ void prepare_rows(token_shared &sh, const token_args &a) {
+    int m = (int)threadIdx.x / ROPE_PAIRS, pair = (int)threadIdx.x % ROPE_PAIRS;
+    if (m >= a.n || a.first > 0) return;
+    const int *pages = a.pages + (size_t)a.seq[m] * a.pages_stride;
+    if (pair == 0) sh.page[m] = pages[a.pos[m] / K_PAGE_TOKENS];
+    if (a.rope.kind != ROPE_NONE && pair < a.rope.n_rot / 2)
+        sh.rope[m][pair] = rotation(a.rope, a.pos[m], pair);
+}
+
+static __device__ __forceinline__ head_pair find_head(const token_shared &sh, const token_args &a,
+                                                      const token_op &op, const pair_place &p) {
     const kv_dev &kv = op.kv;
-    head_pair h;
     int strips_log = kv.hd == 64 ? 2 : kv.hd == 128 ? 3 : kv.hd == 256 ? 4 : 0;
     int head = strips_log ? p.strip >> strips_log : p.strip / (kv.hd / STRIP);
     int in_head = p.strip - head * (kv.hd / STRIP), pair = in_head * 8 + p.row;
     int half = op.rope.n_rot / 2, pos = a.pos[p.m];
     bool apart = op.rope.kind == ROPE_NEOX && pair < half;
     int d0 = apart ? pair : 2 * pair, d1 = apart ? pair + half : 2 * pair + 1;
-    h.c0 = 1;
-    h.c1 = 0;
-    if (p.which < 2 && op.rope.kind != ROPE_NONE && pair < half) {
-        sincosf((float)pos * op.rope.inv_freq[pair], &h.c1, &h.c0);
-        h.c0 *= op.rope.mscale;
-        h.c1 *= op.rope.mscale;
-    }
-    if (p.which == 0) {
-        __half *q = a.q + (p.m * kv.n_head + head) * kv.hd;
-        h.to0 = q + d0;
-        h.to1 = q + d1;
-        return h;
-    }
-    int page = a.pages[(size_t)a.seq[p.m] * a.pages_stride + pos / K_PAGE_TOKENS];
-    size_t slab = ((size_t)page * kv.n_head_kv + head) * kv.hd * K_PAGE_TOKENS;
+    float2 turn = make_float2(1, 0);
+    if (p.which < 2 && op.rope.kind != ROPE_NONE && pair < half)
+        turn = op.common_rope ? sh.rope[p.m][pair] : rotation(op.rope, pos, pair);
+    __half *to = a.q + (p.m * kv.n_head + head) * kv.hd;
+    if (p.which == 0) return {turn.x, turn.y, to + d0, to + d1};
+    size_t slab = ((size_t)sh.page[p.m] * kv.n_head_kv + head) * kv.hd * K_PAGE_TOKENS;
     int t = pos % K_PAGE_TOKENS;
-    if (p.which == 1) {
-        h.to0 = kv.k + slab + t * kv.hd + d0;
-        h.to1 = kv.k + slab + t * kv.hd + d1;
-    } else { /* plain rows */
-        h.to0 = kv.v + slab + (in_head * STRIP + p.row) * K_PAGE_TOKENS + t;
-        h.to1 = h.to0 + 8 * K_PAGE_TOKENS;
-    }
-    return h;
+    to = kv.k + slab + t * kv.hd;
+    if (p.which == 1) return {turn.x, turn.y, to + d0, to + d1};
+    to = kv.v + slab + (in_head * STRIP + p.row) * K_PAGE_TOKENS + t; /* plain rows */
+    return {turn.x, turn.y, to, to + 8 * K_PAGE_TOKENS};
 }
 
 static __device__ __forceinline__ const float *bias_of(const token_op &op, int which) {
@@ -311,7 +318,7 @@ static __device__ __forceinline__ void prepare_ends(token_ctx &c, const token_op
     const float *bias = bias_of(op, p.which);
     if (bias && p.row < 4)
         copy_16(&c.sh.bias[p.m + p.k][4 * p.row], bias + p.strip * STRIP + 4 * p.row);
-    if (op.kind == OP_QKV) c.sh.pair[tid] = find_head(c.a, op, p);
+    if (op.kind == OP_QKV) c.sh.pair[tid] = find_head(c.sh, c.a, op, p);
 }
 
 /* Behind the wait: what is added to. */
@@ -373,7 +380,7 @@ static __device__ __forceinline__ void end_gate_up(token_ctx &c, int first, int 
     if (tid >= TOKEN_ROWS * 8) return;
     int at = tid >> 3, m = ONE ? 0 : at, k = ONE ? at : 0;
     bool on = m < n && k < count;
-    int unit = (int)(c.list.units[on ? first + k : first] & 0xffff);
+    int unit = (int)(c.list.units[on ? first + k : first] & UNIT_NUMBER);
     const float *u = c.sh.u[at] + 4 * (tid & 7);
     const float four[4] = {u[0], u[1], u[2], u[3]};
     put_chunk(c.a.att.frag + (size_t)unit * 32 + 4 * m,
@@ -459,7 +466,7 @@ static __device__ __forceinline__ void matrix_phase(token_ctx &c, const token_op
     if (ONE && is_normed(op)) fetch_norm(c, op, tid);
     uint32_t unit = c.list.units[first];
     const token_seg *seg = &seg_of_unit(c.list, unit);
-    tile_range range = range_of(*seg, unit, warp);
+    tile_range range = token_range_of(*seg, unit, warp);
     const int split_log = seg->split_log;
     bool single = split_log == TOKEN_WARPS_LOG;
     st.need = range.count * (last - first);
@@ -483,7 +490,7 @@ static __device__ __forceinline__ void matrix_phase(token_ctx &c, const token_op
             if (from + k + 1 == last) break;
             unit = c.list.units[from + k + 1];
             seg = &seg_of_unit(c.list, unit);
-            range = range_of(*seg, unit, warp);
+            range = token_range_of(*seg, unit, warp);
         }
         end_batch<ONE>(c, op, split_log, from, count, n, tid);
         if (from + batch < last) __syncthreads(); /* the sums are used again */
@@ -619,6 +626,7 @@ static __global__ void __launch_bounds__(TOKEN_THREADS, 1)
     for (int i = threadIdx.x; i < a.list_words; i += TOKEN_THREADS)
         turns[i] = mine[i];
     if (blockIdx.x == 0 && threadIdx.x == 0) *a.bar_other = 0;
+    prepare_rows(sh, a);
     __syncthreads();
     token_ctx c = {a, sh, {(const token_turn *)turns, turns + a.n_ops + 1, segs}, act, 0};
     stream st;

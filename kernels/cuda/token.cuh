@@ -26,13 +26,35 @@ typedef struct {
     uint8_t split_log, fmt;
 } token_seg;
 
+static __host__ __device__ inline int seg_abreast_log(const token_seg &s) {
+    return TOKEN_WARPS_LOG - s.split_log;
+}
+
 /* What a CTA does is a list that the host made: a turn per op and one behind the last, then all
- * units in order, each number of its matrix << 16 | number in its matrix.  A CTA without work in an
- * op passes it over: it neither waits nor is waited for. */
+ * units in order, as words of UNIT_ fields.  A CTA without work in an op passes it over: it neither
+ * waits nor is waited for. */
 typedef struct {
     uint16_t unit;    /* the first of this op; they end where those of the next op begin */
     uint16_t workers; /* CTAs with work in this op, and TURN_ bits */
 } token_turn;
+
+/* A unit: its number in its matrix, the matrix, and by how much its warps are turned: where the
+ * tiles of a strip are not a multiple of its warps, another warp has one more in the next unit. */
+enum { UNIT_SEG = 16, UNIT_TURN = 26, UNIT_NUMBER = 0xffff, UNIT_SEGS = 0x3ff };
+
+typedef struct {
+    int strip, tile, count; /* count 0: this warp has nothing in this unit */
+} tile_range;
+
+static __host__ __device__ inline tile_range token_range_of(const token_seg &s, uint32_t unit,
+                                                            int warp) {
+    int part = (warp + (int)(unit >> UNIT_TURN)) & ((1 << s.split_log) - 1);
+    tile_range r;
+    r.strip = ((int)(unit & UNIT_NUMBER) << seg_abreast_log(s)) + (warp >> s.split_log);
+    r.tile = part * s.tiles >> s.split_log;
+    r.count = r.strip < s.strips ? ((part + 1) * s.tiles >> s.split_log) - r.tile : 0;
+    return r;
+}
 
 enum {
     TURN_COUNTED = 0x8000, /* the rest is an index into token_args.counts */
@@ -41,11 +63,7 @@ enum {
     TURN_WORKERS = 0x1fff,
 };
 
-static __host__ __device__ inline int seg_abreast_log(const token_seg &s) {
-    return TOKEN_WARPS_LOG - s.split_log;
-}
-
-typedef struct __align__(16) {
+struct __align__(16) token_op {
     k_op_kind kind;
     int seg;       /* its first matrix */
     int in_chunks; /* width of the input in chunks */
@@ -54,10 +72,10 @@ typedef struct __align__(16) {
     float scale, softcap;
     const float *bias[3]; /* in strip order; GATE_UP: [0] for both */
     rope_dev rope;
+    bool common_rope; /* token_args.rope: its cosines are there when the step begins */
     kv_dev kv;
     int act, window;
-}
-token_op;
+};
 
 /* int8 activations of up to 8 rows in global memory: for each chunk the B fragments of
  * mma.m16n8k32 (8 bytes a lane: row lane / 4, columns 4t and 16 + 4t) and a float4 a row {scale;
@@ -73,6 +91,7 @@ typedef struct {
     int n_segs;            /* of the model */
     const uint32_t *lists; /* [CTAs][list_words] */
     int list_words, n_ops;
+    rope_dev rope;   /* what the layers have in common */
     int first, last; /* ops of this launch: [first, last) */
     /* Pieces of work of what depends on the rows: the embedding's chunks, then the parts of
      * attention for each kind. */

@@ -204,8 +204,8 @@ attend_values(const token_args &a, const token_op &op, const attend_part &p, con
         for (int i = ATTEND_AHEAD; i < p.pages; i++)
             add(i, attend_value<HD>(op, p, attend_page(a, p, i), e, lane));
         float *out = to + 8 * e + 2 * c;
-        *(float2 *)(out + n * HD) = make_float2(o[0], o[1]);
-        *(float2 *)(out + (n + 8) * HD) = make_float2(o[2], o[3]);
+        if (n < p.heads) *(float2 *)(out + n * HD) = make_float2(o[0], o[1]);
+        if (n + 8 < p.heads) *(float2 *)(out + (n + 8) * HD) = make_float2(o[2], o[3]);
     }
 }
 

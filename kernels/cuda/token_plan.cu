@@ -181,6 +181,7 @@ static void fill_op(token_op *t, const dev_op *op) {
     for (int i = 0; i < 3; i++)
         t->bias[i] = op->strip_bias[i] ? op->strip_bias[i] : op->bias[i];
     t->rope = op->rope;
+    t->common_rope = op->common_rope && op->rope.n_rot / 2 <= TOKEN_THREADS / TOKEN_ROWS;
     t->kv = op->kv;
     t->act = op->act;
     t->window = op->window;
@@ -190,12 +191,16 @@ static void fill_op(token_op *t, const dev_op *op) {
 static void fill_args(cuda_model *m, token_args *a, int n_segs) {
     const dev_work *w = &m->w;
     memset(a, 0, sizeof *a);
+    a->rope.kind = ROPE_NONE;
     a->ops = (const token_op *)w->token_ops;
     a->segs = (const token_seg *)w->token_segs;
     a->n_segs = n_segs;
     a->lists = (const uint32_t *)w->token_lists;
     a->list_words = m->s.token_words;
     a->n_ops = m->n_ops;
+    for (int i = 0; i < m->n_ops; i++)
+        if (m->ops[i].kind == OP_QKV && m->ops[i].common_rope) a->rope = m->ops[i].rope;
+    if (a->rope.n_rot / 2 > TOKEN_THREADS / TOKEN_ROWS) a->rope.kind = ROPE_NONE;
     a->pages = w->step + m->at.pages;
     a->pages_stride = m->s.kv_pages;
     a->embed = m->ops[0].w[0];
@@ -267,9 +272,10 @@ static int deal_out(cuda_model *m, token_state *t, const token_op *ops, const in
         }
         for (int k = 0; k < segs; k++) {
             for (int u = 0; u < units[ops[i].seg + k]; u++) {
-                int c = (u + shift) % ctas;
+                int c = (u + shift) % ctas, turned = u / ctas % TOKEN_WARPS;
                 uint32_t *list = lists + (size_t)c * (size_t)words + m->n_ops + 1;
-                list[count[c]++] = (uint32_t)(ops[i].seg + k) << 16 | (uint32_t)u;
+                list[count[c]++] = (uint32_t)turned << UNIT_TURN |
+                                   (uint32_t)(ops[i].seg + k) << UNIT_SEG | (uint32_t)u;
             }
             shift = (shift + units[ops[i].seg + k]) % ctas;
         }

@@ -60,20 +60,7 @@ typedef struct {
 } token_list;
 
 static __device__ __forceinline__ const token_seg &seg_of_unit(const token_list &l, uint32_t unit) {
-    return l.segs[unit >> 16];
-}
-
-typedef struct {
-    int strip, tile, count; /* count 0: this warp has nothing in this unit */
-} tile_range;
-
-static __device__ __forceinline__ tile_range range_of(const token_seg &s, uint32_t unit, int warp) {
-    int part = warp & ((1 << s.split_log) - 1);
-    tile_range r;
-    r.strip = ((int)(unit & 0xffff) << seg_abreast_log(s)) + (warp >> s.split_log);
-    r.tile = part * s.tiles >> s.split_log;
-    r.count = r.strip < s.strips ? ((part + 1) * s.tiles >> s.split_log) - r.tile : 0;
-    return r;
+    return l.segs[unit >> UNIT_SEG & UNIT_SEGS];
 }
 
 /* A slot that was read is filled again at once only as long as this phase needs more than the ring
@@ -98,7 +85,7 @@ static __device__ __forceinline__ void stream_seek(stream &st, const token_list 
     while (st.left == 0 && st.next < st.end) {
         uint32_t unit = l.units[st.next++];
         const token_seg &s = seg_of_unit(l, unit);
-        tile_range r = range_of(s, unit, warp);
+        tile_range r = token_range_of(s, unit, warp);
         st.left = r.count;
         st.bytes = s.tile_bytes;
         st.from = s.base + (size_t)((uint32_t)r.strip * s.tiles + (uint32_t)r.tile) * st.bytes;
