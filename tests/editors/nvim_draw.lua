@@ -139,6 +139,7 @@ function tests.screens()
     '',
     'print(f([]))',
   }, 'several lines move what is below')
+  silence()
   nvim:keys('<C-Down>')
   nvim:wait('the rest', function()
     return vim.deep_equal(screen(6), {
