@@ -348,7 +348,7 @@ static bool keeps_value(const local_variable *v, const name_uses *reads) {
  * need some: those where the value is not parsed as one. */
 static bool try_inline(const refactor_site *s, const local_variable *v, const name_uses *reads,
                        bool *parens, refactoring *out) {
-    str value = target_text(s->text, v->value);
+    str value = arena_str(s->arena, target_text(s->text, v->value)); /* outlives the text */
     size_t line = document_line_of(s->document, ts_node_start_byte(v->statement));
     size_t from = document_line_start(s->document, line);
     size_t to = document_line_start(
@@ -356,7 +356,7 @@ static bool try_inline(const refactor_site *s, const local_variable *v, const na
     strbuf text;
     strbuf_init(&text, LIMIT_DOCUMENT_BYTES);
     size_t starts[24];
-    *out = (refactoring){.name = v->name};
+    *out = (refactoring){.name = arena_str(s->arena, v->name)};
     refactor_add(out, from, to, STR(""));
     for (size_t i = 0; i < reads->count; i++) {
         TSNode node = reads->at[i].node;

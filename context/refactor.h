@@ -25,3 +25,6 @@ bool refactor_inline_variable(document *d, size_t at, arena *a, refactoring *out
 bool refactor_extract_function(document *d, size_t from, size_t to, arena *a, refactoring *out);
 /* `from module import name`, where the file gives the name no meaning yet.  Python. */
 bool refactor_add_import(document *d, str name, str module, arena *a, refactoring *out);
+/* `#include "path"` behind the last one, where the file neither declares the name nor includes
+ * a file of that name yet.  C. */
+bool refactor_add_include(document *d, str name, str path, arena *a, refactoring *out);

@@ -79,10 +79,43 @@ static str module_of(str path, arena *a) {
     return str_of(name);
 }
 
+/* A header as this file would include it: from its own folder where it lies below that, else from
+ * the workspace's.  Empty: it is no header, or not of this workspace. */
+static str header_of(const tree_menu *m, str path, const str *roots, size_t n_roots, arena *a) {
+    if (!str_ends_with(path, STR(".h"))) return (str){0};
+    str own = uri_path(document_uri(m->document), a);
+    str folder = str_sub(own, 0, (size_t)(str_rfind_char(own, '/') + 1));
+    if (folder.len && str_starts_with(path, folder)) return str_sub(path, folder.len, path.len);
+    for (size_t i = 0; i < n_roots; i++)
+        if (str_starts_with(path, roots[i])) return uri_relative(path, roots, n_roots);
+    return (str){0};
+}
+
+static void add_import(const tree_menu *m, const symbol *found, const str *roots, size_t n_roots,
+                       arena *a) {
+    refactoring r;
+    char title[160];
+    str name = found->name;
+    if (found->parent.len) return;
+    if (!strcmp(document_language(m->document), "c")) {
+        str header = header_of(m, found->path, roots, n_roots, a);
+        if (!header.len || !refactor_add_include(m->document, name, header, a, &r)) return;
+        snprintf(title, sizeof title, "Include %.*s for %.*s (syntax tree)",
+                 (int)MIN(header.len, 60), header.ptr, (int)MIN(name.len, 50), name.ptr);
+    } else {
+        str module = module_of(uri_relative(found->path, roots, n_roots), a);
+        if (!module.len || !refactor_add_import(m->document, name, module, a, &r)) return;
+        snprintf(title, sizeof title, "Import %.*s from %.*s (syntax tree)", (int)MIN(name.len, 50),
+                 name.ptr, (int)MIN(module.len, 60), module.ptr);
+    }
+    add(m, "quickfix", title, &r);
+}
+
 static void add_imports(const tree_menu *m, str name) {
     server *s = m->server;
     if (!s->options.symbols || !s->settings.context.index || !name.len) return;
-    if (strcmp(document_language(m->document), "python")) return;
+    const char *language = document_language(m->document);
+    if (strcmp(language, "python") != 0 && strcmp(language, "c") != 0) return;
     arena a;
     arena_init(&a);
     symbol found[IMPORTS_MAX];
@@ -91,16 +124,8 @@ static void add_imports(const tree_menu *m, str name) {
         roots[i] = str_of(s->roots.at[i]);
     size_t n = symbols_find(s->options.symbols, s->options.client, roots, s->roots.count, name, &a,
                             found, IMPORTS_MAX);
-    for (size_t i = 0; i < n; i++) {
-        refactoring r;
-        char title[160];
-        str module = module_of(uri_relative(found[i].path, roots, s->roots.count), &a);
-        if (found[i].parent.len || !module.len) continue;
-        if (!refactor_add_import(m->document, name, module, &a, &r)) continue;
-        snprintf(title, sizeof title, "Import %.*s from %.*s (syntax tree)", (int)MIN(name.len, 50),
-                 name.ptr, (int)MIN(module.len, 60), module.ptr);
-        add(m, "quickfix", title, &r);
-    }
+    for (size_t i = 0; i < n; i++)
+        add_import(m, &found[i], roots, s->roots.count, &a);
     arena_deinit(&a);
 }
 

@@ -182,6 +182,41 @@ static void test_import(void **state) {
     }
 }
 
+static void test_include(void **state) {
+    UNUSED(state);
+    static const struct {
+        const char *text, *want;
+    } cases[] = {
+        {"#include <x.h>\n#include \"y.h\"\n\nint f(void) { return a(1); }\n",
+         "#include <x.h>\n#include \"y.h\"\n#include \"p/q.h\"\n\nint f(void) { return a(1); }\n"},
+        {"/* About. */\nint f(void) { return a(1); }\n",
+         "/* About. */\n#include \"p/q.h\"\nint f(void) { return a(1); }\n"},
+        {"#pragma once\nint f(void);\n", "#pragma once\n#include \"p/q.h\"\nint f(void);\n"},
+        {"int f(void) { return a(1); }", "#include \"p/q.h\"\nint f(void) { return a(1); }"},
+        {"#include \"q.h\"\nint f(void) { return a(1); }\n", NULL},
+        {"int a(int x);\nint f(void) { return a(1); }\n", NULL},
+        {"#define a(x) (x)\nint f(void) { return a(1); }\n", NULL},
+        {"struct a { int x; };\nstruct a f(void);\n", NULL},
+        {"int f(int a) { return a; }\n", NULL},
+    };
+    for (size_t i = 0; i < COUNTOF(cases); i++) {
+        if (fixture_is_left_out("a.c")) continue;
+        char text[200];
+        fixture f;
+        refactoring r;
+        strbuf made;
+        snprintf(text, sizeof text, "%s@@", cases[i].text);
+        fixture_init(&f, "a.c", text);
+        bool good = refactor_add_include(f.d, STR("a"), STR("p/q.h"), &f.a, &r);
+        if (good != (cases[i].want != NULL)) fail_msg("%s", cases[i].text);
+        strbuf_init(&made, 4096);
+        if (good) change_apply(document_text(f.d), r.edits, r.n, &made);
+        if (good) assert_string_equal(made.ptr, cases[i].want);
+        strbuf_deinit(&made);
+        fixture_deinit(&f);
+    }
+}
+
 /* ---- this repository's own sources ----------------------------------------------------------- */
 
 typedef struct {
@@ -278,7 +313,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_extract_variable), cmocka_unit_test(test_inline),
         cmocka_unit_test(test_extract_function), cmocka_unit_test(test_import),
-        cmocka_unit_test(test_round_trips),
+        cmocka_unit_test(test_include),          cmocka_unit_test(test_round_trips),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

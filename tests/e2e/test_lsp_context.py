@@ -51,6 +51,44 @@ class Context(lsp_case.Case):
             time.sleep(0.2)
         return found
 
+    # -- what the menu of actions takes from the index
+
+    def test_imports_and_includes_of_the_index(self):
+        """A name that the index knows: the menu has the line that brings it, once."""
+        self.write("lib/stock.h", "#pragma once\nint stock_count(int shelf) { return shelf; }\n")
+        self.write("shop/stock.py", "def stock_count(shelf):\n    return shelf\n")
+        client = self.start({"context": {"index": True}},
+                            env={**os.environ, "XDG_CACHE_HOME": os.path.join(self.folder, "cache"),
+                                 "HOME": self.folder})
+        client.settings = {"context": {"index": True},
+                           "model": os.path.join(self.folder, "absent.gguf")}
+        literals = {"codeActionLiteralSupport": {"codeActionKind": {"valueSet": []}}}
+        client.initialize({**lsp_client.CAPABILITIES, "textDocument": {
+            **lsp_client.CAPABILITIES["textDocument"], "codeAction": literals}},
+            workspaceFolders=[{"uri": f"file://{self.root}", "name": "project"}])
+
+        def menu(uri, line, character):
+            place = {"line": line, "character": character}
+            found = client.call("textDocument/codeAction", {
+                "textDocument": {"uri": uri}, "range": {"start": place, "end": place},
+                "context": {"diagnostics": [], "only": ["quickfix"]}})
+            return [(a["title"], a["edit"]["changes"][uri][0]["newText"]) for a in found]
+
+        uri = self.write("main.c", "")
+        client.open(uri, "#include <stdio.h>\n\nint f(void) { return stock_count(3); }\n", "c")
+        found = self.wait_for(lambda: menu(uri, 2, 24), bool, "the index")
+        self.assertEqual(found, [("Include lib/stock.h for stock_count (syntax tree)",
+                                  '#include "lib/stock.h"\n')])
+        client.change(uri, 2, {"range": {"start": {"line": 1, "character": 0},
+                                         "end": {"line": 1, "character": 0}},
+                               "text": '#include "lib/stock.h"\n'})
+        self.assertEqual(menu(uri, 3, 24), [])
+        uri = self.write("main.py", "")
+        client.open(uri, "print(stock_count(3))\n")
+        self.assertEqual(menu(uri, 0, 8), [("Import stock_count from shop.stock (syntax tree)",
+                                            "from shop.stock import stock_count\n")])
+        self.assertEqual(client.close(), 0)
+
     # -- explain itself
 
     def test_explain_says_what_went_in_and_what_it_cost(self):
