@@ -10,11 +10,15 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "context/symbols.h"
 #include "engine/base/limits.h"
 #include "engine/base/mem.h"
+#include "lsp/cli_engine.h"
 #include "lsp/cli_mcp.h"
 #include "mcp/serve.h"
 #include "mcp/serve_http.h"
+
+#define FOUND_MAX 50 /* definitions of one name */
 
 typedef struct {
     loop loop;
@@ -24,6 +28,8 @@ typedef struct {
     serve_client *client; /* standard input and output; or */
     serve *serve;
     serve_http *http; /* a port */
+    settings settings;
+    symbols *symbols; /* NULL: nobody has asked for one */
     bool has_input, ended, closing, failed;
     char buffer[LIMIT_READ_BYTES];
 } serving;
@@ -37,6 +43,47 @@ static void on_tools_closed(void *ud) {
 static void on_http_closed(void *ud) {
     serving *v = ud;
     own_tools_close(v->tools, on_tools_closed, v);
+}
+
+/* Which files may be read is what the settings say; the index is built when it is first asked. */
+static void start_symbols(serving *v) {
+    char cwd[PATH_MAX];
+    strbuf globs;
+    if (!getcwd(cwd, sizeof cwd)) return;
+    str root = str_of(cwd);
+    strbuf_init(&globs, sizeof v->settings.privacy.deny_globs.at + SETTINGS_LIST_COUNT);
+    settings_deny_globs(&v->settings, &globs);
+    v->symbols = symbols_start(NULL);
+    symbols_set_view(v->symbols,
+                     &(symbols_view){.client = 1,
+                                     .roots = &root,
+                                     .n = 1,
+                                     .deny_globs = strbuf_str(&globs),
+                                     .respect_gitignore = v->settings.privacy.respect_gitignore});
+    strbuf_deinit(&globs);
+}
+
+static void find_symbol(void *ud, str name, strbuf *out, bool *busy) {
+    serving *v = ud;
+    char cwd[PATH_MAX];
+    symbol found[FOUND_MAX];
+    symbols_stats stats;
+    arena a;
+    if (!v->symbols) start_symbols(v);
+    if (!v->symbols || !getcwd(cwd, sizeof cwd)) return;
+    str root = str_of(cwd);
+    symbols_get_stats(v->symbols, &stats);
+    *busy = !stats.scans || stats.busy;
+    arena_init(&a);
+    size_t n = symbols_find(v->symbols, 1, &root, 1, name, &a, found, FOUND_MAX);
+    for (size_t i = 0; i < n; i++) {
+        str path = found[i].path;
+        if (str_starts_with(path, root)) path = str_sub(path, root.len + 1, path.len);
+        strbuf_addf(out, "%.*s:%u: %s %.*s\n", STR_ARG(path), found[i].line + 1, found[i].kind,
+                    STR_ARG(found[i].signature));
+    }
+    if (!n) strbuf_addf(out, "nothing of that name is defined in the workspace\n");
+    arena_deinit(&a);
 }
 
 static void shut(serving *v) {
@@ -96,7 +143,7 @@ static status open_input(serving *v, err *e) {
     return rc ? err_set(e, ERR_IO, "standard input cannot be read: %s", uv_strerror(rc)) : OK;
 }
 
-static status open_tools(own_tools **out, uv_loop_t *l, const cli_args *a, err *e) {
+static status open_tools(serving *v, const cli_args *a, err *e) {
     char workspace[PATH_MAX];
     if (!getcwd(workspace, sizeof workspace))
         return err_set(e, ERR_IO, "the current folder cannot be read");
@@ -109,8 +156,11 @@ static status open_tools(own_tools **out, uv_loop_t *l, const cli_args *a, err *
     const own_options o = {.workspace = workspace,
                            .memory_file = path.len ? path.ptr : NULL,
                            .declared = a->file,
-                           .search_path = getenv("PATH")};
-    status s = own_tools_new(out, l, &o, e);
+                           .search_path = getenv("PATH"),
+                           .find_symbol = find_symbol,
+                           .ud = v};
+    status s = cli_settings(a, &v->settings, e);
+    if (!s) s = own_tools_new(&v->tools, &v->loop.uv, &o, e);
     strbuf_deinit(&path);
     xfree(state);
     return s;
@@ -151,7 +201,7 @@ status cli_mcp_serve(const cli_args *a, err *e) {
     loop_init(&v->loop);
     loop_signal_init(&v->loop, &v->interrupt, SIGINT, on_stop, v);
     loop_signal_init(&v->loop, &v->terminate, SIGTERM, on_stop, v);
-    status s = open_tools(&v->tools, &v->loop.uv, a, e);
+    status s = open_tools(v, a, e);
     if (s) {
         on_tools_closed(v);
     } else {
@@ -159,6 +209,7 @@ status cli_mcp_serve(const cli_args *a, err *e) {
         shut(v);
     }
     loop_deinit(&v->loop);
+    symbols_stop(v->symbols);
     xfree(v);
     return s;
 }

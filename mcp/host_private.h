@@ -132,6 +132,9 @@ server *host_server_new(mcp_host *h, mcp_definition *def); /* takes `def` */
 void host_server_free(server *s);
 void host_server_start(server *s); /* as far as its state allows */
 /* Ends the connection: calls that run get `outcome`, those that wait get NOT_STARTED. */
+/* The pause before start number `failures` after the first, 20 % more or less by `chance`: servers
+ * that fell together do not rise together. */
+double host_backoff_ms(int failures, uint64_t chance);
 void host_server_down(server *s, mcp_state next, mcp_outcome outcome, const char *why);
 void host_server_stop(server *s, then_do then);
 void host_server_settle(server *s); /* after anything that may have broken its session */

@@ -242,11 +242,11 @@ static void on_bytes(void *ud, str bytes) {
     }
 }
 
-/* The pause before start number `failures` after the first. */
-static double backoff_ms(const server *s) {
+double host_backoff_ms(int failures, uint64_t chance) {
     static const double seconds[] = {0, 1, 2, 4, 8, 16};
-    if (s->failures <= (int)COUNTOF(seconds)) return seconds[MAX(s->failures - 1, 0)] * 1000;
-    return LIMIT_MCP_BACKOFF_MS;
+    double ms = failures <= (int)COUNTOF(seconds) ? seconds[MAX(failures - 1, 0)] * 1000
+                                                  : LIMIT_MCP_BACKOFF_MS;
+    return ms * (0.8 + (double)(chance % 401) / 1000);
 }
 
 /* It ended without being asked to: again after a pause, but not for ever. */
@@ -259,7 +259,7 @@ static void crashed(server *s, const char *why) {
         memmove(s->crashes, s->crashes + 1, --s->n_crashes * sizeof s->crashes[0]);
     s->crashes[s->n_crashes++] = now;
     bool often = s->n_crashes == LIMIT_MCP_CRASHES && now - s->crashes[0] < LIMIT_MCP_CRASH_MS;
-    s->retry_ms = now + backoff_ms(s);
+    s->retry_ms = now + host_backoff_ms(s->failures, clock_us());
     char text[sizeof s->why];
     snprintf(text, sizeof text, "%.200s%s", why,
              often ? "; it ended too often and is not started again by itself" : "");

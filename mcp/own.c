@@ -41,8 +41,10 @@ static status add_built_in(own_tools *t, err *e) {
         own_entry *entry = &t->entries.at[i];
         if (entry->argv) continue;
         entry->run = own_files(entry->offer.name);
-        entry->memory = !entry->run;
-        if (entry->memory && !t->memory_file) vec_remove(&t->entries, i);
+        entry->symbols = !strcmp(entry->offer.name, "find_symbol");
+        entry->memory = !entry->run && !entry->symbols;
+        if ((entry->memory && !t->memory_file) || (entry->symbols && !t->find_symbol))
+            vec_remove(&t->entries, i);
     }
     return s;
 }
@@ -72,7 +74,9 @@ status own_tools_new(own_tools **out, uv_loop_t *loop, const own_options *o, err
     *t = (own_tools){.loop = loop,
                      .workspace = xstrdup(o->workspace),
                      .memory_file = o->memory_file ? xstrdup(o->memory_file) : NULL,
-                     .search_path = xstrdup(o->search_path ? o->search_path : "")};
+                     .search_path = xstrdup(o->search_path ? o->search_path : ""),
+                     .find_symbol = o->find_symbol,
+                     .find_ud = o->ud};
     status s = add_built_in(t, e);
     if (!s && o->declared) s = add_declared(t, o->declared, e);
     if (s)

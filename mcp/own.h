@@ -30,11 +30,17 @@ typedef struct {
     bool read_only, destructive, idempotent, open_world;
 } own_offer;
 
+/* Where names are defined: fills `out` with lines for a model, at once.  *busy: not all is known
+ * yet; it is asked again soon. */
+typedef void own_find_symbol(void *ud, str name, strbuf *out, bool *busy);
+
 typedef struct {
-    const char *workspace;   /* absolute */
-    const char *memory_file; /* NULL: there is no memory */
-    const char *declared;    /* a file with the project's own; NULL: none */
-    const char *search_path; /* PATH for commands */
+    const char *workspace;        /* absolute */
+    const char *memory_file;      /* NULL: there is no memory */
+    const char *declared;         /* a file with the project's own; NULL: none */
+    const char *search_path;      /* PATH for commands */
+    own_find_symbol *find_symbol; /* NULL: there is no such tool */
+    void *ud;                     /* its */
 } own_options;
 
 /* ERR_FORMAT, with the place: what is declared cannot be used. */

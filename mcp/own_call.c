@@ -93,6 +93,36 @@ static status run_memory(own_call *c, err *e) {
     return OK;
 }
 
+/* ---- symbols --------------------------------------------------------------------------------- */
+
+#define FIND_AGAIN_MS 50
+#define FIND_MS 10000.0 /* for an index that is being built */
+
+static void on_find_closed(uv_handle_t *h) {
+    finish(h->data);
+}
+
+static void on_find(uv_timer_t *timer) {
+    own_call *c = timer->data;
+    own_tools *t = c->owner;
+    bool busy = false;
+    strbuf_clear(&c->out);
+    if (c->hooks.done) {
+        const cJSON *name = cJSON_GetObjectItemCaseSensitive(c->arguments, "name");
+        t->find_symbol(t->find_ud, str_of(name->valuestring), &c->out, &busy);
+    }
+    if (busy && clock_ms() < c->until_ms) return;
+    if (busy) strbuf_addf(&c->out, "(not all files have been read yet)\n");
+    uv_close((uv_handle_t *)timer, on_find_closed);
+}
+
+static void run_symbols(own_call *c) {
+    uv_timer_init(c->owner->loop, &c->timer);
+    c->timer.data = c;
+    c->until_ms = clock_ms() + FIND_MS;
+    uv_timer_start(&c->timer, on_find, 0, FIND_AGAIN_MS);
+}
+
 /* A prompt's messages: {"role", "text"}, or {"role", "content": BLOCK}. */
 static status run_messages(own_call *c, err *e) {
     const cJSON *m;
@@ -342,6 +372,10 @@ static status start(own_call *c, err *e) {
     if (s) return s;
     if (entry->argv) return start_command(c, e);
     if (entry->memory) return run_memory(c, e);
+    if (entry->symbols) {
+        run_symbols(c);
+        return OK;
+    }
     if (entry->messages) return run_messages(c, e);
     if (entry->text) {
         strbuf_addf(&c->out, "%s", entry->text);

@@ -12,11 +12,12 @@
 /* Runs on a thread of libuv's, with nothing of the loop's.  False: `out` says why not. */
 typedef bool (*own_run)(const char *workspace, const cJSON *arguments, strbuf *out);
 
-/* One of: run, memory, argv, text, file, messages. */
+/* One of: run, memory, symbols, argv, text, file, messages. */
 typedef struct {
     own_offer offer;
     own_run run;           /* files */
     bool memory;           /* the memory */
+    bool symbols;          /* the symbol index */
     const cJSON *argv;     /* a command: texts, */
     const cJSON *env;      /* what is set for it, or NULL, */
     bool speaks;           /* and whether it speaks in messages */
@@ -96,6 +97,8 @@ struct own_tools {
     char *workspace, *memory_file, *search_path;
     cJSON *built_in, *declared; /* what the entries point into */
     own_entries entries;
+    own_find_symbol *find_symbol;
+    void *find_ud;
     VEC(own_call *) calls;
     uint64_t last;
     size_t watches; /* that are not closed */

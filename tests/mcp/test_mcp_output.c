@@ -10,9 +10,11 @@
 #include <cmocka.h>
 
 #include "engine/base/file.h"
+#include "engine/base/limits.h"
 #include "engine/base/mem.h"
 #include "engine/base/utf8.h"
 #include "mcp/canonical.h"
+#include "mcp/host_private.h"
 #include "mcp/output.h"
 #include "mcp/rpc.h"
 
@@ -27,9 +29,13 @@ static void test_clean(void **state) {
         {"line\033[\nnext", "line\nnext"},
         {"b\bell\x07\x7F", "bell"},
         {"zero\xE2\x80\x8Bwidth\xEF\xBB\xBF", "zerowidth"},
-        {"\xE2\x80\xAE" "evil\xE2\x80\xAC", "evil"},
+        {"\xE2\x80\xAE"
+         "evil\xE2\x80\xAC",
+         "evil"},
         {"tag\xF3\xA0\x81\xA1\xF3\xA0\x81\xBF.", "tag."},
-        {"c1\xC2\x9B" "1m", "c11m"},
+        {"c1\xC2\x9B"
+         "1m",
+         "c11m"},
     };
     for (size_t i = 0; i < COUNTOF(cases); i++) {
         strbuf out;
@@ -142,11 +148,27 @@ static void test_canonical(void **state) {
     strbuf_deinit(&out);
 }
 
+/* Of a server that has crashed: a growing pause, and not the same one for all. */
+static void test_backoff(void **state) {
+    (void)state;
+    static const double seconds[] = {0, 0, 1, 2, 4, 8, 16, 30, 30};
+    for (int failures = 0; failures < (int)COUNTOF(seconds); failures++) {
+        double least = 1e9, most = 0;
+        for (uint64_t chance = 0; chance < 1000; chance++) {
+            double ms = host_backoff_ms(failures, chance);
+            least = MIN(least, ms);
+            most = MAX(most, ms);
+        }
+        assert_true(least > seconds[failures] * 799 - 1 && least < seconds[failures] * 801 + 1);
+        assert_true(most > seconds[failures] * 1199 - 1 && most < seconds[failures] * 1201 + 1);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_clean), cmocka_unit_test(test_text),
-        cmocka_unit_test(test_cut),   cmocka_unit_test(test_spill),
-        cmocka_unit_test(test_canonical),
+        cmocka_unit_test(test_clean),     cmocka_unit_test(test_text),
+        cmocka_unit_test(test_cut),       cmocka_unit_test(test_spill),
+        cmocka_unit_test(test_canonical), cmocka_unit_test(test_backoff),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -103,7 +103,7 @@ class Serve(unittest.TestCase):
         self.send('{"jsonrpc":"2.0","method":"notifications/initialized"}')
         self.assertEqual(self.ask("ping")["result"], {})
         tools = {t["name"]: t for t in self.ask("tools/list")["result"]["tools"]}
-        self.assertEqual(len(tools), 18)
+        self.assertEqual(len(tools), 19)
         self.assertTrue(tools["read_file"]["annotations"]["readOnlyHint"])
         self.assertFalse(tools["delete_entities"]["annotations"]["readOnlyHint"])
         self.assertEqual(self.ask("tools/list", cursor="x")["error"]["code"], -32602)
@@ -147,6 +147,20 @@ class Serve(unittest.TestCase):
             "convert_time", time="2026-07-01 12:00", **{"from": "UTC", "to": "Asia/Tokyo"}))
         self.assertRegex(self.call("current_time", timezone="UTC"), r"^20\d\d-.*\+00:00 ")
         self.assertIn("no time zone", self.call("current_time", failed=True, timezone="No/Where"))
+        self.finish()
+
+    def test_symbols(self):
+        self.write("a.c", "struct point { int x; };\n\nint add_points(int a, int b) {\n"
+                   "    return a + b;\n}\n")
+        self.write(".env", "int secret_canary(void) { return 1; }\n")
+        self.write("hidden.c", "int hidden_canary(void) { return 1; }\n")
+        self.write(".inlinedignore", "hidden.c\n")
+        self.start()
+        found = self.call("find_symbol", name="add_points")
+        self.assertRegex(found, r"^a\.c:3: function .*add_points")
+        for name in ("hidden_canary", "secret_canary", "none"):
+            self.assertIn("nothing of that name", self.call("find_symbol", name=name))
+        self.assertIn("is missing", self.call("find_symbol", failed=True))
         self.finish()
 
     def test_git(self):
@@ -290,7 +304,7 @@ class Serve(unittest.TestCase):
             server = json.loads(done.stdout)["servers"][0]
             self.assertEqual((server["state"], server["protocol"], server["tools"],
                               server["errors"], server["oddities"]),
-                             ("ready", protocol, 18, 0, ""))
+                             ("ready", protocol, 19, 0, ""))
             self.assertEqual(server["calls"], 20)
         self.start_http()
         with open(config, "w", encoding="utf-8") as f:
