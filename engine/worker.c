@@ -152,7 +152,7 @@ static void step(worker *w, int index) {
 static bool start(worker *w, int index) {
     entry *en = &w->entries[index];
     const model_slot *slot = &w->slots[en->job->spec.slot];
-    en->blocked = !slot->model && worker_is_loading(w, en->job->spec.slot);
+    en->blocked = slot->restoring || (!slot->model && worker_is_loading(w, en->job->spec.slot));
     if (en->blocked) return false;
     err e = slot->error;
     status s = slot->failed;

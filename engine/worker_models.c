@@ -182,8 +182,10 @@ static void move_sequence(worker *w, command *c) { /* takes c */
                                .between = between_pages,
                                .between_ud = w};
         err e = {0};
+        w->slots[c->slot].restoring = c->wish == WISH_RESTORE;
         status s = c->wish == WISH_SAVE ? session_save(&store, c->path, &said.tokens, &e)
                                         : session_restore(&store, c->path, &said.tokens, &e);
+        w->slots[c->slot].restoring = false;
         if (s != OK) said.error = e;
         if (s == ERR_DEVICE) worker_lose_device(w, &e);
     }

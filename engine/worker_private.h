@@ -18,6 +18,7 @@ typedef struct {
     err error;
     uint64_t load;   /* its number */
     bool loading;    /* jobs wait for it */
+    bool restoring;  /* a sequence, which the jobs that wait may begin like */
     command *wanted; /* what was asked for, to load it again after a device failed; owned */
 } model_slot;
 

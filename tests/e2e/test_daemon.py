@@ -126,7 +126,7 @@ class Shared(lsp_case.Case):
 
     def test_a_question_of_the_shell_takes_the_daemon_that_runs(self):
         path = self.path("a.py", b"x = 1\n")
-        ask = [lsp_case.PROGRAM, "explain", path]
+        ask = [lsp_case.PROGRAM, "explain", path + ":99"]  # needs a server, and no model
         env = {**os.environ, **self.env, "XDG_DATA_HOME": self.folder, "HOME": self.folder}
         subprocess.run(ask, env=env, capture_output=True, timeout=60, check=False)
         self.assertEqual(self.daemons(), [], "a question starts no daemon")

@@ -4,7 +4,7 @@
 it ends with one sentence and another one takes over.  The editor notices nothing, but for -32801 on
 what was asked just then.
 
-Every run takes some allocations of a session at even distances; INLINED_FAULTS says how many (24).
+Every run takes some allocations of a session at even distances; INLINED_FAULTS says how many (16).
 """
 import os
 import re
@@ -15,7 +15,7 @@ import unittest
 import lsp_case
 import lsp_client
 
-FAULTS = int(os.environ.get("INLINED_FAULTS", "24"))
+FAULTS = int(os.environ.get("INLINED_FAULTS", "16"))
 LIBRARY = os.path.join(os.path.abspath(lsp_case.BUILD), "tests", "fail_alloc.so")
 TEXT = "def add(first, second):\n    return first + second\n\n\n" \
        "def sub(first, second):\n    return "

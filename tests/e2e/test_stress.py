@@ -134,7 +134,8 @@ class Stress(test_lsp_listen.Daemon):
               f"{memory >> 20} MB, then {resident >> 20} MB")
         self.assertEqual(after, descriptors)
         self.assertEqual(self.children(), [])
-        self.assertLess(resident, memory * 1.05 + (8 << 20))
+        # Half of a short run is too little for the allocator to have seen everything.
+        self.assertLess(resident, memory * 1.01 if SECONDS >= 600 else memory * 1.05 + (8 << 20))
         self.stop()
 
 

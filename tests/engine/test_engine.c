@@ -777,6 +777,12 @@ static void a_sequence_survives_the_engine(void **state) {
         assert_non_null(strstr(f->move_error, path));
         change_byte(path, places[i].at, places[i].from_end);
     }
+    load(f, 3, &opt);
+    engine_restore(f->g, 3, path); /* a job that comes meanwhile waits for it */
+    again = run(f, &job);
+    assert_int_equal(again->reused, first->n_prompt - 1);
+    check_same(first, again);
+    load(f, 3, &opt);
     assert_int_equal(truncate(path, 3000), 0);
     assert_int_equal(move(f, false, 3, path), -1);
     assert_non_null(strstr(f->move_error, "no whole saved sequence"));

@@ -48,6 +48,7 @@ READS = [
     (r"test_refactor", (*MODULES, "editors/vscode/", "tests/demo/", "tests/e2e/")),
     (r"(mcp|e2e|registry)_.*", ("tests/e2e/", "tests/mcp/", "docs/settings.schema.json")),
     (r"(editors|vscode)_.*", ("editors/", "tests/e2e/", "docs/", "LICENSE")),
+    (r"e2e_daemon", ("editors/", "docs/", "LICENSE", "CMakeLists.txt")),  # installs it all
     (r"bootstrap_.*", ("bootstrap", "tests/editors/")),
 ]
 
