@@ -109,7 +109,8 @@ local function suggest(fits)
     local ghost = nvim:wait('an answer', function()
       local found = nvim:ghost()
       local done = nvim:lua('return answered > ... and answered == sent', before)
-      return found or done and status().reason ~= '' and status()
+      local reason = status().reason
+      return found or done and reason ~= '' and reason ~= 'model-loading' and status()
     end)
     if ghost.text and (not fits or fits(ghost.text)) then
       return ghost

@@ -6,14 +6,16 @@ docs/EDITORS.md has, the daemon and the real model, in a terminal.
     others.py helix|eglot|lsp-mode|ale BUILD FETCHED FOLDER
 
 FETCHED is the folder of install_editors.sh.  Where the client asks for inline completion, ghost
-text must come; where it does not, the suggestion in the menu of completions.  Each ends without its
-daemon left behind.
+text must come; where it does not, the suggestion in the menu of completions.  Each ends without the
+server that it started left behind.
 """
+import contextlib
 import glob
 import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -79,30 +81,39 @@ class Case:
         self.terminal = Terminal(str(self.folder), argv, self.env)
         return self.terminal
 
-    def daemons(self):
-        """Process ids of daemons that were started by our name."""
-        found = subprocess.run(["pgrep", "-f", f"^({self.daemon}|inlined) --stdio"],
-                               capture_output=True, text=True, check=False).stdout.split()
+    def processes(self, option):
+        """Process ids of `inlined OPTION` with our home: --stdio is what the editor started,
+        --listen the user's daemon behind it, which waits for other editors when this one ends."""
+        found = subprocess.run(["pgrep", "-f", f"inlined {option}"], capture_output=True, text=True,
+                               check=False).stdout.split()
         mine = []
         for pid in found:
             try:
                 environment = pathlib.Path(f"/proc/{pid}/environ").read_bytes()
                 if f"HOME={self.folder}\0".encode() in environment:
-                    mine.append(pid)
+                    mine.append(int(pid))
             except OSError:
                 pass
         return mine
 
     def wait_daemon(self):
-        self.terminal.wait("the daemon", self.daemons)
+        self.terminal.wait("the daemon", lambda: self.processes("--stdio"))
 
     def end(self):
         """The editor has been told to end."""
         self.terminal.wait_end()
         limit = time.monotonic() + 10
-        while self.daemons():
-            assert time.monotonic() < limit, f"daemons are left: {self.daemons()}"
+        while self.processes("--stdio"):
+            assert time.monotonic() < limit, f"it left {self.processes('--stdio')}"
             time.sleep(0.1)
+
+    def tidy(self):
+        """Whatever happened: nothing of ours stays, the user's daemon included."""
+        if self.terminal:
+            self.terminal.kill()
+        for pid in self.processes("--listen") + self.processes("--stdio"):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
 
     def line(self, begin):
         """The line of the screen that holds `begin`, from there; "" when there is none."""
@@ -262,9 +273,8 @@ def main():
         {"helix": helix, "eglot": eglot, "lsp-mode": lsp_mode, "ale": ale}[kind](case)
         case.end()
     finally:
-        if case.terminal:
-            case.terminal.kill()
-    print("ok: it ended, and its daemon with it")
+        case.tidy()
+    print("ok: it ended, and its server with it")
 
 
 if __name__ == "__main__":

@@ -53,7 +53,8 @@ class Neovim:
         (home / "data/inlined").mkdir(parents=True)
         (home / "data/inlined/models").symlink_to(os.path.join(data, "inlined/models"))
         env = {**os.environ, **{f"XDG_{name}_HOME": str(home / name.lower())
-                                for name in ("CONFIG", "DATA", "STATE", "CACHE")}}
+                                for name in ("CONFIG", "DATA", "STATE", "CACHE")},
+               "XDG_RUNTIME_DIR": str(home)}
         self.process = subprocess.Popen([nvim, "--embed", "-n", "-i", "NONE"], env=env, bufsize=0,
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.reader, self.id, self.answers = Reader(), 0, {}
