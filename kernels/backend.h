@@ -17,6 +17,7 @@ typedef struct {
     status (*kv_read_page)(k_model *m, int page, void *host, err *e);
     status (*kv_write_page)(k_model *m, int page, const void *host, err *e);
     void (*memory)(const k_backend *b, uint64_t *free_bytes, uint64_t *all_bytes); /* or NULL */
+    double (*bandwidth)(const k_backend *b);                                       /* or NULL */
 } k_backend_table;
 
 struct k_backend {

@@ -58,6 +58,10 @@ void k_device_memory(const k_backend *b, uint64_t *free_bytes, uint64_t *all_byt
     if (b->table->memory) b->table->memory(b, free_bytes, all_bytes);
 }
 
+double k_device_bandwidth(const k_backend *b) {
+    return b->table->bandwidth ? b->table->bandwidth(b) : 0;
+}
+
 k_memory k_model_plan_memory(const k_backend *b, const k_model_options *opt) {
     return b->table->plan_memory(b, opt);
 }

@@ -151,6 +151,9 @@ const char *k_backend_why(const k_backend *b); /* one sentence */
 bool k_backend_is_device(const k_backend *b);
 /* Bytes of the device's own memory that are free now, and all of it; both 0 without a device. */
 void k_device_memory(const k_backend *b, uint64_t *free_bytes, uint64_t *all_bytes);
+/* Bytes per second, read and written, at which a device copies within its memory; takes a quarter
+ * of a GB for some milliseconds.  0: no device, or it cannot be measured. */
+double k_device_bandwidth(const k_backend *b);
 
 typedef struct {
     const k_plan *plan; /* borrowed during the call; copied */

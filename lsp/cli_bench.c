@@ -115,9 +115,19 @@ static status measure_all(bench *b, err *e) {
     return s;
 }
 
-/* On a CPU, read what a step reads: as many bytes as the weights have, with as many threads. */
+static void measure_device(bench *b) {
+    k_backend *device = NULL;
+    err ignored;
+    if (k_open(&device, &(k_options){.device = K_CUDA}, &ignored) != OK) return;
+    b->bandwidth = k_device_bandwidth(device);
+    k_close(device);
+}
+
+/* On a CPU, read what a step reads: as many bytes as the weights have, with as many threads.  On a
+ * device, copy within its memory. */
 static void measure_bandwidth(bench *b) {
     const engine_model_info *info = cli_engine_info(b->engine);
+    if (info->on_device) measure_device(b);
     if (strncmp(info->backend, "cpu", 3) != 0) return;
     uint64_t bytes = MAX(BANDWIDTH_BYTES_MIN, MIN(info->memory.weight_bytes, BANDWIDTH_BYTES_MAX));
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
@@ -127,7 +137,9 @@ static void measure_bandwidth(bench *b) {
 
 /* The part of the bandwidth that reading every weight once per token takes. */
 static double share(const bench *b, const bench_point *p) {
-    double weights = (double)cli_engine_info(b->engine)->memory.weight_bytes;
+    const engine_model_info *info = cli_engine_info(b->engine);
+    /* A device also holds its weights a second time, for prompts. */
+    double weights = (double)(info->on_device ? info->file_bytes : info->memory.weight_bytes);
     return b->bandwidth > 0 ? p->decode * weights / b->bandwidth : 0;
 }
 
@@ -176,7 +188,9 @@ static status write_table(const bench *b, double peak, err *e) {
                 info->load_ms / 1000, (double)info->memory.weight_bytes / 1e6, info->context_tokens,
                 (double)info->memory.kv_bytes / 1e6, (double)info->memory.work_bytes / 1e6,
                 peak / 1e6);
-    if (b->bandwidth > 0) strbuf_addf(&out, "this machine reads %.1f GB/s\n", b->bandwidth / 1e9);
+    if (b->bandwidth > 0)
+        strbuf_addf(&out, "this %s %.1f GB/s\n",
+                    info->on_device ? "device copies" : "machine reads", b->bandwidth / 1e9);
     strbuf_addf(&out, "\n%8s%14s%15s%14s%13s%13s\n", "depth", "prefill 512", "first token",
                 "after a key", "decode 64", "bandwidth");
     for (int i = 0; i < b->n; i++) {

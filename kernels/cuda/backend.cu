@@ -160,10 +160,44 @@ static void backend_memory(const k_backend *base, uint64_t *free_bytes, uint64_t
     *all_bytes = all;
 }
 
+/* Milliseconds of `times` copies of half of the buffer to its other half; 0: failed. */
+static float copy_ms(cudaStream_t st, uint8_t *buffer, size_t half, int times) {
+    cudaEvent_t from = NULL, to = NULL;
+    float ms = 0;
+    bool good = cudaEventCreate(&from) == cudaSuccess && cudaEventCreate(&to) == cudaSuccess;
+    if (good) {
+        cudaEventRecord(from, st);
+        for (int i = 0; i < times; i++)
+            cudaMemcpyAsync(buffer, buffer + half, half, cudaMemcpyDeviceToDevice, st);
+        cudaEventRecord(to, st);
+        good = cudaEventSynchronize(to) == cudaSuccess;
+    }
+    if (!good || cudaEventElapsedTime(&ms, from, to) != cudaSuccess) ms = 0;
+    cudaEventDestroy(from);
+    cudaEventDestroy(to);
+    return ms;
+}
+
+static double backend_bandwidth(const k_backend *base) {
+    const cuda_backend *b = (const cuda_backend *)base;
+    const size_t half = (size_t)128 << 20;
+    const int times = 20;
+    uint8_t *buffer = NULL;
+    if (cudaMalloc(&buffer, 2 * half) != cudaSuccess) {
+        cudaGetLastError();
+        return 0;
+    }
+    copy_ms(b->stream, buffer, half, 2); /* the clocks rise */
+    float ms = copy_ms(b->stream, buffer, half, times);
+    cudaFree(buffer);
+    return ms > 0 ? 2.0 * (double)half * times / (ms * 1e-3) : 0;
+}
+
 static const k_backend_table table = {
     backend_close,         backend_plan_memory,  backend_model_new,     backend_model_free,
     backend_forward,       backend_logits,       backend_top,           backend_kv_copy_page,
     backend_kv_page_bytes, backend_kv_read_page, backend_kv_write_page, backend_memory,
+    backend_bandwidth,
 };
 
 /* ---- opening -------------------------------------------------------------------------------- */

@@ -3,10 +3,14 @@
  * never linked: a machine with only a driver must run the program), else our own kernel: 128 x 128
  * tiles, 32 columns a stage, three stages of cp.async, ldmatrix and mma.m16n8k16.
  *
+ * The library loads its code at its first products, which takes a quarter of a second: a thread
+ * makes some when the device is opened, while files are mapped and read.
+ *
  * Only four cuBLAS functions are used; their prototypes stand here so that its headers are not
  * needed to build.  Source: cuBLAS documentation, cublasGemmEx.
  */
 #include <dlfcn.h>
+#include <pthread.h>
 
 #include "kernels/cuda/cuda.cuh"
 
@@ -30,9 +34,49 @@ struct gemm {
     cudaStream_t stream;
     void *library, *handle;
     cublas_destroy_fn destroy;
+    cublas_set_stream_fn set_stream;
     cublas_gemm_ex_fn gemm_ex;
     bool own;
+    pthread_t warming;
+    bool is_warming;
 };
+
+/* Products as a prompt's, over memory that nobody reads, on a stream of their own: the engine's may
+ * be recording a graph.  Thread: its own; the handle is its own until cuda_gemm_run. */
+static void *warm(void *ud) {
+    gemm *g = (gemm *)ud;
+    static const int rows_of[] = {512, 48};
+    const int width = 1024;
+    __half *buffer = NULL;
+    cudaStream_t st = NULL;
+    const float one = 1, zero = 0;
+    size_t bytes = (size_t)width * width * sizeof(__half);
+    if (cudaStreamCreateWithFlags(&st, cudaStreamNonBlocking) != cudaSuccess) return NULL;
+    if (cudaMalloc(&buffer, 4 * bytes) != cudaSuccess) {
+        cudaStreamDestroy(st);
+        return NULL;
+    }
+    g->set_stream(g->handle, st);
+    cudaMemsetAsync(buffer, 0, 4 * bytes, st);
+    for (size_t i = 0; i < COUNTOF(rows_of); i++) {
+        for (int f16 = 0; f16 < 2; f16++)
+            g->gemm_ex(g->handle, CUBLAS_OP_T, CUBLAS_OP_N, width, rows_of[i], width, &one, buffer,
+                       CUDA_R_16F_, width, buffer + (size_t)width * width, CUDA_R_16F_, width,
+                       &zero, buffer + (size_t)2 * width * width, f16 ? CUDA_R_16F_ : CUDA_R_32F_,
+                       width, COMPUTE_32F, ALGO_DEFAULT);
+    }
+    cudaStreamSynchronize(st);
+    cudaFree(buffer);
+    cudaStreamDestroy(st);
+    return NULL;
+}
+
+static void end_warming(gemm *g) {
+    if (!g->is_warming) return;
+    pthread_join(g->warming, NULL);
+    g->is_warming = false;
+    g->set_stream(g->handle, g->stream);
+}
 
 static void open_cublas(gemm *g) {
     static const char *const names[] = {"libcublas.so.13", "libcublas.so.12", "libcublas.so"};
@@ -43,15 +87,16 @@ static void open_cublas(gemm *g) {
         g->library = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
     if (!g->library) return;
     cublas_create_fn create = (cublas_create_fn)dlsym(g->library, "cublasCreate_v2");
-    cublas_set_stream_fn set = (cublas_set_stream_fn)dlsym(g->library, "cublasSetStream_v2");
+    g->set_stream = (cublas_set_stream_fn)dlsym(g->library, "cublasSetStream_v2");
     g->destroy = (cublas_destroy_fn)dlsym(g->library, "cublasDestroy_v2");
     g->gemm_ex = (cublas_gemm_ex_fn)dlsym(g->library, "cublasGemmEx");
-    if (!create || !set || !g->destroy || !g->gemm_ex || create(&g->handle) != 0) {
+    if (!create || !g->set_stream || !g->destroy || !g->gemm_ex || create(&g->handle) != 0) {
         log_warn("cuda", "cuBLAS is there but does not start; our own kernel does the prefill");
         g->handle = NULL;
         return;
     }
-    set(g->handle, g->stream);
+    g->set_stream(g->handle, g->stream);
+    g->is_warming = pthread_create(&g->warming, NULL, warm, g) == 0;
 }
 
 gemm *cuda_gemm_open(cudaStream_t st) {
@@ -64,6 +109,7 @@ gemm *cuda_gemm_open(cudaStream_t st) {
 
 void cuda_gemm_close(gemm *g) {
     if (!g) return;
+    end_warming(g);
     if (g->handle) g->destroy(g->handle);
     if (g->library) dlclose(g->library);
     free(g);
@@ -207,6 +253,7 @@ static status run_own(gemm *g, const __half *w, int rows, int cols, const __half
 status cuda_gemm_run(gemm *g, const __half *w, int rows, int cols, const __half *a, int n, void *c,
                      bool c_is_f16, float beta, err *e) {
     if (!g->handle || g->own) return run_own(g, w, rows, cols, a, n, c, c_is_f16, beta, e);
+    end_warming(g);
     float alpha = 1;
     int code = g->gemm_ex(g->handle, CUBLAS_OP_T, CUBLAS_OP_N, rows, n, cols, &alpha, w,
                           CUDA_R_16F_, cols, a, CUDA_R_16F_, cols, &beta, c,

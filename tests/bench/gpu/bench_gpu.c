@@ -5,7 +5,9 @@
  * share: bytes read per second over the copy bandwidth given with --bandwidth (bytes/s), decode
  * only.
  *
- *   bench_gpu [--device cuda|cpu] [--bandwidth B] [--quick] [MODEL ...] */
+ *   bench_gpu [--device cuda|cpu] [--bandwidth B] [--quick] [--once] [MODEL ...]
+ *
+ * --once: for a profiler (kernels.py): two layers of each model, and each kind of step once. */
 #include <math.h>
 
 #include "engine/base/clock.h"
@@ -103,20 +105,39 @@ static void line(const char *model, const char *metric, int n, int depth, double
     fflush(stdout);
 }
 
-static void measure(const preset *p, k_backend *backend, double bandwidth, bool quick) {
+/* The model, with a table of pages for each of 8 sequences. */
+static void open_model(bench *b, const random_plan *plan, k_backend *backend) {
     err e;
-    random_plan *plan = random_plan_new(&p->shape);
-    static bench b;
-    memset(&b, 0, sizeof b);
+    memset(b, 0, sizeof *b);
     for (int s = 0; s < 8; s++) {
         for (int i = 0; i < PAGES; i++)
-            b.pages[s][i] = s * PAGES + i;
-        b.tables[s] = b.pages[s];
+            b->pages[s][i] = s * PAGES + i;
+        b->tables[s] = b->pages[s];
     }
     k_model_options opt = {
         .plan = random_plan_get(plan), .kv_pages = 8 * PAGES, .rows_max = K_ROWS_MAX};
+    if (k_model_new(&b->m, backend, &opt, &e) != OK) die(&e);
+}
+
+static void run_once(const preset *p, k_backend *backend) {
+    static bench b;
+    plan_shape shape = p->shape;
+    shape.layers = 2;
+    random_plan *plan = random_plan_new(&shape);
+    open_model(&b, plan, backend);
+    prefill(&b, 0, 2048, K_ROWS_MAX);
+    prefill(&b, 2048, 48, K_ROWS_MAX);
+    decode(&b, 1, 2096, 1);
+    decode(&b, 8, 2096, 1);
+    k_model_free(b.m);
+    random_plan_free(plan);
+}
+
+static void measure(const preset *p, k_backend *backend, double bandwidth, bool quick) {
+    static bench b;
+    random_plan *plan = random_plan_new(&p->shape);
     double start = clock_ms();
-    if (k_model_new(&b.m, backend, &opt, &e) != OK) die(&e);
+    open_model(&b, plan, backend);
     line(p->name, "load", 0, 0, 0, clock_ms() - start, 0);
     double bytes = (double)random_plan_weight_bytes(plan);
     int repeats = quick ? 3 : 5;
@@ -150,7 +171,7 @@ static void measure(const preset *p, k_backend *backend, double bandwidth, bool 
 int main(int argc, char **argv) {
     k_device device = K_CUDA;
     double bandwidth = 3.03e12;
-    bool quick = false, any = false;
+    bool quick = false, once = false, any = false;
     err e;
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--device") == 0 && i + 1 < argc)
@@ -159,6 +180,8 @@ int main(int argc, char **argv) {
             bandwidth = strtod(argv[++i], NULL);
         else if (strcmp(argv[i], "--quick") == 0)
             quick = true;
+        else if (strcmp(argv[i], "--once") == 0)
+            once = true;
         else
             any = true;
     }
@@ -170,7 +193,8 @@ int main(int argc, char **argv) {
         bool wanted = !any;
         for (int i = 1; i < argc; i++)
             wanted |= strcmp(argv[i], presets[k].name) == 0;
-        if (wanted) measure(&presets[k], backend, bandwidth, quick);
+        if (wanted && once) run_once(&presets[k], backend);
+        if (wanted && !once) measure(&presets[k], backend, bandwidth, quick);
     }
     k_close(backend);
     return 0;

@@ -3,18 +3,19 @@
 """The CUDA engine on this card: checked, timed, and compared with llama.cpp, in one call.
 
     tests/bench/gpu/run.py --llama SOURCES --out FOLDER [--build FOLDER] [--work FOLDER]
-        [--only checks,truth,speed,keys] [--models 0.5b,1.5b,3b,7b] [--llama-built FOLDER]
+        [--only checks,truth,speed,keys,kernels] [--models 0.5b,1.5b,3b,7b] [--llama-built FOLDER]
 
 SOURCES of llama.cpp: a folder, a .tar archive of one, or node-llama-cpp's llama/gitRelease.bundle.
 It is built here (minutes); meanwhile the models with random weights are written, and the checks
 run: every kernel against the scalar reference, the engine's own tests on the card, the sanitizer.
-Then nothing else runs: truth over 1,000 positions of real code against transformers in f32, tokens
-per second in turns with llama.cpp, keystrokes over LSP in turns with llama-server.
+Then nothing else runs: tokens per second in turns with llama.cpp, keystrokes over LSP in turns with
+llama-server, Nsight Compute over the kernels of two models, and truth over 1,000 positions of real
+code against transformers in f32.
 
-FOLDER gets speed.csv, truth.csv, keys.csv, the plot and report.md.  Needs nvcc, cmake, ninja, cc,
-and a Python with numpy and gguf (and torch and transformers for the truth).  --build is a build of
-ours with test_cuda, test_card, truth_logits, bench_decode_ours, bench_engine and inlined (default
-build/).
+FOLDER gets speed.csv, truth.csv, keys.csv, kernels.csv, the plot and report.md.  Needs nvcc, cmake,
+ninja, cc, ncu, and a Python with numpy and gguf (and torch and transformers for the truth).
+--build is a build of ours (default build/) with test_cuda, test_card, truth_logits, tokenize_tool,
+bench_decode_ours, bench_engine and inlined.
 """
 import argparse
 import concurrent.futures
@@ -105,10 +106,11 @@ class Bench:
         self.check("test_cuda without cuBLAS", [tests / "test_cuda"], {"INLINED_CUBLAS": "none"})
         self.check("test_card", [tests / "test_card"])
         self.check("test_card without cuBLAS", [tests / "test_card"], {"INLINED_CUBLAS": "none"})
-        for tool in ("memcheck", "racecheck"):
+        # cuBLAS's own kernels have barriers that racecheck does not follow: ours alone there.
+        for tool, env in (("memcheck", {}), ("racecheck", {"INLINED_CUBLAS": "none"})):
             self.check(f"compute-sanitizer {tool}",
                        ["compute-sanitizer", "--tool", tool, "--error-exitcode", "9",
-                        tests / "test_cuda", "tiny"])
+                        tests / "test_cuda", "tiny"], env)
 
     # ---- truth --------------------------------------------------------------------------------
 
@@ -265,6 +267,21 @@ class Bench:
             self.note("| " + " | ".join(map(str, row.values())) + " |")
         self.table("keys.csv", rows)
 
+    # ---- kernels ------------------------------------------------------------------------------
+
+    def kernels(self):
+        import kernels
+        rows = []
+        for model in (m for m in TRUTH if m in self.models):
+            for token in (True, False):
+                rows += kernels.profile(self.build / "bench/bench_gpu", model, COPY, token)
+                say(f"kernels {model}: {len(rows)} so far")
+        self.table("kernels.csv", rows)
+        self.note("\n| model | way | kernel | us | share of copy | tensor cores |\n|" + "---|" * 6)
+        for row in sorted(rows, key=lambda r: -r["us"])[:40]:
+            self.note(f"| {row['model']} | {row['way']} | {row['kernel']} {row['grid']} | "
+                      f"{row['us']} | {row['share_of_copy']} | {row['tensor_cores']} |")
+
     # ---- all ----------------------------------------------------------------------------------
 
     def run(self):
@@ -284,7 +301,7 @@ class Bench:
                 say("llama.cpp is built")
             for job in jobs:
                 job.result()
-        for part in ("speed", "keys", "truth"):
+        for part in ("speed", "keys", "kernels", "truth"):
             if part in only:
                 try:
                     getattr(self, part)()
@@ -317,7 +334,7 @@ def main():
     p.add_argument("--out", required=True)
     p.add_argument("--build", default=TOP / "build")
     p.add_argument("--work", default="/tmp/inlined-gpu")
-    p.add_argument("--only", default="checks,truth,speed,keys")
+    p.add_argument("--only", default="checks,truth,speed,keys,kernels")
     p.add_argument("--models", default=",".join(MODELS))
     p.add_argument("--turns", type=int, default=3, help="of each figure; the median counts")
     p.add_argument("--cpu", action="store_true", help="the CPU backend in the truth, too")
