@@ -55,6 +55,7 @@ static void add_ready(cJSON *o, const admin *a, const model *m) {
     add(o, "cachedTokens", s->cached_tokens);
     add_rate(o, "tokensPerSecond", s, 2);
     add_rate(o, "tokensPerSecondMinute", s, STATS_SECONDS);
+    add(o, "speed", rounded(stats_speed_of(s, clock_ms())));
     double prompt = (double)(s->sums.read + s->sums.reused);
     add(o, "reusedShare", prompt > 0 ? rounded(100 * (double)s->sums.reused / prompt) / 100 : 0);
     cJSON *tokens = cJSON_AddObjectToObject(o, "tokens");

@@ -39,10 +39,10 @@ static void show_model(strbuf *out, const cJSON *m) {
                     number(m, "failed"), number(m, "sequences"), number(m, "cachedTokens"));
         strbuf_addf(
             out,
-            "      now %.1f read, %.1f written a second; last minute %.1f and %.1f; %.0f %% "
-            "of prompts came from the cache\n",
+            "      now %.1f read, %.1f written a second; last minute %.1f and %.1f; %.1f while it "
+            "writes; %.0f %% of prompts came from the cache\n",
             number(now, "read"), number(now, "written"), number(minute, "read"),
-            number(minute, "written"), 100 * number(m, "reusedShare"));
+            number(minute, "written"), number(m, "speed"), 100 * number(m, "reusedShare"));
         return;
     }
     if (!strcmp(text(m, "state"), "loading")) {

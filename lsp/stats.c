@@ -17,6 +17,7 @@ void stats_job(stats *s, int slot, const engine_result *r, double now_ms) {
     to->sums.read += (uint64_t)r->prefilled;
     to->sums.wrote += (uint64_t)r->n_tokens;
     to->sums.reused += (uint64_t)r->reused;
+    to->sums.write_ms += r->decode_ms;
     if (r->sequences > 0) {
         to->sequences = r->sequences;
         to->cached_tokens = r->cached_tokens;
@@ -26,6 +27,7 @@ void stats_job(stats *s, int slot, const engine_result *r, double now_ms) {
     if (at->second != second) *at = (stats_second){.second = second};
     at->read += r->prefilled;
     at->wrote += r->n_tokens;
+    at->write_ms += r->decode_ms;
 }
 
 void stats_forget(stats *s, int slot) {
@@ -42,4 +44,20 @@ stats_rate stats_rate_of(const stats_slot *s, int seconds, double now_ms) {
         sum.wrote += at->wrote;
     }
     return (stats_rate){sum.read / seconds, sum.wrote / seconds};
+}
+
+double stats_speed_of(const stats_slot *s, double now_ms) {
+    double wrote = 0, ms = 0;
+    int64_t now = second_of(now_ms);
+    for (int i = 0; i < STATS_SECONDS; i++) {
+        const stats_second *at = &s->last[i];
+        if (at->second <= now - STATS_SECONDS || at->second > now) continue;
+        wrote += at->wrote;
+        ms += at->write_ms;
+    }
+    if (ms <= 0) {
+        wrote = (double)s->sums.wrote;
+        ms = s->sums.write_ms;
+    }
+    return ms > 0 ? 1000 * wrote / ms : 0;
 }

@@ -11,11 +11,12 @@
 typedef struct {
     uint64_t read, wrote, reused; /* tokens: computed of prompts, generated, found in the cache */
     uint64_t jobs, failed, cancelled;
+    double write_ms; /* spent generating */
 } stats_sums;
 
 typedef struct {
     int64_t second; /* which one this is about */
-    double read, wrote;
+    double read, wrote, write_ms;
 } stats_second;
 
 typedef struct {
@@ -40,3 +41,6 @@ typedef struct {
 } stats_rate;
 /* Over the last `seconds` (1..STATS_SECONDS), the running one included. */
 stats_rate stats_rate_of(const stats_slot *s, int seconds, double now_ms);
+/* Tokens that it generates in a second of generating: over the last minute, or, when it was idle,
+ * over its life.  0: it has generated nothing. */
+double stats_speed_of(const stats_slot *s, double now_ms);

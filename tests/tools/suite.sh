@@ -79,7 +79,8 @@ build_for_test() {
         "-DINLINED_MCP_SERVERS=$MCP_SERVERS" \
         "-DINLINED_NVIM_10=$NVIM_10/bin/nvim" "-DINLINED_NVIM_11=$NVIM_11/bin/nvim" \
         "-DINLINED_NVIM_12=$NVIM_12/bin/nvim" "-DINLINED_EDITORS=$EDITORS" \
-        "-DINLINED_CODE_SERVER=$CODE_SERVER" "-DINLINED_CODE_NODE=$CODE_NODE" "$@"
+        "-DINLINED_CODE_SERVER=$CODE_SERVER" "-DINLINED_CODE_NODE=$CODE_NODE" \
+        "-DINLINED_CODE_OLDEST=$CODE_OLDEST" "-DINLINED_CODE_OLDEST_NODE=$CODE_OLDEST_NODE" "$@"
 }
 
 # need_test_model: sets TEST_MODEL, the plain base model.  Its place is known only to the program,

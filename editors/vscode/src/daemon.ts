@@ -1,19 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
-// The daemon's life: found, started, watched, restarted.  vscode-languageclient does the protocol, inline
+// The daemon's life: found, started, watched, restarted, and asked.  vscode-languageclient does the protocol, inline
 // completion included; what is here is which program, when it is started again, and what is held back.
 import * as fs from "node:fs";
 import * as path from "node:path";
 import * as vscode from "vscode";
 import {
-  CloseAction, ErrorAction, LanguageClient, State, type CloseHandlerResult, type ErrorHandler,
-  type ErrorHandlerResult, type LanguageClientOptions,
+  CloseAction, ErrorAction, LanguageClient, LSPErrorCodes, ResponseError, State, type CloseHandlerResult,
+  type CodeAction, type Command, type Diagnostic, type ErrorHandler, type ErrorHandlerResult, type ProgressType,
+  type Range,
 } from "vscode-languageclient/node";
+import { buildClient, type ClientHooks } from "./client";
 import { CrashBudget, CRASHES_MAX } from "./crashes";
-import { DIAGNOSTICS_DELAY_MS, nearest } from "./diagnostics";
 import { locate, versionTrouble, type Found } from "./locate";
-import type { Pauses, Place } from "./pause";
-import { daemonSettings } from "./settings";
+import { OtherTools } from "./other_tools";
+import { sentence } from "./messages";
+import type { Pauses } from "./pause";
+import { readReport, type Report } from "./report";
 import type { DaemonStatus, Life } from "./status";
+import { RunningWork } from "./running_work";
+
+/** A person, or the daemon, gave the work up: nothing is to be said about it. */
+export class Cancelled extends Error {}
+
+const LOOK_MS = 1000; // between two looks at tokens per second and the like
 
 function isExecutable(file: string): boolean {
   try {
@@ -24,22 +33,19 @@ function isExecutable(file: string): boolean {
   }
 }
 
-export function placeOf(document: vscode.TextDocument): Place {
-  return { uri: document.uri.toString(), language: document.languageId };
-}
-
 export class Daemon implements vscode.Disposable {
   life: Life = "stopped";
   trouble = "";
   status: DaemonStatus | undefined;
+  report: Report | undefined;
   readonly onChange: vscode.Event<void>;
+  readonly working = new RunningWork();
   private readonly changed = new vscode.EventEmitter<void>();
   private readonly crashes = new CrashBudget();
+  private readonly others = new OtherTools();
   private client: LanguageClient | undefined;
   private stopping = false;
-  private readonly listening: vscode.Disposable;
-  private readonly untold = new Set<string>(); // URIs whose diagnostics have changed
-  private telling: NodeJS.Timeout | undefined;
+  private looking: NodeJS.Timeout | undefined;
 
   constructor(
     private readonly context: vscode.ExtensionContext,
@@ -47,14 +53,11 @@ export class Daemon implements vscode.Disposable {
     private readonly output: vscode.LogOutputChannel,
   ) {
     this.onChange = this.changed.event;
-    this.listening = vscode.Disposable.from(
-      vscode.languages.onDidChangeDiagnostics((event) => { this.noteDiagnostics(event.uris); }),
-      vscode.workspace.onDidOpenTextDocument((document) => { this.noteDiagnostics([document.uri]); }));
   }
 
   dispose(): void {
-    clearTimeout(this.telling);
-    this.listening.dispose();
+    clearTimeout(this.looking);
+    this.others.dispose();
     this.changed.dispose();
   }
 
@@ -84,14 +87,14 @@ export class Daemon implements vscode.Disposable {
     this.status = undefined;
     this.set("starting");
     this.output.info(`starting ${found.program} (${found.from})`);
-    const client = this.build(found);
+    const client = buildClient(found.program, this.output, this.hooks());
     this.client = client;
+    this.listen(client);
     try {
       await client.start();
     } catch (error) {
       if (this.client !== client) return;
-      const why = error instanceof Error ? error.message : String(error);
-      this.trouble = `${path.basename(found.program)} does not start: ${why}`;
+      this.trouble = `${path.basename(found.program)} does not start: ${sentence(error)}`;
       this.set("stopped");
       this.complain();
       return;
@@ -105,8 +108,13 @@ export class Daemon implements vscode.Disposable {
     const client = this.client;
     this.client = undefined;
     this.stopping = true;
-    if (client?.needsStop()) await client.stop();
-    await client?.dispose();
+    this.others.client = undefined;
+    try {
+      if (client?.needsStop()) await client.stop();
+      await client?.dispose();
+    } catch (error) { // it did not answer in time and was killed; the next one shall start all the same
+      this.output.warn(sentence(error));
+    }
   }
 
   async restart(): Promise<void> {
@@ -115,66 +123,90 @@ export class Daemon implements vscode.Disposable {
     await this.start();
   }
 
-  private noteDiagnostics(uris: readonly vscode.Uri[]): void {
-    for (const uri of uris) this.untold.add(uri.toString());
-    this.telling ??= setTimeout(() => { this.tellDiagnostics(); }, DIAGNOSTICS_DELAY_MS);
-  }
-
-  /** A language server does not hear the others, so it is told of what they say. */
-  private tellDiagnostics(): void {
-    this.telling = undefined;
-    const client = this.client;
-    if (client?.state !== State.Running) return; // what is open then is told when it runs
-    const offered: unknown = client.initializeResult?.capabilities.experimental;
-    const wanted = typeof offered === "object" && offered !== null && "inlined/diagnostics" in offered;
-    for (const document of wanted ? vscode.workspace.textDocuments : []) {
-      const uri = document.uri.toString();
-      if (!this.untold.has(uri)) continue;
-      const editor = vscode.window.visibleTextEditors.find((e) => e.document === document);
-      const near = nearest(vscode.languages.getDiagnostics(document.uri), editor?.selection.active.line ?? 0);
-      void client.sendNotification("inlined/diagnostics", {
-        uri: client.code2ProtocolConverter.asUri(document.uri),
-        diagnostics: near.map((d) => client.code2ProtocolConverter.asDiagnostic(d)),
-      });
+  /** Throws Cancelled, or an Error with one sentence. */
+  async request(method: string, params: object, token?: vscode.CancellationToken): Promise<unknown> {
+    const client = this.running();
+    try {
+      // An undefined token would be taken for a second parameter.
+      if (token) return await client.sendRequest<unknown>(method, params, token);
+      return await client.sendRequest<unknown>(method, params);
+    } catch (error) {
+      if (error instanceof ResponseError && error.code === LSPErrorCodes.RequestCancelled) throw new Cancelled();
+      if (token?.isCancellationRequested) throw new Cancelled();
+      throw new Error(sentence(error), { cause: error });
     }
-    this.untold.clear();
   }
 
-  private build(found: Found): LanguageClient {
-    const args = vscode.workspace.getConfiguration("inlined").get<string[]>("server.arguments", []);
-    const options: LanguageClientOptions = {
-      documentSelector: [{ scheme: "file" }, { scheme: "untitled" }, { scheme: "vscode-notebook-cell" },
-        { scheme: "vscode-remote" }, { scheme: "vscode-vfs" }],
-      outputChannel: this.output,
-      errorHandler: this.errorHandler(),
-      initializationOptions: daemonSettings(vscode.workspace.getConfiguration().get("inlined")),
-      middleware: {
-        provideInlineCompletionItems: (document, position, context, token, next) =>
-          this.pauses.why(placeOf(document)) ? [] : next(document, position, context, token),
-        workspace: {
-          configuration: async (params, token, next) => {
-            const answer = await next(params, token);
-            return Array.isArray(answer) ? answer.map(daemonSettings) : answer;
-          },
-        },
-      },
+  onProgress<T>(type: ProgressType<T>, token: string, act: (value: T) => void): vscode.Disposable {
+    return this.running().onProgress(type, token, act);
+  }
+
+  /** The daemon's document and range for an editor's selection. */
+  place(editor: vscode.TextEditor): { uri: string; version: number; range: Range } {
+    const { document, selection } = editor;
+    const convert = this.running().code2ProtocolConverter;
+    return { uri: convert.asUri(document.uri), version: document.version, range: convert.asRange(selection) };
+  }
+
+  asDiagnostics(all: vscode.Diagnostic[]): Diagnostic[] {
+    const client = this.running();
+    return all.map((d) => client.code2ProtocolConverter.asDiagnostic(d));
+  }
+
+  async asCodeActions(answer: unknown): Promise<vscode.CodeAction[]> {
+    const converted = await this.running().protocol2CodeConverter.asCodeActionResult(
+      (Array.isArray(answer) ? answer : []) as (Command | CodeAction)[]);
+    return converted.filter((a): a is vscode.CodeAction => a instanceof vscode.CodeAction);
+  }
+
+  /** Asks the daemon how it is; undefined when it does not answer. */
+  async look(): Promise<Report | undefined> {
+    try {
+      this.report = readReport(await this.request("inlined/daemon", {}));
+    } catch {
+      this.report = undefined;
+    }
+    this.changed.fire();
+    return this.report;
+  }
+
+  private running(): LanguageClient {
+    if (this.client?.state === State.Running) return this.client;
+    throw new Error(this.trouble || "The daemon is not running yet.");
+  }
+
+  private lookSoon(): void {
+    this.looking ??= setTimeout(() => {
+      this.looking = undefined;
+      if (this.client?.state === State.Running) void this.look();
+    }, LOOK_MS);
+  }
+
+  private hooks(): ClientHooks {
+    return {
+      paused: (place) => this.pauses.why(place) !== "",
+      asked: () => { this.lookSoon(); },
+      errors: this.errorHandler(),
+      working: this.working,
     };
-    const server = { command: found.program, args: ["--stdio", ...args] };
-    const client = new LanguageClient("inlined", "inlined", server, options);
+  }
+
+  private listen(client: LanguageClient): void {
     client.onNotification("inlined/status", (status: DaemonStatus) => {
       if (this.client !== client) return;
       this.status = status;
+      this.lookSoon();
       this.changed.fire();
     });
     client.onDidChangeState((event) => {
       if (this.client !== client) return;
       if (event.newState === State.Running) {
         this.set("running");
-        this.noteDiagnostics(vscode.workspace.textDocuments.map((document) => document.uri));
+        this.others.client = client;
+        this.lookSoon();
       }
       if (event.newState === State.Starting) this.set("starting");
     });
-    return client;
   }
 
   private errorHandler(): ErrorHandler {
@@ -186,6 +218,8 @@ export class Daemon implements vscode.Disposable {
       closed: (): CloseHandlerResult => {
         if (this.stopping) return { action: CloseAction.DoNotRestart, handled: true };
         this.status = undefined;
+        this.report = undefined;
+        this.working.clear();
         if (this.crashes.crashed(Date.now())) {
           this.output.warn("the daemon ended; it is started again with all documents");
           this.set("starting");
@@ -209,5 +243,10 @@ export class Daemon implements vscode.Disposable {
   private set(life: Life): void {
     this.life = life;
     this.changed.fire();
+  }
+
+  cancelWork(): boolean {
+    const client = this.client;
+    return client !== undefined && this.working.cancel(client);
   }
 }

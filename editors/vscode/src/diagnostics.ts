@@ -10,10 +10,15 @@ export interface Finding {
   range: { start: { line: number } };
 }
 
+/** Whether the daemon itself reported it. */
+export function isOwn(finding: { source?: string | undefined }): boolean {
+  return (finding.source ?? "").startsWith("inlined");
+}
+
 export function nearest<T extends Finding>(all: readonly T[], line: number): T[] {
   const distance = (d: T): number => Math.abs(d.range.start.line - line);
   return all
-    .filter((d) => d.severity <= 1 && !(d.source ?? "").startsWith("inlined"))
+    .filter((d) => d.severity <= 1 && !isOwn(d))
     .sort((a, b) => distance(a) - distance(b) || a.range.start.line - b.range.start.line)
     .slice(0, DIAGNOSTICS_MOST);
 }

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// inlined for Visual Studio Code.  Wiring only: status.ts, pause.ts, crashes.ts, locate.ts, models.ts and
-// settings.ts are pure and tested without an editor; daemon.ts, program.ts and commands.ts are the glue.
+// inlined for Visual Studio Code.  Wiring only.  What does not import vscode is pure and tested without an editor
+// (test/pure.test.ts); the rest is glue and tested in a real one (tests/editors/vscode).
 import * as vscode from "vscode";
 import { registerCommands } from "./commands";
-import { Daemon, placeOf } from "./daemon";
+import { placeOf } from "./client";
+import { Daemon } from "./daemon";
+import { offerFirstModel } from "./model_commands";
+import { sentence } from "./messages";
+import { Views } from "./pages";
 import { Pauses } from "./pause";
 import { describe, type Shown } from "./status";
 
@@ -18,6 +22,7 @@ const BACKGROUND: Record<Shown["severity"], string | undefined> = {
 export async function activate(context: vscode.ExtensionContext): Promise<void> {
   const output = vscode.window.createOutputChannel("inlined", { log: true });
   const pauses = new Pauses();
+  const views = new Views();
   const started = new Daemon(context, pauses, output);
   daemon = started;
   const bar = vscode.window.createStatusBarItem("inlined.status", vscode.StatusBarAlignment.Right, 100);
@@ -27,7 +32,8 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
   const shown = (): Shown => {
     const document = vscode.window.activeTextEditor?.document;
     const paused = pauses.why(document && placeOf(document));
-    return describe({ life: started.life, trouble: started.trouble, status: started.status, paused });
+    const { life, trouble, status, report } = started;
+    return describe({ life, trouble, status, report, paused });
   };
   const refresh = (): void => {
     const now = shown();
@@ -38,14 +44,15 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
     bar.accessibilityInformation = { label: `inlined: ${now.tooltip.join(" ")}` };
     bar.show();
   };
-  registerCommands(context, started, pauses, output, () => shown().tooltip.join(" · "), refresh);
-  context.subscriptions.push(output, bar, started, started.onChange(refresh),
+  registerCommands(context, started, pauses, output, views, () => shown().tooltip.join(" · "), refresh);
+  context.subscriptions.push(output, bar, views, started, started.onChange(refresh),
     vscode.window.onDidChangeActiveTextEditor(refresh),
     vscode.workspace.onDidChangeConfiguration((event) => {
       if (event.affectsConfiguration("inlined.server")) void started.restart();
     }));
   refresh();
   await started.start();
+  await offerFirstModel(started, context.globalState).catch((error: unknown) => { output.warn(sentence(error)); });
 }
 
 export async function deactivate(): Promise<void> {

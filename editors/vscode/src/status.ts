@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the status bar says: a pure function of the daemon's last `inlined/status` and of what is paused.
+// What the status bar says: a pure function of the daemon's last `inlined/status` and `inlined/daemon` and of what is
+// paused.
+
+import { reportLines, type Report } from "./report";
 
 /** The daemon's notification; docs/PROTOCOL.md describes each field. */
 export interface DaemonStatus {
@@ -28,6 +31,8 @@ export interface StatusInputs {
   /** Why the daemon does not run, if it does not. */
   trouble: string;
   status: DaemonStatus | undefined;
+  /** What the daemon last said of its models. */
+  report?: Report | undefined;
   /** What is paused for the file at hand, as words; empty: nothing. */
   paused: string;
 }
@@ -38,9 +43,10 @@ function cut(text: string): string {
   return text.length > MESSAGE_CHARS ? text.slice(0, MESSAGE_CHARS - 1) + "…" : text;
 }
 
-function running(status: DaemonStatus): Shown {
+function running(status: DaemonStatus, report: Report | undefined): Shown {
   const tooltip = [cut(status.message)];
-  if (status.model && status.backend) tooltip.push(`${status.model} on ${status.backend}`);
+  if (report) tooltip.push(...reportLines(report).map(cut));
+  else if (status.model && status.backend) tooltip.push(`${status.model} on ${status.backend}`);
   switch (status.state) {
     case "starting":
       return { text: "$(loading~spin) inlined", tooltip, severity: "normal" };
@@ -70,5 +76,6 @@ export function describe(inputs: StatusInputs): Shown {
     return { text: "$(loading~spin) inlined", tooltip: ["The daemon is starting."], severity: "normal" };
   }
   // eslint-disable-next-line @typescript-eslint/no-unnecessary-condition -- outside data
-  return running(inputs.status) ?? { text: "inlined", tooltip: [cut(inputs.status.message)], severity: "normal" };
+  return running(inputs.status, inputs.report) ??
+    { text: "inlined", tooltip: [cut(inputs.status.message)], severity: "normal" };
 }

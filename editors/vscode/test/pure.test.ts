@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // What can be tested without an editor.
 import * as assert from "node:assert/strict";
+import * as fs from "node:fs";
 import test from "node:test";
+import { MODEL_ACTIONS, TREE_ACTIONS } from "../src/action_table";
 import { CrashBudget, CRASHES_MAX, WINDOW_MS } from "../src/crashes";
 import { DIAGNOSTICS_MOST, nearest } from "../src/diagnostics";
 import { locate, versionTrouble, type Places } from "../src/locate";
-import { choices, readModels, readProgress, type Model } from "../src/models";
+import { choices, deeds, readModels, readProgress, recommend, usedFor, type Model } from "../src/models";
 import { Pauses } from "../src/pause";
 import { lastLine, runProgram } from "../src/program";
+import { question } from "../src/questions";
+import { readReport, reportLines, tierOf } from "../src/report";
 import { daemonSettings } from "../src/settings";
 import { describe, type DaemonStatus, type StatusInputs } from "../src/status";
 
@@ -105,6 +109,104 @@ test("models: what fits comes first, the largest of it on top", () => {
   assert.deepEqual(sorted.map((c) => c.model.name), ["l", "s", "xl", "xxl"]);
   assert.match(sorted[2]?.detail ?? "", /Too large/);
   assert.match(sorted[0]?.description ?? "", /4\.0 GB/);
+});
+
+test("models: what suits a machine grows with its memory, its cores and its GPU", () => {
+  const all = [model("tiny", 4e8, true), model("half", 7e8, false), model("one", 2e9, false),
+    model("seven", 5.4e9, false),
+    { ...model("chat", 1e9, true), fim: "none" }, { ...model("unknown", 0, false) }];
+  const suits = (memoryGb: number, cores: number, gpuGb = 0): string | undefined =>
+    recommend(all, { memoryBytes: memoryGb * 1e9, cores, gpuBytes: gpuGb * 1e9 })?.name;
+  assert.equal(suits(2, 2), undefined);
+  assert.equal(suits(4, 8), "tiny");
+  assert.equal(suits(16, 2), "tiny");
+  assert.equal(suits(16, 4), "half");
+  assert.equal(suits(16, 8), "one");
+  assert.equal(suits(16, 8, 24), "seven");
+});
+
+test("models: a size that nobody knows is not said to fit", () => {
+  const [known, unknown] = choices([{ ...model("u", 0, false), bytes: 0 }, model("k", 60e9, false)], 16e9);
+  assert.deepEqual([known?.model.name, unknown?.model.name, unknown?.fits], ["k", "u", false]);
+  assert.match(`${unknown?.description ?? ""} ${unknown?.detail ?? ""}`, /size is known when.*memory not known/);
+});
+
+const REPORT = readReport({
+  version: "0.1.0", device: { name: "cpu", memory: 0 },
+  tiers: [
+    { tier: "small", roles: ["completion"], model: "a", why: "w" },
+    { tier: "medium", roles: ["actions", "explain"], model: "b", why: "w" },
+    { tier: "large", roles: [], model: "c", why: "w" },
+  ],
+  models: [
+    { name: "a", state: "ready", backend: "cpu", quantisation: "Q8_0", speed: 41.6,
+      memory: { weights: 3, context: 2, work: 1 } },
+    { name: "b", state: "loading", percent: 40 },
+  ],
+});
+
+test("the status: tier, model, backend and tokens a second of each tier that works", () => {
+  assert.deepEqual(reportLines(REPORT), [
+    "small (completion): a: cpu (Q8_0), 42 tokens/s", "medium (actions, explain): b: loading, 40 %"]);
+  assert.equal(tierOf(REPORT, "explain")?.tier, "medium");
+  assert.equal(REPORT.models[0]?.bytes, 6);
+  const shown = describe(inputs({ report: REPORT, status: { ...READY, message: "the cursor is in a comment" } }));
+  assert.deepEqual(shown.tooltip, ["the cursor is in a comment", ...reportLines(REPORT)]);
+});
+
+test("the status: an answer of another shape is no report, and no error", () => {
+  for (const odd of [null, 1, [], { tiers: [1], models: { a: 1 } }, { tiers: [{ roles: [3] }], models: ["x"] }])
+    assert.ok(Array.isArray(reportLines(readReport(odd))));
+});
+
+test("models: what can be done with each", () => {
+  const labels = (m: Model): string[] => deeds(m, REPORT).map((d) => `${d.do}${"tier" in d ? ` ${d.tier}` : ""}`);
+  assert.deepEqual(labels(model("x", 1, false)), ["pull"]);
+  assert.deepEqual(labels(model("a", 1, true)), ["unload small", "role medium", "remove"]);
+  assert.deepEqual(labels(model("b", 1, true)), ["role small", "load medium", "remove"]);
+  assert.deepEqual(labels(model("new", 1, true)), ["role small", "role medium", "remove"]);
+  assert.equal(usedFor(model("b", 1, true), REPORT), "code actions, explanations");
+  assert.deepEqual(deeds(model("a", 1, true), undefined).map((d) => d.do), ["remove"]);
+});
+
+test("questions: what is decided, and below it all of what it is about", () => {
+  assert.deepEqual(question("This project wants to start the MCP server memory: node /srv/index.js --x: y"),
+    { message: "This project wants to start the MCP server memory.", detail: "node /srv/index.js --x: y" });
+  assert.deepEqual(question('May the model call read of files with {"path":"a with {b}?"}?'),
+    { message: "May the model call read of files?", detail: '{\n  "path": "a with {b}?"\n}' });
+  assert.deepEqual(question('May the model call read of files with {"path":"cut\u2026?'),
+    { message: "May the model call read of files?", detail: '{"path":"cut\u2026' });
+  assert.deepEqual(question("The MCP server s asks you to open https://a.example/x"),
+    { message: "The MCP server s asks you to open a page.", detail: "https://a.example/x" });
+  assert.deepEqual(question("It would not parse. Apply it?"), { message: "It would not parse. Apply it?", detail: "" });
+  assert.deepEqual(question("one\ntwo\nthree"), { message: "one", detail: "two\nthree" });
+});
+
+interface Manifest {
+  engines: { vscode: string };
+  contributes: {
+    commands: { command: string }[]; keybindings?: unknown; menus: Record<string, { command?: string }[]>;
+  };
+}
+const manifest = JSON.parse(fs.readFileSync("package.json", "utf8")) as Manifest;
+
+test("the manifest has a command for each action, and its menus have only commands that there are", () => {
+  const commands = manifest.contributes.commands.map((c) => c.command);
+  for (const a of [...MODEL_ACTIONS, ...TREE_ACTIONS]) assert.ok(commands.includes(a.command), a.command);
+  for (const item of Object.values(manifest.contributes.menus).flat())
+    if (item.command !== undefined) assert.ok(commands.includes(item.command), item.command);
+  assert.equal(new Set(commands).size, commands.length);
+});
+
+test("each word of the daemon's table of actions has its command", () => {
+  const table = fs.readFileSync("../../lsp/action_table.c", "utf8");
+  const words = [...table.matchAll(/^ {4}\{"(\w+)", "/gm)].map((m) => m[1]);
+  assert.ok(words.length > 10);
+  for (const word of words) assert.ok(MODEL_ACTIONS.some((a) => a.action === word), word);
+});
+
+test("no key is bound: VS Code's own accept, accept a word and dismiss", () => {
+  assert.equal(manifest.contributes.keybindings, undefined);
 });
 
 test("models: outside data of other kinds does no harm", () => {

@@ -21,12 +21,14 @@ const SETTINGS = {
   "editor.quickSuggestions": { other: "off" },
   "editor.minimap.enabled": false,
   "editor.fontSize": 15,
-  "git.enabled": false,
+  "git.openRepositoryInParentFolders": "never",
   "telemetry.telemetryLevel": "off",
   "update.mode": "none",
   "extensions.autoUpdate": false,
   "extensions.autoCheckUpdates": false,
   "chat.commandCenter.enabled": false,
+  "chat.disableAIFeatures": true,
+  "workbench.secondarySideBar.defaultVisibility": "hidden",
   "files.autoSave": "off",
   "inlined.completion.timeBudgetMs": 0, // other tests may take the processor
   "inlined.completion.confidence": 0, // unsure suggestions are shown, too
@@ -58,14 +60,16 @@ export async function until(what, look, ms = 30000) {
 
 export class Code {
   /** server: folder of code-server; state: an empty folder for everything that it writes. */
-  static async start({ server, state, vsix, settings = {} }) {
+  static async start({ server, state, vsix, settings = {}, env = {} }) {
     const code = new Code();
     code.state = state;
     code.port = await freePort();
     code.entry = path.join(server, "node_modules/code-server/out/node/entry.js");
     fs.mkdirSync(path.join(state, "user/User"), { recursive: true });
+    fs.mkdirSync(path.join(state, "user/Machine"), { recursive: true });
     fs.mkdirSync(path.join(state, "extensions"), { recursive: true });
-    fs.writeFileSync(path.join(state, "user/User/settings.json"), JSON.stringify({ ...SETTINGS, ...settings }));
+    code.settings = { ...SETTINGS, ...settings };
+    code.configure({});
     fs.writeFileSync(path.join(state, "config.yaml"), `bind-addr: 127.0.0.1:${code.port}\nauth: none\ncert: false\n`);
     code.runtime = path.join(state, "run");
     fs.mkdirSync(code.runtime, { recursive: true, mode: 0o700 });
@@ -75,7 +79,7 @@ export class Code {
     const log = fs.openSync(path.join(state, "code-server.log"), "w");
     code.process = spawn(process.execPath, [code.entry, ...args, "--disable-telemetry", "--disable-update-check",
       "--disable-getting-started-override"], { stdio: ["ignore", log, log], detached: true,
-      env: { ...process.env, XDG_RUNTIME_DIR: code.runtime } }); // its daemon is nobody else's
+      env: { ...process.env, ...env, XDG_RUNTIME_DIR: code.runtime } }); // its daemon is nobody else's
     await until("code-server answers", async () => {
       try {
         return (await fetch(`http://127.0.0.1:${code.port}/healthz`)).ok;
@@ -93,10 +97,25 @@ export class Code {
     return code;
   }
 
+  /** Changes the user's settings and those of the machine that the extension runs on; VS Code sees the files. */
+  configure(more) {
+    Object.assign(this.settings, more);
+    const machine = Object.entries(this.settings).filter(([name]) => name.startsWith("inlined."));
+    fs.writeFileSync(path.join(this.state, "user/User/settings.json"), JSON.stringify(this.settings));
+    fs.writeFileSync(path.join(this.state, "user/Machine/settings.json"), JSON.stringify(Object.fromEntries(machine)));
+  }
+
+  /** The user's settings as they are in the file, where the extension writes, too. */
+  settingsNow() {
+    return JSON.parse(fs.readFileSync(path.join(this.state, "user/User/settings.json"), "utf8"));
+  }
+
+  /** A folder or a .code-workspace, in a fresh window, with a file of it. */
   async open(folder, file) {
     const host = `127.0.0.1:${this.port}`;
     const payload = encodeURIComponent(JSON.stringify([["openFile", `vscode-remote://${host}${file}`]]));
-    await this.page.goto(`http://${host}/?folder=${encodeURIComponent(folder)}&payload=${payload}`,
+    const kind = folder.endsWith(".code-workspace") ? "workspace" : "folder";
+    await this.page.goto(`http://${host}/?${kind}=${encodeURIComponent(folder)}&payload=${payload}`,
       { waitUntil: "domcontentloaded" });
     await this.page.waitForSelector(".editor-instance .view-lines .view-line", { timeout: 60000 });
     await this.page.locator(".editor-instance .view-lines").first().click();
@@ -110,14 +129,81 @@ export class Code {
     await this.page.keyboard.type(text, { delay: 20 });
   }
 
+  /** Opens a list by its key, when the one before is gone, and has the keys go there. */
+  async list(key) {
+    await until("no list is open", async () => !(await this.page.locator(".quick-input-widget:visible").count()));
+    await this.keys(key);
+    await this.input();
+  }
+
+  async input() {
+    await until("the keys go into the list's box", () => this.page.evaluate(() =>
+      document.activeElement?.closest(".quick-input-widget") !== null));
+  }
+
   /** Runs a command of the palette by its title. */
   async command(title) {
-    await this.keys("F1");
-    await this.page.waitForSelector(".quick-input-widget:visible");
+    await this.list("F1");
     await this.type(title);
     await until(`command ${title}`, async () =>
       (await this.page.locator(".quick-input-list .monaco-list-row").allTextContents()).some((t) => t.includes(title)));
     await this.keys("Enter");
+  }
+
+  /** Another file of the same window, by its whole path: the search for names wants a program that is not here. */
+  async show(file) {
+    const name = path.basename(file);
+    await this.list("Control+P");
+    await this.page.keyboard.insertText(file);
+    await until(`${name} in the list`, async () => (await this.rows())[0]?.includes(name));
+    await this.keys("Enter");
+    await until(`the tab ${name}`, async () => (await this.tab()).includes(name));
+    await until(`the text of ${name}`, () => this.page.locator(".view-lines .view-line:visible").count());
+  }
+
+  async tab() {
+    return (await this.page.locator(".editor-group-container.active .tab.active").allTextContents()).join(" ");
+  }
+
+  /** Chooses what has `words` in an open list, which shows only what fits on the screen. */
+  async choose(words) {
+    await this.input();
+    await this.type(words);
+    const row = this.page.locator(".quick-input-list .monaco-list-row", { hasText: words }).first();
+    await row.waitFor();
+    await row.click();
+  }
+
+  /** The cursor before the first `words` of the file, found as a person would. */
+  async goTo(line, column = 1) {
+    await this.list("Control+G");
+    await this.type(`${line}:${column}`);
+    await this.keys("Enter");
+    await until("the list is closed", async () => !(await this.page.locator(".quick-input-widget:visible").count()));
+  }
+
+  /** What lies over the page: a menu, a hover, a box, a notification, the Problems panel. */
+  async texts(selector) {
+    const all = await this.page.locator(`${selector}:visible`).allTextContents();
+    return all.map((t) => t.replace(/\u00a0/g, " "));
+  }
+
+  /** Waits for a notification that holds `words`. */
+  async told(words, ms = 30000) {
+    const holds = (text) => (words.test ? words.test(text) : text.includes(words));
+    return until(`a notification: ${words}`, async () =>
+      (await this.texts(".notification-list-item-message")).find(holds), ms);
+  }
+
+  async quiet() {
+    await this.command("Notifications: Clear All Notifications");
+  }
+
+  /** The text of a page that is shown rendered, which is a frame in a frame. */
+  async rendered() {
+    const texts = await Promise.all(this.page.frames().slice(1).map((f) =>
+      f.evaluate(() => document.body?.innerText ?? "").catch(() => "")));
+    return texts.join("\n");
   }
 
   async rows() {
@@ -142,9 +228,10 @@ export class Code {
     return fs.readFileSync(file, "utf8");
   }
 
-  async picture(name) {
+  /** The window, or what of it lies within `clip`. */
+  async picture(name, clip) {
     const file = path.join(this.state, name);
-    await this.page.screenshot({ path: file });
+    await this.page.screenshot({ path: file, ...(clip && { clip }) });
     return file;
   }
 

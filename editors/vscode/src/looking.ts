@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// Looking behind the scenes: what the next prompt here is made of, which tools there are, whether the machine is fine.
+import * as vscode from "vscode";
+import type { Daemon } from "./daemon";
+import { complain } from "./messages";
+import { field, list, number, text } from "./outside";
+import type { Views } from "./pages";
+import { runProgram } from "./program";
+
+/** `inlined/context/explain` for people. */
+export function describePrompt(answer: unknown): string {
+  const lines = [
+    `file       ${text(field(answer, "path"))}`,
+    `suggests   ${text(field(answer, "reason")) || `a ${text(field(answer, "shape"))}`}`,
+    `scope      ${text(field(answer, "scope"))}`,
+    `secrets    ${number(field(answer, "secrets_masked"))} masked`, "",
+  ];
+  for (const s of list(field(answer, "sections")))
+    lines.push(`${text(field(s, "name")).padEnd(14)} ${number(field(s, "bytes"))} of ` +
+      `${number(field(s, "budget_bytes"))} bytes, ${number(field(s, "used"))} of ${number(field(s, "found"))} used`);
+  for (const c of list(field(answer, "chunks")))
+    lines.push("", `---- ${text(field(c, "path"))}: ${text(field(c, "why"))}`, text(field(c, "text")));
+  lines.push("", "---- before the cursor", text(field(answer, "prefix")));
+  lines.push("---- after the cursor", text(field(answer, "suffix")));
+  return lines.join("\n");
+}
+
+/** `inlined/tools` for people. */
+export function describeTools(answer: unknown): string {
+  const servers = list(field(answer, "servers")), tools = list(field(answer, "tools"));
+  if (!servers.length) return "No MCP server is configured for this workspace (docs/MCP.md says where).\n";
+  const lines = servers.map((s) => {
+    const why = text(field(s, "why"));
+    return `${text(field(s, "name"))}: ${text(field(s, "state"))}${why && `, ${why}`}`;
+  });
+  for (const t of tools) lines.push("", text(field(t, "name")), `    ${text(field(t, "description"))}`);
+  return lines.join("\n") + "\n";
+}
+
+async function showContext(daemon: Daemon, views: Views): Promise<void> {
+  const editor = vscode.window.activeTextEditor;
+  if (!editor) throw new Error("No file is open here.");
+  const { uri, range } = daemon.place(editor);
+  const answer = await daemon.request("inlined/context/explain", { textDocument: { uri }, position: range.end });
+  await views.show("what the model sees.txt", describePrompt(answer));
+}
+
+async function showTools(daemon: Daemon, views: Views): Promise<void> {
+  await views.show("MCP tools.txt", describeTools(await daemon.request("inlined/tools", {})));
+}
+
+async function doctor(daemon: Daemon, views: Views): Promise<void> {
+  const found = daemon.find();
+  if (!found) throw new Error(daemon.trouble);
+  const location = vscode.ProgressLocation.Window;
+  const ended = await vscode.window.withProgress({ location, title: "inlined: checking this machine" }, () =>
+    runProgram(found.program, ["doctor"]));
+  await views.show("doctor.txt", `${found.program} doctor\n\n${ended.stdout}${ended.stderr}`);
+}
+
+export function lookingCommands(daemon: Daemon, views: Views): Record<string, () => unknown> {
+  const guarded = (start: (d: Daemon, v: Views) => Promise<void>) => (): Promise<void> =>
+    start(daemon, views).catch(complain);
+  return {
+    "inlined.showContext": guarded(showContext),
+    "inlined.showTools": guarded(showTools),
+    "inlined.doctor": guarded(doctor),
+  };
+}
