@@ -81,10 +81,15 @@ export function actions({ code, git, work, build, folder, passed, equal, servers
   }
 
   async function menu() {
-    await code.keys("Control+.");
     return until("the menu of code actions", async () => {
-      const all = (await code.texts(".action-widget .monaco-list-row")).map((t) => t.trim());
-      return all.length && all;
+      await code.keys("Control+."); // once more: the host may still be starting
+      for (let looks = 0; looks < 20; looks++) {
+        const all = (await code.texts(".action-widget .monaco-list-row")).map((t) => t.trim());
+        if (all.length) return all;
+        await sleep(100);
+      }
+      await code.keys("Escape");
+      return false;
     });
   }
 

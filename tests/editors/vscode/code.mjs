@@ -13,7 +13,7 @@ import path from "node:path";
 // The extension's own node_modules has it; this folder is not among its parents.
 const { chromium } = createRequire(new URL("../../../editors/vscode/package.json", import.meta.url))("playwright-core");
 
-const SETTINGS = {
+export const SETTINGS = {
   "security.workspace.trust.enabled": false,
   "workbench.startupEditor": "none",
   "workbench.colorTheme": "Default Dark Modern",

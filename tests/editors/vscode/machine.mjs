@@ -3,7 +3,7 @@
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { until } from "./code.mjs";
+import { SETTINGS, until } from "./code.mjs";
 
 export function machine({ code, folder, work, hub, passed, equal, servers }) {
   const fetched = path.join(process.env.XDG_DATA_HOME || path.join(os.homedir(), ".local/share"),
@@ -94,7 +94,7 @@ process.stdin.on("data", (data) => {
   }
 
   async function stays_off() {
-    code.configure({ "inlined.server.path": "", "inlined.server.arguments": [] });
+    code.configure({ "inlined.server.path": "", "inlined.server.arguments": SETTINGS["inlined.server.arguments"] });
     await until("the bundled daemon", async () => servers().length === 1 && /ready/.test(await code.bar()));
     let last = 0;
     for (let kills = 0; kills < 6; kills++) {
