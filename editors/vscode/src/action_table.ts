@@ -29,6 +29,7 @@ export const MODEL_ACTIONS: readonly ModelAction[] = [
   { command: "inlined.types", action: "types", title: "Add types" },
   { command: "inlined.document", action: "document", title: "Document" },
   { command: "inlined.tests", action: "tests", title: "Generate tests" },
+  { command: "inlined.extractFunction", action: "extract", title: "Extract a function" },
   { command: "inlined.fix", action: "fix", title: "Fix" },
   { command: "inlined.explain", action: "explain", title: "Explain" },
   { command: "inlined.ask", action: "explain", title: "Answer", asks: "What do you want to know about this code?" },
