@@ -5,6 +5,7 @@
 #include "mcp/own.h"
 
 #include <strings.h>
+#include <unistd.h>
 
 #include "engine/base/file.h"
 #include "engine/base/limits.h"
@@ -140,6 +141,7 @@ size_t own_complete(const own_tools *t, const own_offer *offer, const char *argu
 struct own_watch {
     own_tools *owner;
     uv_fs_poll_t poll; /* of a path: an editor replaces files, and then notices of them end */
+    bool missing;      /* the file: the poll says so at first, which is no news */
     char *uri;
     void (*changed)(void *ud, const char *uri);
     void *ud;
@@ -147,10 +149,11 @@ struct own_watch {
 
 static void on_change(uv_fs_poll_t *poll, int rc, const uv_stat_t *before, const uv_stat_t *now) {
     own_watch *w = poll->data;
-    UNUSED(rc); /* one that goes away has changed, too */
+    bool gone = rc < 0, news = !gone || !w->missing; /* one that goes away has changed, too */
     UNUSED(before);
     UNUSED(now);
-    w->changed(w->ud, w->uri);
+    w->missing = gone;
+    if (news) w->changed(w->ud, w->uri);
 }
 
 /* Appends the path of the file behind a resource; false: it is no file, or there is none. */
@@ -188,6 +191,7 @@ own_watch *own_watch_new(own_tools *t, const char *uri, void (*changed)(void *ud
     *w = (own_watch){.owner = t, .uri = xstrdup(uri), .changed = changed, .ud = ud};
     uv_fs_poll_init(t->loop, &w->poll);
     w->poll.data = w;
+    w->missing = is_file && access(path.ptr, F_OK) != 0;
     if (is_file) uv_fs_poll_start(&w->poll, on_change, path.ptr, WATCH_MS);
     t->watches++;
     strbuf_deinit(&path);
