@@ -3,7 +3,7 @@
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { SETTINGS, until } from "./code.mjs";
+import { SETTINGS, sleep, until } from "./code.mjs";
 
 export function machine({ code, folder, work, hub, passed, equal, servers }) {
   const fetched = path.join(process.env.XDG_DATA_HOME || path.join(os.homedir(), ".local/share"),
@@ -100,6 +100,7 @@ process.stdin.on("data", (data) => {
     for (let kills = 0; kills < 6; kills++) {
       const pid = await until("another one", async () =>
         /ready/.test(await code.bar()) && servers().find((p) => p !== last));
+      await sleep(1000); // "ready" may still be of the one before: in the middle of a start VS Code has errors of its own
       process.kill(last = pid, "SIGKILL");
     }
     const said = await code.told("stays off");
