@@ -100,7 +100,7 @@ process.stdin.on("data", (data) => {
     for (let kills = 0; kills < 6; kills++) {
       const pid = await until("another one", async () =>
         /ready/.test(await code.bar()) && servers().find((p) => p !== last));
-      await sleep(1000); // "ready" may still be of the one before: in the middle of a start VS Code has errors of its own
+      await sleep(1000); // "ready" may still be of the one before, and a start that breaks off has VS Code's own errors
       process.kill(last = pid, "SIGKILL");
     }
     const said = await code.told("stays off");
