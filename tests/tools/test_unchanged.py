@@ -11,6 +11,8 @@ import tempfile
 import time
 import unittest
 
+import unchanged
+
 HERE = pathlib.Path(__file__).resolve().parent
 SLOW = "#!/bin/sh\nsleep 0.3\ncat {top}/tests/data/word\n"
 TESTS = """
@@ -181,6 +183,11 @@ class Unchanged(unittest.TestCase):
         self.assertIn("program", self.plan())
         compile_it(main % 1, "-g")
         self.assertNotIn("program", self.plan())
+
+    def test_a_program_of_another_processor(self):
+        path = self.top / "other"
+        path.write_bytes(b"\x7fELF and what no tool here can read")
+        self.assertEqual(unchanged.Files.content(str(path)), path.read_bytes())
 
     def test_a_job_by_its_sources(self):
         job = ("sources", self.store, "arm", "lsp", "tests/lsp/slow.sh")

@@ -112,10 +112,12 @@ class Files:
         data = read(path)
         if data[:4] != b"\x7fELF":
             return data
-        with tempfile.NamedTemporaryFile() as to:
-            done = subprocess.run(["objcopy", "-g", "-R", ".note.gnu.build-id", path, to.name],
+        with tempfile.TemporaryDirectory() as folder:
+            # For a program of another processor objcopy fails, and removes what it was to write.
+            to = os.path.join(folder, "program")
+            done = subprocess.run(["objcopy", "-g", "-R", ".note.gnu.build-id", path, to],
                                   capture_output=True, check=False)
-            return read(to.name) if done.returncode == 0 else data
+            return read(to) if done.returncode == 0 else data
 
 
 def is_program(path):
