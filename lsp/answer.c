@@ -335,8 +335,11 @@ static void add_lines(strbuf *out, const comment_style *s, str prose, str indent
         new_line(out, indentation, eol, s->close);
     else if (several && !strcmp(s->open, "\"\"\""))
         new_line(out, indentation, eol, s->close);
-    else
+    else {
+        /* A quote before the three of the end would be one of them. */
+        if (s->close[0] == '"' && str_ends_with(prose, STR("\""))) strbuf_add_char(out, ' ');
         strbuf_add_str(out, str_of(s->close));
+    }
 }
 
 str answer_comment(const char *language, str prose, str indentation, const char *eol, arena *a) {

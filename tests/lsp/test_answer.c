@@ -85,6 +85,7 @@ static void test_comments(void **state) {
         {"python", "Adds.", "\"\"\"Adds.\"\"\""},
         {"python", "Adds \"\"\"x\"\"\" \\d.\n\nMore.",
          "\"\"\"Adds '''x''' \\\\d.\n\n  More.\n  \"\"\""},
+        {"python", "Says \"x\"", "\"\"\"Says \"x\" \"\"\""},
         {"c", "Adds.", "/* Adds. */"},
         {"c", "Adds */ it.\nMore.", "/* Adds * / it.\n   * More. */"},
         {"typescript", "Adds.", "/** Adds. */"},
