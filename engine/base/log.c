@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -27,6 +28,7 @@ static struct {
     log_level sink_max;
     char (*ring)[LINE_BYTES]; /* allocated with the first line */
     size_t ring_next, ring_count;
+    unsigned long lost; /* lines that nobody took off stderr, not yet told */
 } g = {.lock = PTHREAD_MUTEX_INITIALIZER, .level = LOG_WARN, .fd = -1};
 
 static const char *const names[] = {"error", "warn", "info", "debug", "trace"};
@@ -117,6 +119,24 @@ static void keep_in_ring(const char *line) {
     if (g.ring_count < RING_LINES) g.ring_count++;
 }
 
+/* With the mutex held.  Stderr may be an editor's pipe that nobody reads; it is not ours to make
+ * non-blocking, but a pipe that can be written takes PIPE_BUF bytes at once, and a line is less. */
+static void write_stderr(const char *line, size_t len) {
+    struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
+    char told[80];
+    if (poll(&out, 1, 0) == 0) {
+        g.lost++;
+        return;
+    }
+    if (g.lost) {
+        int n = snprintf(told, sizeof told, "%lu log lines were lost: nobody read stderr\n",
+                         g.lost);
+        g.lost = 0;
+        if (write(STDERR_FILENO, told, (size_t)n) < 0 || poll(&out, 1, 0) == 0) return;
+    }
+    if (write(STDERR_FILENO, line, len) < 0) return; /* closed: the ring has it */
+}
+
 void log_write(log_level level, const char *module, const char *fmt, ...) {
     char line[LINE_BYTES];
     int head = format_head(line, sizeof line - 1, level, module);
@@ -135,8 +155,10 @@ void log_write(log_level level, const char *module, const char *fmt, ...) {
     if (g.sink && level <= g.sink_max) g.sink(g.sink_ud, level, line);
     if (log_enabled(level)) {
         line[len] = '\n';
-        ssize_t written = write(g.fd >= 0 ? g.fd : STDERR_FILENO, line, len + 1);
-        if (g.fd >= 0 && written > 0) g.bytes += (uint64_t)written;
+        ssize_t written = 0;
+        if (g.fd >= 0) written = write(g.fd, line, len + 1);
+        else write_stderr(line, len + 1);
+        if (written > 0) g.bytes += (uint64_t)written;
         if (g.fd >= 0 && g.bytes >= LIMIT_LOG_FILE_BYTES) rotate(); /* a full disk stops nothing */
     }
     pthread_mutex_unlock(&g.lock);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /* Logging: lines `time level module message key=value ...` to stderr or a file, and a ring of the
- * last lines of all levels that ASSERT dumps.  The message text is stable, data goes into keys.  No
- * user code and no prompt above LOG_TRACE.  Thread: any (one mutex inside). */
+ * last lines of all levels that ASSERT dumps.  Never waits for a reader of stderr: what a full pipe
+ * does not take is lost, and counted in the next line that it takes.  The message text is stable,
+ * data goes into keys.  No user code and no prompt above LOG_TRACE.  Thread: any (one mutex
+ * inside). */
 #include "engine/base/status.h"
 
 typedef enum { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG, LOG_TRACE } log_level;

@@ -220,6 +220,25 @@ static void test_log_lines(void **state) {
 }
 
 /* A file of ten megabytes is moved aside, and stderr, where it is that file, too. */
+static void test_log_does_not_wait_for_a_reader(void **state) {
+    (void)state;
+    static char text[1 << 17];
+    int ends[2], kept = dup(STDERR_FILENO);
+    assert_true(kept >= 0 && pipe(ends) == 0 && dup2(ends[1], STDERR_FILENO) >= 0);
+    for (int i = 0; i < 2000; i++) log_error("base", "line %d of %0400d", i, 1);
+    ssize_t held = read(ends[0], text, sizeof text);
+    log_error("base", "read again");
+    close(ends[1]);
+    assert_true(dup2(kept, STDERR_FILENO) >= 0); /* the pipe's last writer is gone */
+    ssize_t after = read(ends[0], text, sizeof text - 1);
+    text[MAX(after, 0)] = '\0';
+    assert_true(held > 0 && held < 2000 * 400);
+    assert_non_null(strstr(text, " log lines were lost: nobody read stderr\n"));
+    assert_non_null(strstr(text, "base read again\n"));
+    close(ends[0]);
+    close(kept);
+}
+
 static void test_log_file_is_moved_aside(void **state) {
     UNUSED(state);
     char folder[] = "/tmp/inlined-log-XXXXXX", path[64], old[64];
@@ -265,6 +284,7 @@ int main(void) {
         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_vec),
         cmocka_unit_test(test_log_lines),
+        cmocka_unit_test(test_log_does_not_wait_for_a_reader),
         cmocka_unit_test(test_log_file_is_moved_aside),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
