@@ -34,7 +34,8 @@ static bool holds_number(const cJSON *array, double number) {
 void protocol_read_features(const cJSON *c, lsp_features *out) {
     const cJSON *space = protocol_get(c, "workspace"), *text = protocol_get(c, "textDocument");
     const cJSON *edit = protocol_get(space, "workspaceEdit");
-    const cJSON *action = protocol_get(text, "codeAction");
+    const cJSON *action = protocol_get(text, "codeAction"),
+                *ours = at(c, "experimental", "inlined");
     *out = (lsp_features){
         .apply_edit = cJSON_IsTrue(protocol_get(space, "applyEdit")),
         .document_changes = cJSON_IsTrue(protocol_get(edit, "documentChanges")),
@@ -49,8 +50,8 @@ void protocol_read_features(const cJSON *c, lsp_features *out) {
         .pull = cJSON_IsObject(protocol_get(text, "diagnostic")),
         .pull_refresh = cJSON_IsTrue(at(space, "diagnostics", "refreshSupport")),
         .markdown = holds(at(text, "hover", "contentFormat"), "markdown"),
-        .instructions =
-            cJSON_IsTrue(protocol_get(at(c, "experimental", "inlined"), "instructions")),
+        .instructions = cJSON_IsTrue(protocol_get(ours, "instructions")),
+        .status = cJSON_IsTrue(protocol_get(ours, "status")),
     };
     out->annotations = out->annotations && out->document_changes;
     out->pull = out->pull && out->pull_refresh; /* it could not be told that a review is over */

@@ -23,6 +23,8 @@ typedef struct {
     bool markdown;         /* in hovers */
     bool instructions;     /* experimental.inlined.instructions: it asks for them itself, by the
                               command inlined.askInstruction */
+    bool status;           /* experimental.inlined.status: it wants the notification inlined/status,
+                              which other clients would warn their users about */
 } lsp_features;
 void protocol_read_features(const struct cJSON *capabilities, lsp_features *out);
 

@@ -27,6 +27,7 @@
 #include "engine/base/limits.h"
 #include "engine/base/log.h"
 #include "engine/base/mem.h"
+#include "engine/base/utf8.h"
 #include "engine/base/vec.h"
 #include "lsp/did_change.h"
 #include "mcp/rpc.h"
@@ -56,7 +57,7 @@ struct proxy {
     VEC(open_document) documents;
     context *mirror; /* their texts */
     position_encoding encoding;
-    bool shut, left;
+    bool shut, left, version_told;
 };
 
 proxy *proxy_new(const proxy_hooks *hooks) {
@@ -148,6 +149,22 @@ static void answer(proxy *p, const rpc_id *id, int code, const char *sentence) {
 
 void proxy_tell(proxy *p, const char *sentence) {
     send_json(p, false, message("window/showMessage", protocol_message(MESSAGE_ERROR, sentence)));
+}
+
+/* The socket's name keeps builds apart, but a person can name a socket, too. */
+static void compare_versions(proxy *p, const cJSON *result) {
+    const cJSON *its = protocol_get(protocol_get(result, "serverInfo"), "version");
+    char version[40] = "an unknown version", sentence[300];
+    if (cJSON_IsString(its)) snprintf(version, sizeof version, "%s", its->valuestring);
+    version[utf8_complete_prefix(str_of(version))] = '\0';
+    if (!cJSON_IsObject(result) || p->version_told || !strcmp(version, INLINED_VERSION)) return;
+    p->version_told = true;
+    snprintf(sentence, sizeof sentence,
+             "inlined " INLINED_VERSION " talks to a daemon of %s: close all editors that use it, "
+             "so that it ends, and open this one again; or start inlined without --socket",
+             version);
+    log_warn("proxy", "%s", sentence);
+    proxy_tell(p, sentence);
 }
 
 /* ---- documents ------------------------------------------------------------------------------- */
@@ -348,6 +365,7 @@ static void daemon_answer(proxy *p, const cJSON *json, const rpc_id *id, str bod
     const cJSON *result = protocol_get(json, "result");
     if (replayed && p->answered) { /* the first thing that a new daemon says */
         read_encoding(p, result);
+        compare_versions(p, result);
         replay_rest(p);
         return;
     }
@@ -358,6 +376,7 @@ static void daemon_answer(proxy *p, const cJSON *json, const rpc_id *id, str bod
     }
     p->shut |= r.shutdown;
     send_text(p, false, body);
+    if (r.initialize) compare_versions(p, result);
     if (replayed) replay_rest(p);
 }
 

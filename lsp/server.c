@@ -166,7 +166,7 @@ static void send_status(server *s, bool repeat) {
     cJSON_free(text);
     if (s->copilot_client && hash != s->status_told)
         rpc_notify(s->rpc, "didChangeStatus", protocol_copilot_status(json));
-    if (repeat || hash != s->status_told)
+    if (s->features.status && (repeat || hash != s->status_told))
         rpc_notify(s->rpc, "inlined/status", json);
     else
         cJSON_Delete(json);

@@ -102,8 +102,8 @@ void server_tick(server *s);
 
 /* ---- for the files of this module ------------------------------------------------------------ */
 
-/* Remembers the reason and sends inlined/status whenever nothing was suggested, and once when that
- * is over. */
+/* Remembers the reason and tells clients that want inlined/status: whenever nothing was suggested,
+ * and once when that is over. */
 void server_tell_reason(server *s, const char *reason, const char *detail, str uri);
 void server_tell_status(server *s); /* unless that would repeat the last one word for word */
 struct cJSON *server_status_json(server *s);

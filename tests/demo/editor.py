@@ -158,7 +158,8 @@ class Editor:
                 "textDocument": {"inlineCompletion": {"dynamicRegistration": False},
                                  "synchronization": {"didSave": True}},
                 "window": {"workDoneProgress": True},
-                "workspace": {"configuration": True, "workspaceFolders": True}},
+                "workspace": {"configuration": True, "workspaceFolders": True},
+                "experimental": {"inlined": {"status": True}}},
         }, SECONDS_START)
         self.notify("initialized", {})
 

@@ -34,6 +34,7 @@ CAPABILITIES = {
                   "didChangeConfiguration": {"dynamicRegistration": True}},
     "window": {"workDoneProgress": True, "showDocument": {"support": True}},
 }
+EXPERIMENTAL = {"inlined": {"status": True}}  # the tests wait for what the daemon says of itself
 
 
 class LspError(Exception):
@@ -252,8 +253,9 @@ class Client:
     # -- life ---------------------------------------------------------------------------------
 
     def initialize(self, capabilities=None, **more):
+        capabilities = CAPABILITIES if capabilities is None else capabilities
         params = {"processId": os.getpid(), "rootUri": None,
-                  "capabilities": CAPABILITIES if capabilities is None else capabilities, **more}
+                  "capabilities": {"experimental": EXPERIMENTAL, **capabilities}, **more}
         result = self.call("initialize", params)
         self.capabilities = result["capabilities"]
         self.encoding = self.capabilities.get("positionEncoding", "utf-16")

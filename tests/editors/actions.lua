@@ -149,7 +149,7 @@ end
 function M.wait_over(what)
   M.nvim:wait(what, function()
     return M.running() == 0
-  end, 120000)
+  end)
 end
 
 --- Opens the menu at the cursor or over a range, and takes what has `choice` in its title.
@@ -183,7 +183,7 @@ function M.undo(what)
   M.nvim:keys('u')
   M.nvim:wait('one undo of ' .. what, function()
     return M.buffer() == M.text
-  end, 5000)
+  end)
 end
 
 --- Starts something and cancels it as soon as the model writes.  What a fast machine had finished by
@@ -233,7 +233,7 @@ function M.run(test)
     test()
     local daemons = M.nvim:processes()
     said.equal(M.nvim:quit(), 0, 'exit code')
-    Child.wait_dead(daemons, 10000)
+    Child.wait_dead(daemons)
     said.passed('the server ends with Neovim')
   end, debug.traceback)
   if not fine then

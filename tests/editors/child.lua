@@ -6,7 +6,8 @@ local Child = {}
 Child.__index = Child
 
 local uv = vim.uv
-local WAIT_MS = 40000
+-- What a model computes takes long on a machine with other work; so may the end of a process.
+local WAIT_MS, END_MS = 120000, 60000
 
 local function seconds()
   return uv.hrtime() / 1e9
@@ -216,8 +217,8 @@ local function is_alive(pid)
 end
 
 --- Waits until none of these processes runs.
-function Child.wait_dead(pids, ms)
-  local limit = seconds() + ms / 1000
+function Child.wait_dead(pids)
+  local limit = seconds() + END_MS / 1000
   for _, pid in ipairs(pids) do
     while is_alive(pid) do
       assert(seconds() < limit, 'process ' .. pid .. ' outlives Neovim')
@@ -250,17 +251,17 @@ function Child:end_daemons()
   for _, pid in ipairs(pids) do
     uv.kill(pid, 'sigterm')
   end
-  Child.wait_dead(pids, 10000)
+  Child.wait_dead(pids)
 end
 
 --- Ends Neovim as a user does and returns its exit code.
 function Child:quit()
   vim.rpcnotify(self.job, 'nvim_command', 'qall!')
-  if vim.fn.jobwait({ self.job }, 10000)[1] == -1 then
+  if vim.fn.jobwait({ self.job }, END_MS)[1] == -1 then
     self:kill()
-    error('Neovim did not end within 10 s')
+    error(('Neovim did not end within %d s'):format(END_MS / 1000))
   end
-  vim.wait(1000, function()
+  vim.wait(END_MS, function()
     return self.code ~= nil
   end)
   self:end_daemons()
@@ -271,7 +272,7 @@ end
 function Child:kill()
   if not self.code then
     uv.kill(self.pid, 'sigkill')
-    vim.fn.jobwait({ self.job }, 10000)
+    vim.fn.jobwait({ self.job }, END_MS)
   end
   self:end_daemons()
 end

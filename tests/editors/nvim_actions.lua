@@ -182,7 +182,7 @@ local function test_review()
         return #vim.tbl_filter(function(d) return d.source == 'inlined' end, vim.diagnostic.get(0))
       ]])
       return shown <= tonumber(found) and (shown > 0) == (tonumber(found) > 0)
-    end, 10000)
+    end)
   end
   equal(buffer(), text, 'a review changes nothing')
   passed('a review: ' .. words[1])

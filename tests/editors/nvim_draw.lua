@@ -74,7 +74,7 @@ end
 local function wait_text(want)
   nvim:wait('the text ' .. vim.inspect(want), function()
     return text() == want
-  end, 5000)
+  end)
 end
 
 -- From now on the server is silent: what is shown is what was shown.
@@ -87,7 +87,7 @@ local function shows(want)
   nvim:wait('the ghost text ' .. vim.inspect(want), function()
     local ghost = nvim:ghost()
     return (ghost and ghost.text) == want
-  end, 5000)
+  end)
   return nvim:ghost()
 end
 

@@ -294,7 +294,7 @@ end
 local function test_restart()
   local old = nvim:processes()
   nvim:command('Inlined restart')
-  Child.wait_dead(old, 10000)
+  Child.wait_dead(old)
   nvim:wait('the model', function()
     local now = status()
     return now and now.state == 'ready'
@@ -321,6 +321,20 @@ end
 
 -- ---- health, help, messages --------------------------------------------------------------------
 
+local check_names
+
+-- The names of what the program's doctor looks at.
+local function checks()
+  if check_names then
+    return check_names
+  end
+  local run = vim.system({ build .. '/inlined', 'doctor', '--json' }, { text = true }):wait()
+  check_names = vim.tbl_map(function(check)
+    return check.name
+  end, vim.json.decode(run.stdout).checks)
+  return check_names
+end
+
 local function test_health()
   local model = status().model
   nvim:command('checkhealth inlined')
@@ -330,13 +344,33 @@ local function test_health()
   end)
   assert(not report:find('ERROR'), report)
   assert(not report:find('WARNING'), report)
-  local run = vim.system({ build .. '/inlined', 'doctor', '--json' }, { text = true }):wait()
-  for _, check in ipairs(vim.json.decode(run.stdout).checks) do
-    assert(report:find(check.name .. ': ', 1, true), check.name .. ' is missing\n' .. report)
+  for _, name in ipairs(checks()) do
+    assert(report:find(name .. ': ', 1, true), name .. ' is missing\n' .. report)
   end
   assert(report:find('keys of insert mode', 1, true) and report:find(model, 1, true), report)
   nvim:command('bwipeout!')
   passed(':checkhealth inlined has everything that doctor checks')
+end
+
+local function test_windows()
+  nvim:command('Inlined doctor')
+  local report = nvim:wait('what doctor says', function()
+    local name = nvim:call('nvim_buf_get_name', 0)
+    return name:match('^inlined://%d+/doctor$')
+      and table.concat(nvim:call('nvim_buf_get_lines', 0, 0, -1, false), '\n')
+  end)
+  for _, name in ipairs(checks()) do
+    assert(report:find(name, 1, true), name .. ' is missing\n' .. report)
+  end
+  equal(nvim:lua('return { vim.bo.modifiable, #vim.api.nvim_list_wins() }'), { false, 2 },
+    'a window of its own to read in')
+  nvim:command('close')
+  nvim:command('Inlined log')
+  equal(nvim:call('nvim_buf_get_name', 0), folder .. '/state/nvim/lsp.log', 'the log')
+  equal(#nvim:call('nvim_list_tabpages'), 2, 'in a tab of its own')
+  nvim:command('bwipeout')
+  equal(nvim:call('nvim_buf_get_name', 0), sample, 'back in the code')
+  passed(':Inlined doctor and :Inlined log show what they say')
 end
 
 local function test_help()
@@ -365,7 +399,7 @@ local function test_quit()
   local daemons = nvim:processes()
   assert(#daemons == 1)
   equal(nvim:quit(), 0, 'exit code')
-  Child.wait_dead(daemons, 10000)
+  Child.wait_dead(daemons)
   passed('the server ends with Neovim')
 end
 
@@ -386,7 +420,7 @@ local function test_enable()
   assert(#nvim:processes() == 1, 'one daemon')
   local daemons = nvim:processes()
   nvim:kill()
-  Child.wait_dead(daemons, 10000)
+  Child.wait_dead(daemons)
   passed("vim.lsp.enable('inlined') does it too, and a daemon whose editor is killed ends")
 end
 
@@ -454,6 +488,7 @@ local function run()
   test_restart()
   test_daemon_killed()
   test_health()
+  test_windows()
   test_help()
   test_messages()
   test_quit()

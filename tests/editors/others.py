@@ -99,10 +99,10 @@ class Case:
     def wait_daemon(self):
         self.terminal.wait("the daemon", lambda: self.processes("--stdio"))
 
-    def end(self):
-        """The editor has been told to end."""
-        self.terminal.wait_end()
-        limit = time.monotonic() + 10
+    def end(self, quit_keys):
+        """The editor ends by these keys, and what it started with it."""
+        self.terminal.end(quit_keys)
+        limit = time.monotonic() + 60
         while self.processes("--stdio"):
             assert time.monotonic() < limit, f"it left {self.processes('--stdio')}"
             time.sleep(0.1)
@@ -123,6 +123,13 @@ class Case:
         return ""
 
 
+def escape_and_type(t, command):
+    t.keys("Escape")
+    time.sleep(0.5)  # else a terminal takes both keys for one with Alt
+    t.type(command)
+    t.keys("Enter")
+
+
 # ---- Helix: completions in its menu, and the menu of code actions --------------------------------
 
 def helix(case):
@@ -140,7 +147,7 @@ def helix(case):
         t.keys("C-x")
         time.sleep(2)
         lines = t.screen()
-        at = next(i for i, line in enumerate(lines) if WANTED in line)
+        at = next((i for i, line in enumerate(lines) if WANTED in line), -8)
         # The menu stands above or below the line; its other entries are single words.
         near = [x for x in lines[max(0, at - 8):at + 8] if re.search(r"^ {12,}.*m\w*\(", x)]
         if not near:
@@ -150,18 +157,18 @@ def helix(case):
         return near
     shown = t.wait("the menu of completions", menu)
     print("menu: " + shown[0].strip())
-    t.keys("Escape", "Escape")
-    time.sleep(0.5)
-    t.keys("g", "g", "/")
-    t.type("def total")
-    t.keys("Enter")
-    t.keys("Space", "a")
-    t.wait_words("Explain")
+
+    def actions():
+        t.keys("Escape", "Escape")
+        time.sleep(0.5)
+        t.keys("g", "g", "/")
+        t.type("def total")
+        t.keys("Enter")
+        t.keys("Space", "a")
+    t.press_until("the menu of code actions", actions, lambda: t.has("Explain"))
     print("the menu of code actions is there")
-    t.keys("Escape", "Escape")
-    time.sleep(0.5)
-    t.type(":q!")
-    t.keys("Enter")
+    t.keys("Escape")
+    return lambda: escape_and_type(t, ":q!")
 
 
 # ---- Emacs ---------------------------------------------------------------------------------------
@@ -174,6 +181,11 @@ def emacs(case, paths, text, more=""):
     init += '(setq inhibit-startup-screen t make-backup-files nil auto-save-default nil)\n'
     init += more + text
     return case.start(program, "-nw", "-Q", "-l", case.write("init.el", init), str(case.file))
+
+
+def kill_emacs(t):
+    t.keys("C-g", "C-g")
+    meta_x(t, "kill-emacs")
 
 
 def meta_x(t, command):
@@ -196,11 +208,13 @@ def eglot(case):
         after = case.line(WANTED)
         return after if len(after) > len(WANTED) + 2 else ""
     print("completed: " + t.wait("a completion", completed))
-    meta_x(t, "eglot-code-actions")
-    t.wait_words("Pick an action")
+
+    def actions():
+        t.keys("C-g", "C-g")
+        meta_x(t, "eglot-code-actions")
+    t.press_until("the menu of code actions", actions, lambda: t.has("Pick an action"))
     print("the menu of code actions is there")
-    t.keys("C-g", "C-g")
-    meta_x(t, "kill-emacs")
+    return lambda: kill_emacs(t)
 
 
 def lsp_mode(case):
@@ -225,13 +239,18 @@ def lsp_mode(case):
             t.type(TYPED[-1])
             time.sleep(1)
         return None
-    line = t.wait("ghost text", ghost)
-    print("ghost text: " + line)
-    meta_x(t, "lsp-inline-completion-accept")
-    t.keys("C-x", "C-s")
-    t.wait("the saved file", lambda: line in case.file.read_text(encoding="utf-8"), 10)
-    print("accepted")
-    meta_x(t, "kill-emacs")
+
+    def accept():
+        nonlocal line
+        line = t.wait("ghost text", ghost)
+        meta_x(t, "lsp-inline-completion-accept")
+        t.keys("C-x", "C-s")
+    line = ""
+    t.press_until("it in the saved file", accept,
+                  lambda: line in case.file.read_text(encoding="utf-8"))
+    print("ghost text, accepted: " + line)
+    assert not t.has("Warning (lsp-mode)"), "lsp-mode warns: " + "\n".join(t.screen())
+    return lambda: kill_emacs(t)
 
 
 # ---- Vim -----------------------------------------------------------------------------------------
@@ -256,10 +275,7 @@ def ale(case):
         t.keys("C-e")
         return None
     print("completed: " + t.wait("a completion", menu))
-    t.keys("Escape")
-    time.sleep(0.5)
-    t.type(":qa!")
-    t.keys("Enter")
+    return lambda: escape_and_type(t, ":qa!")
 
 
 def main():
@@ -270,8 +286,8 @@ def main():
         skip(f"{build}/inlined is not built")
     case = Case(build, fetched, folder)
     try:
-        {"helix": helix, "eglot": eglot, "lsp-mode": lsp_mode, "ale": ale}[kind](case)
-        case.end()
+        quit_keys = {"helix": helix, "eglot": eglot, "lsp-mode": lsp_mode, "ale": ale}[kind](case)
+        case.end(quit_keys)
     finally:
         case.tidy()
     print("ok: it ended, and its server with it")

@@ -4,7 +4,8 @@ import os
 import subprocess
 import time
 
-WAIT_S = 60
+WAIT_S = 180  # a model computes, and the machine may have other work
+AGAIN_S = 10
 COLUMNS, ROWS = 110, 32
 
 
@@ -52,11 +53,25 @@ class Terminal:
     def wait_words(self, words, seconds=WAIT_S):
         self.wait(f'"{words}"', lambda: self.has(words), seconds)
 
+    def press_until(self, what, press, see):
+        """Presses, and looks a while whether `see()` is something; else once more: the program may
+        have been busy with the keys before."""
+        def pressed():
+            press()
+            end = time.monotonic() + AGAIN_S
+            seen = see()
+            while not seen and time.monotonic() < end:
+                time.sleep(0.1)
+                seen = see()
+            return seen
+        return self.wait(what, pressed)
+
     def is_alive(self):
         return bool(self.tmux("list-sessions"))
 
-    def wait_end(self, seconds=15):
-        self.wait("its end", lambda: not self.is_alive(), seconds)
+    def end(self, quit_keys):
+        """Ends it as a person does: who sees that a key went elsewhere presses it once more."""
+        self.press_until("its end", quit_keys, lambda: not self.is_alive())
 
     def kill(self):
         self.tmux("kill-server")

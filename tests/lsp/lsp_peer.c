@@ -93,7 +93,8 @@ void lsp_peer_send(lsp_peer *p, const char *json) {
 
 void lsp_peer_initialize(lsp_peer *p) {
     lsp_peer_send(p, "{\"id\":0,\"method\":\"initialize\",\"params\":{\"processId\":null,"
-                     "\"capabilities\":{\"general\":{\"positionEncodings\":[\"utf-8\"]}}}}");
+                     "\"capabilities\":{\"general\":{\"positionEncodings\":[\"utf-8\"]},"
+                     "\"experimental\":{\"inlined\":{\"status\":true}}}}}");
     lsp_peer_send(p, "{\"method\":\"initialized\",\"params\":{}}");
     lsp_peer_forget(p);
 }

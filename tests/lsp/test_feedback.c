@@ -159,6 +159,7 @@ static void test_copilot_status(void **state) {
     assert_true(cJSON_IsFalse(lsp_peer_at(n, "params.busy")));
     assert_non_null(strstr(lsp_peer_at(n, "params.message")->valuestring, "ready"));
     cJSON_Delete(n);
+    assert_null(lsp_peer_notification(&p, "inlined/status")); /* it did not ask for that */
     lsp_peer_close(&p);
 }
 

@@ -36,6 +36,8 @@ typedef struct {
     uint8_t answers[MESSAGES + 10]; /* by id of the request */
     bool asked[MESSAGES + 10];
     VEC(cJSON *) requests; /* of the daemon, not yet answered */
+    int tellings;          /* window/showMessage */
+    char told[400];        /* the last of them */
 } fixture;
 
 static uint32_t roll(fixture *f, uint32_t n) {
@@ -97,6 +99,11 @@ static void editor_hears(fixture *f, cJSON *json) {
         f->registrations += !strcmp(method->valuestring, "client/registerCapability");
         vec_push(&f->requests, json);
         return;
+    }
+    if (method && !strcmp(method->valuestring, "window/showMessage")) {
+        f->tellings++;
+        snprintf(f->told, sizeof f->told, "%s",
+                 protocol_get(protocol_get(json, "params"), "message")->valuestring);
     }
     const cJSON *value = protocol_get(protocol_get(json, "params"), "value");
     const cJSON *kind = protocol_get(value, "kind");
@@ -258,6 +265,15 @@ static void answer_late(fixture *f) {
     cJSON_Delete(request);
 }
 
+static void daemon_says(fixture *f, const char *json) {
+    strbuf framed;
+    err e;
+    strbuf_init(&framed, 2000);
+    frame_write(&framed, FRAME_HEADERS, str_of(json));
+    assert_int_equal(proxy_from_daemon(f->p, strbuf_str(&framed), &e), OK);
+    strbuf_deinit(&framed);
+}
+
 /* ---- tests ----------------------------------------------------------------------------------- */
 
 static int setup(void **state) {
@@ -377,13 +393,8 @@ static void progress_of_the_dead_is_ended(void **state) {
     initialize(f);
     born(f);
     flow(f, true);
-    strbuf framed;
-    strbuf_init(&framed, 1000);
-    frame_write(&framed, FRAME_HEADERS,
-                STR("{\"jsonrpc\":\"2.0\",\"method\":\"$/progress\",\"params\":{\"token\":\"t\","
-                    "\"value\":{\"kind\":\"begin\",\"title\":\"Loading\"}}}"));
-    assert_int_equal(proxy_from_daemon(f->p, strbuf_str(&framed), &e), OK);
-    strbuf_deinit(&framed);
+    daemon_says(f, "{\"jsonrpc\":\"2.0\",\"method\":\"$/progress\",\"params\":{\"token\":\"t\","
+                   "\"value\":{\"kind\":\"begin\",\"title\":\"Loading\"}}}");
     die(f);
     assert_int_equal(f->ended_progress, 1);
     born(f);
@@ -400,11 +411,40 @@ static void progress_of_the_dead_is_ended(void **state) {
     assert_int_not_equal(proxy_from_editor(f->p, STR("no frame\r\n\r\n"), &e), OK);
 }
 
+static void another_version_is_a_sentence(void **state) {
+    fixture *f = *state;
+    initialize(f);
+    born(f);
+    flow(f, true);
+    assert_int_equal(f->tellings, 0); /* its own version needs no word */
+    die(f);
+    for (int i = 0; i < 2; i++) { /* a second one of that version: once is enough */
+        proxy_daemon_here(f->p);
+        daemon_says(f, "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"capabilities\":{},"
+                       "\"serverInfo\":{\"name\":\"inlined\",\"version\":\"0.0.9\"}}}");
+        assert_int_equal(f->tellings, 1);
+        proxy_daemon_gone(f->p);
+    }
+    assert_non_null(strstr(f->told, "inlined " INLINED_VERSION " talks to a daemon of 0.0.9: "));
+    assert_non_null(strstr(f->told, "open this one again"));
+}
+
+static void strange_versions(void **state) {
+    fixture *f = *state;
+    initialize(f);
+    proxy_daemon_here(f->p);
+    daemon_says(f, "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"capabilities\":{},\"serverInfo\":{"
+                   "\"version\":\"12345678901234567890123456789012345678Ã¤Ã¤\"}}}");
+    assert_int_equal(f->tellings, 1); /* cut between two characters */
+    assert_non_null(strstr(f->told, "5678: close all editors"));
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void) {
     const struct CMUnitTest tests[] = {CASE(daemons_die_at_any_moment),
                                        CASE(shutdown_and_exit_need_no_daemon),
-                                       CASE(progress_of_the_dead_is_ended)};
+                                       CASE(progress_of_the_dead_is_ended),
+                                       CASE(another_version_is_a_sentence), CASE(strange_versions)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

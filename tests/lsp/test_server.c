@@ -286,7 +286,8 @@ static void test_settings(void **state) {
     lsp_peer_send(&p, "{\"id\":0,\"method\":\"initialize\",\"params\":{\"capabilities\":{"
                       "\"workspace\":{\"configuration\":true,\"didChangeConfiguration\":{"
                       "\"dynamicRegistration\":true}},\"textDocument\":{\"inlineCompletion\":{"
-                      "\"dynamicRegistration\":true}}}}}");
+                      "\"dynamicRegistration\":true}},\"experimental\":{\"inlined\":{"
+                      "\"status\":true}}}}}");
     cJSON *a = lsp_peer_answer(&p, 0);
     assert_null(lsp_peer_at(a, "result.capabilities.inlineCompletionProvider"));
     cJSON_Delete(a);
@@ -318,6 +319,34 @@ static void test_settings(void **state) {
     expect_text(&p, 1, "");
     expect_reason(&p, "disabled");
     lsp_peer_close(&p);
+}
+
+/* Clients warn their users about notifications that they do not know. */
+static void test_status_only_where_wanted(void **state) {
+    UNUSED(state);
+    static const char *const others[] = {
+        "", "\"experimental\":{\"inlined\":{\"instructions\":true}}",
+        "\"experimental\":{\"inlined\":{\"status\":1}}", "\"experimental\":[]"};
+    for (size_t i = 0; i < COUNTOF(others); i++) {
+        lsp_peer p;
+        char json[200];
+        lsp_peer_open(&p);
+        snprintf(json, sizeof json,
+                 "{\"id\":0,\"method\":\"initialize\",\"params\":{\"capabilities\":{%s}}}",
+                 others[i]);
+        lsp_peer_send(&p, json);
+        lsp_peer_send(&p, "{\"method\":\"initialized\",\"params\":{}}");
+        p.model.state = MODEL_READY;
+        server_model_changed(p.server, &p.model);
+        lsp_peer_ask(&p, 1, URI, 0, 0); /* of a document that is not open */
+        expect_text(&p, 1, "");
+        assert_null(lsp_peer_notification(&p, "inlined/status"));
+        lsp_peer_send(&p, "{\"id\":2,\"method\":\"inlined/status\"}");
+        cJSON *a = lsp_peer_answer(&p, 2);
+        assert_string_equal(lsp_peer_at(a, "result.reason")->valuestring, "unknown-document");
+        cJSON_Delete(a);
+        lsp_peer_close(&p);
+    }
 }
 
 static void test_replacement(void **state) {
@@ -363,6 +392,7 @@ int main(void) {
         cmocka_unit_test(test_bad_params),
         cmocka_unit_test(test_selected_item),
         cmocka_unit_test(test_settings),
+        cmocka_unit_test(test_status_only_where_wanted),
         cmocka_unit_test(test_replacement),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -35,7 +35,8 @@ static int setup(void **state) {
     lsp_peer_open(&at->peer);
     snprintf(json, sizeof json,
              "{\"id\":0,\"method\":\"initialize\",\"params\":{\"capabilities\":{\"general\":{"
-             "\"positionEncodings\":[\"utf-8\"]}},\"rootUri\":\"file://%s\"}}",
+             "\"positionEncodings\":[\"utf-8\"]},\"experimental\":{\"inlined\":{\"status\":true}}},"
+             "\"rootUri\":\"file://%s\"}}",
              at->root);
     lsp_peer_send(&at->peer, json);
     cJSON_Delete(lsp_peer_answer(&at->peer, 0));

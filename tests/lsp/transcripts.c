@@ -44,6 +44,8 @@ static const struct {
     {"full", EDITS ",\"textDocument\":{\"codeAction\":{" LITERALS RESOLVE "},\"hover\":{"
                    "\"contentFormat\":[\"markdown\"]}},\"window\":{\"showDocument\":{\"support\":"
                    "true}}"},
+    {"status", EDITS ",\"textDocument\":{\"codeAction\":{" LITERALS RESOLVE "}},\"experimental\":{"
+                     "\"inlined\":{\"status\":true}}"},
     {"progress", EDITS ",\"textDocument\":{\"codeAction\":{" LITERALS RESOLVE "}},\"window\":{"
                        "\"workDoneProgress\":true}"},
     {"no-resolve", EDITS ",\"textDocument\":{\"codeAction\":{" LITERALS "}}"},

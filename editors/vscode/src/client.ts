@@ -13,7 +13,6 @@ import { question } from "./questions";
 import type { RunningWork } from "./running_work";
 import { daemonSettings } from "./settings";
 
-const OPENED_MS = 1000; // by then a page that was opened is really there
 const Severity = vscode.DiagnosticSeverity;
 
 export interface ClientHooks {
@@ -28,11 +27,11 @@ export function placeOf(document: vscode.TextDocument): Place {
   return { uri: document.uri.toString(), language: document.languageId };
 }
 
-/** "Rewrite with instruction..." is offered to clients that can ask for the instruction. */
-const instructions: StaticFeature = {
+/** What of our own protocol this client takes: the question for an instruction, and `inlined/status`. */
+const ownCapabilities: StaticFeature = {
   fillClientCapabilities: (capabilities) => {
     const experimental = (capabilities.experimental ?? {}) as object;
-    capabilities.experimental = { ...experimental, inlined: { instructions: true } };
+    capabilities.experimental = { ...experimental, inlined: { instructions: true, status: true } };
   },
   initialize: () => undefined,
   getState: () => ({ kind: "static" }),
@@ -46,13 +45,15 @@ async function ask(params: ShowMessageRequestParams): Promise<MessageActionItem 
   return chosen === undefined ? null : { title: chosen };
 }
 
-/** VS Code lets changes of a page go by while it opens it, so its text is asked for once more afterwards. */
-function readAgain(client: LanguageClient, page: vscode.Uri): void {
-  for (const provider of client.getFeature(TextDocumentContentRequest.method)?.getProviders() ?? [])
-    if (provider.scheme === page.scheme) provider.onDidChangeEmitter.fire(page);
+/** VS Code lets changes of a page go by while it opens it, so its text is asked for once more when it is open. */
+export function readOpenedPages(client: () => LanguageClient | undefined): vscode.Disposable {
+  return vscode.workspace.onDidOpenTextDocument(({ uri }) => {
+    for (const provider of client()?.getFeature(TextDocumentContentRequest.method)?.getProviders() ?? [])
+      if (provider.scheme === uri.scheme) provider.onDidChangeEmitter.fire(uri);
+  });
 }
 
-function middleware(hooks: ClientHooks, client: () => LanguageClient): Middleware {
+function middleware(hooks: ClientHooks): Middleware {
   return {
     provideInlineCompletionItems: async (document, position, context, token, next) => {
       if (hooks.paused(placeOf(document))) return [];
@@ -77,8 +78,6 @@ function middleware(hooks: ClientHooks, client: () => LanguageClient): Middlewar
         const uri = vscode.Uri.parse(params.uri);
         if (uri.scheme !== "inlined") return next(params, token);
         await showPage(uri);
-        readAgain(client(), uri);
-        setTimeout(() => { readAgain(client(), uri); }, OPENED_MS);
         return { success: true };
       },
     },
@@ -99,11 +98,11 @@ export function buildClient(program: string, output: vscode.LogOutputChannel, ho
     outputChannel: output,
     errorHandler: hooks.errors,
     initializationOptions: daemonSettings(vscode.workspace.getConfiguration().get("inlined")),
-    middleware: middleware(hooks, () => client),
+    middleware: middleware(hooks),
   };
   const server = { command: program, args: ["--stdio", ...args] };
-  const client: LanguageClient = new LanguageClient("inlined", "inlined", server, options);
-  client.registerFeature(instructions);
+  const client = new LanguageClient("inlined", "inlined", server, options);
+  client.registerFeature(ownCapabilities);
   client.onRequest(ShowMessageRequest.type, ask); // instead of the client's own boxes, which go by unseen
   return client;
 }

@@ -9,7 +9,7 @@ import {
   type CodeAction, type Command, type Diagnostic, type ErrorHandler, type ErrorHandlerResult, type ProgressType,
   type Range,
 } from "vscode-languageclient/node";
-import { buildClient, type ClientHooks } from "./client";
+import { buildClient, readOpenedPages, type ClientHooks } from "./client";
 import { CrashBudget, CRASHES_MAX } from "./crashes";
 import { locate, versionTrouble, type Found } from "./locate";
 import { OtherTools } from "./other_tools";
@@ -43,6 +43,7 @@ export class Daemon implements vscode.Disposable {
   private readonly changed = new vscode.EventEmitter<void>();
   private readonly crashes = new CrashBudget();
   private readonly others = new OtherTools();
+  private readonly pages = readOpenedPages(() => this.client);
   private client: LanguageClient | undefined;
   private stopping = false;
   private looking: NodeJS.Timeout | undefined;
@@ -58,6 +59,7 @@ export class Daemon implements vscode.Disposable {
   dispose(): void {
     clearTimeout(this.looking);
     this.others.dispose();
+    this.pages.dispose();
     this.changed.dispose();
   }
 

@@ -175,7 +175,7 @@ export function actions({ code, git, work, build, folder, passed, equal, servers
     await code.picture("explain.png");
     equal((await code.tab()).includes("shop.py"), true, "the keys stay in the code");
     await code.command("inlined: Ask About This Code...");
-    await code.input();
+    await code.input("inlined: Answer");
     await code.type("who calls it?");
     await code.keys("Enter");
     await until("the answer", async () => (await code.rendered()).includes("Nobody in this file calls it."));
@@ -222,16 +222,27 @@ export function actions({ code, git, work, build, folder, passed, equal, servers
     passed("an edit that would not parse is shown in the preview first");
   }
 
-  async function instruction() {
-    await at(lineOf("def cheapest"), 6);
-    await code.command("inlined: Rewrite with Instruction...");
-    await code.input();
+  /** Answers the box for the instruction. */
+  async function instructed() {
     await code.type("None when there is nothing");
     await code.keys("Enter");
     await until("the change", async () => (await code.saved(shop)).includes("default=None"));
     await code.keys("Control+Z");
     equal(await code.saved(shop), text, "one undo");
+  }
+
+  async function instruction() {
+    await at(lineOf("def cheapest"), 6);
+    await code.command("inlined: Rewrite with Instruction...");
+    await code.input("inlined: Rewrite");
+    await instructed();
     passed("rewrite with an instruction, and one undo");
+    await at(lineOf("def cheapest"), 6);
+    await menu();
+    await take("Rewrite cheapest with instruction");
+    await code.input("inlined: Rewrite");
+    await instructed();
+    passed("the same out of the menu of code actions");
   }
 
   async function commit() {

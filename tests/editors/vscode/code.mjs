@@ -47,8 +47,10 @@ function freePort() {
 
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
+const WAIT_MS = 180000; // a model computes, and the machine may have other work
+
 /** Waits until `look` gives something true, and gives that; after `ms` it throws `what`. */
-export async function until(what, look, ms = 30000) {
+export async function until(what, look, ms = WAIT_MS) {
   const end = Date.now() + ms;
   for (;;) {
     const seen = await look();
@@ -94,6 +96,7 @@ export class Code {
         "--disable-component-update", "--disable-sync"],
     });
     code.page = await (await code.browser.newContext({ viewport: { width: 1100, height: 700 } })).newPage();
+    code.page.setDefaultTimeout(WAIT_MS);
     return code;
   }
 
@@ -117,7 +120,7 @@ export class Code {
     const kind = folder.endsWith(".code-workspace") ? "workspace" : "folder";
     await this.page.goto(`http://${host}/?${kind}=${encodeURIComponent(folder)}&payload=${payload}`,
       { waitUntil: "domcontentloaded" });
-    await this.page.waitForSelector(".editor-instance .view-lines .view-line", { timeout: 60000 });
+    await this.page.waitForSelector(".editor-instance .view-lines .view-line", { timeout: WAIT_MS });
     await this.page.locator(".editor-instance .view-lines").first().click();
   }
 
@@ -136,18 +139,31 @@ export class Code {
     await this.input();
   }
 
-  async input() {
-    await until("the keys go into the list's box", () => this.page.evaluate(() =>
-      document.activeElement?.closest(".quick-input-widget") !== null));
+  /** Waits for a box that takes keys, the one with `title` if that is given. */
+  async input(title = "") {
+    await until(`the keys go into the box ${title}`, () => this.page.evaluate((words) => {
+      const box = document.activeElement?.closest(".quick-input-widget");
+      return box && (box.querySelector(".quick-input-title")?.textContent ?? "").includes(words);
+    }, title));
   }
 
-  /** Runs a command of the palette by its title. */
+  /** Runs a command of the palette by its title, when it is the one that Enter takes: the list follows the keys
+   * with a delay. */
   async command(title) {
     await this.list("F1");
     await this.type(title);
-    await until(`command ${title}`, async () =>
-      (await this.page.locator(".quick-input-list .monaco-list-row").allTextContents()).some((t) => t.includes(title)));
+    let looks = 0;
+    await until(`command ${title}`, async () => {
+      const first = await this.page.locator(".quick-input-list .monaco-list-row.focused .label-name").allTextContents();
+      if (first[0]?.trim() === title) return true;
+      if (++looks % 20 === 0) await this.keys("ArrowDown"); // others match, too
+      return false;
+    });
     await this.keys("Enter");
+    await until("the palette is closed", () => this.page.evaluate(() => {
+      const box = document.activeElement?.closest(".quick-input-widget");
+      return !box?.querySelector("input")?.value.startsWith(">");
+    }));
   }
 
   /** Another file of the same window, by its whole path: the search for names wants a program that is not here. */
@@ -189,10 +205,10 @@ export class Code {
   }
 
   /** Waits for a notification that holds `words`. */
-  async told(words, ms = 30000) {
+  async told(words) {
     const holds = (text) => (words.test ? words.test(text) : text.includes(words));
     return until(`a notification: ${words}`, async () =>
-      (await this.texts(".notification-list-item-message")).find(holds), ms);
+      (await this.texts(".notification-list-item-message")).find(holds));
   }
 
   async quiet() {

@@ -93,7 +93,7 @@ async function again() {
 /** Types `text` and then, until ghost text stands there, a blank and back: the host may still be starting. */
 async function ghostAfter(text) {
   await code.type(text);
-  for (let tries = 0; tries < 20; tries++) {
+  for (let tries = 0; tries < 60; tries++) {
     try {
       return await until("ghost text", () => code.ghost(), 3000);
     } catch {
@@ -226,7 +226,7 @@ let failed = 0;
 try {
   await code.open(path.join(work, "both.code-workspace"), file);
   const all = [shows_and_accepts, takes_a_word, dismisses, says_why, pauses, other_documents, server_comes_back,
-    daemon_comes_back,     ...actions(tools), ...machine(tools)];
+    daemon_comes_back, ...actions(tools), ...machine(tools)];
   for (const step of all.filter((f) => !only.length || only.includes(f.name))) await step();
 } catch (error) {
   failed = 1;
@@ -239,7 +239,7 @@ try {
   hub.end();
 }
 if (!failed) {
-  await until("no daemon is left", async () => servers().length + code.daemons().length === 0, 20000).catch((error) => {
+  await until("no daemon is left", async () => servers().length + code.daemons().length === 0).catch((error) => {
     failed = 1;
     console.log(`FAILED: ${error.message}: ${servers()} ${code.daemons()}`);
   });

@@ -4,12 +4,10 @@
 client no-annotations
 open python "def f(a):\n    return a\n\nx = 1\n"
 model loading
-<-- {"method":"inlined/status","params":{"state":"loading","kind":"Normal","busy":true,"message":"loading fake (0 %)","model":"fake","backend":"","backendWhy":"","reason":"","progress":0}}
 --> {"id":1,"method":"workspace/executeCommand","params":{"command":"inlined.action","arguments":[{"action":"improve","uri":"file:///w/a","version":1,"range":{"start":{"line":1,"character":4},"end":{"line":1,"character":4}}}]}}
 --> {"method":"$/cancelRequest","params":{"id":1}}
 <-- {"id":1,"error":{"code":-32800,"message":"cancelled"}}
 model ready
-<-- {"method":"inlined/status","params":{"state":"ready","kind":"Normal","busy":false,"message":"fake ready (fake); it was not trained to fill in the middle and sees only what stands before the cursor","model":"fake","backend":"fake","backendWhy":"","reason":""}}
 --> {"id":2,"method":"workspace/executeCommand","params":{"command":"inlined.action","arguments":[{"action":"improve","uri":"file:///w/a","version":1,"range":{"start":{"line":1,"character":4},"end":{"line":1,"character":4}}}]}}
 --> {"method":"$/cancelRequest","params":{"id":2}}
 <-- {"id":2,"error":{"code":-32800,"message":"cancelled"}}
@@ -47,7 +45,7 @@ engine ends "Here:\n```python\ndef f(a):\n    return a + 1\n```"
 <-- {"method":"$/progress","params":{"token":"mine","value":{"kind":"end","message":"cancelled"}}}
 
 # A review between two functions.
-client full
+client status
 open python "def f(a):\n    return a\n\ndef g(b):\n    return b\n"
 --> {"id":7,"method":"workspace/executeCommand","params":{"command":"inlined.action","arguments":[{"action":"reviewFile","uri":"file:///w/a","version":1,"range":{"start":{"line":1,"character":4},"end":{"line":1,"character":4}}}]}}
 engine ends "{\"findings\":[]}"

@@ -125,7 +125,7 @@ function M.cancel()
 end
 
 --- The daemon's menu has "Rewrite with instruction..." because we announce that we can ask for it.
-M.capabilities = { experimental = { inlined = { instructions = true } } }
+M.capabilities = { experimental = { inlined = { instructions = true, status = true } } }
 
 --- Commands that the daemon leaves to the editor.
 M.commands = {
