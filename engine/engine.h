@@ -206,6 +206,10 @@ typedef enum {
     FINISH_FAILED,  /* status is not OK     */
 } finish_reason;
 const char *finish_reason_name(finish_reason r); /* "eog", "line", "string", "length", ... */
+/* A limit of tokens, time or context: the text would go on. */
+static inline bool finish_reason_cuts(finish_reason r) {
+    return r == FINISH_TOKENS || r == FINISH_TIME || r == FINISH_CONTEXT;
+}
 
 typedef struct {
     int32_t id;

@@ -254,9 +254,7 @@ static void on_answer(void *own, const agent_result *answer) {
     answer_code code;
     answer_place place = place_of(d, &w->target);
     if (w->action->way == ACTION_TESTS) place.indentation = (str){0};
-    bool complete = answer->finish != FINISH_TOKENS && answer->finish != FINISH_TIME &&
-                    answer->finish != FINISH_CONTEXT;
-    const char *why = answer_read_code(answer->text, complete, &place, &a, &code);
+    const char *why = answer_read_code(answer->text, !answer->cut, &place, &a, &code);
     w->target.name = str_of(w->name);
     if (why)
         fail(w, why);

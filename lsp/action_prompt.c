@@ -40,18 +40,19 @@ void action_prompt_fence(strbuf *out, const char *language, str text) {
     strbuf_add_char(out, '\n');
 }
 
-static void add_context(server *s, const document *d, size_t at, strbuf *out) {
+void action_prompt_context(server *s, const document *d, size_t at, int divisor, strbuf *out) {
     document *copy = document_fork(d);
     arena a;
     context_prompt p;
     context_request rq = {.offset = at,
                           .invoked = true,
-                          .prefix_bytes_max = BEFORE_BYTES,
+                          .prefix_bytes_max = BEFORE_BYTES / divisor,
                           .suffix_bytes_max = 1,
                           .retrieval = true,
-                          .chunk_bytes_max = CHUNK_BYTES};
+                          .chunk_bytes_max = CHUNK_BYTES / divisor};
     arena_init(&a);
     context_assemble(s->context, copy, &rq, &a, &p);
+    enrich_note_neighbours(s, d, &p);
     const char *language = document_language(d);
     for (size_t i = 0; i < p.n_chunks; i++) {
         strbuf_addf(out, "From %.*s:\n", STR_ARG(p.chunks[i].path));
@@ -92,7 +93,7 @@ void action_prompt_user(server *s, const action_prompt *p, strbuf *out) {
     size_t line = document_line_start(d, document_line_of(d, t->from));
     bool whole = !str_trim(str_sub(text, line, t->from)).len;
     strbuf_addf(out, "File %.*s, language %s.\n", STR_ARG(document_path(d)), document_language(d));
-    add_context(s, d, line, out);
+    action_prompt_context(s, d, line, 1, out);
     strbuf_add_str(out, STR("The code:\n"));
     action_prompt_fence(out, document_language(d), str_sub(text, whole ? line : t->from, t->to));
     add_diagnostics(p, out);

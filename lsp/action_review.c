@@ -2,10 +2,13 @@
 /* Reviews: a definition, a file, or what has changed since the last commit, piece by piece.
  *
  *     pieces (definitions; lines outside of them when only those changed)
- *        -> for each: the model writes findings as JSON that fits a schema -> diagnostics
+ *        -> for each: what tools and other files know of it, then the model writes findings as JSON
+ *           that fits a schema -> diagnostics
  *
- * Findings of a piece are shown as soon as it is done.  What moves the text ends the review; what
- * was found stays.  A model can only name lines of the piece that it was shown.  Thread: loop.
+ * Pieces are apart from each other, in order.  Findings of a piece are shown as soon as it is done.
+ * What moves the text ends the review; what was found stays.  A model can only name lines of the
+ * piece that it was shown.  Of an answer that was cut the whole findings count, and the person is
+ * told.  Thread: loop.
  */
 #include <cjson/cJSON.h>
 
@@ -20,16 +23,19 @@
 
 #define PIECE_LINES 160 /* of one question; longer definitions are cut into such pieces */
 #define AROUND_LINES 3  /* of a change outside of definitions */
+#define CONTEXT_PART 2  /* of the context that other actions show: there are many pieces */
 
 typedef struct {
-    size_t first, last; /* lines */
+    size_t first, last;  /* lines */
+    change_target about; /* them, as part of a definition where there is one */
     char label[64];
 } review_piece;
 
 typedef struct {
     work *work;
     VEC(review_piece) pieces;
-    size_t at, found;
+    size_t at, cut;   /* pieces; that the model's answer was cut at */
+    uint64_t before;  /* number of the last finding of earlier reviews */
     git_command *git; /* NULL: it is not asked */
 } review_work;
 
@@ -42,9 +48,15 @@ static void on_ended(void *own) {
 
 /* ---- pieces ---------------------------------------------------------------------------------- */
 
-static void add_lines(review_work *w, size_t first, size_t last, str name) {
+/* `t`: the definition that the lines are of, or NULL. */
+static void add_lines(review_work *w, const document *d, size_t first, size_t last,
+                      const change_target *t) {
+    str name = t ? t->name : (str){0};
     while (first <= last && w->pieces.count < LIMIT_REVIEW_PIECES) {
         review_piece p = {.first = first, .last = MIN(last, first + PIECE_LINES - 1)};
+        p.about = t ? *t : (change_target){.kind = TARGET_LINES};
+        p.about.from = document_line_start(d, p.first);
+        p.about.to = document_line_start(d, p.last + 1);
         if (name.len)
             snprintf(p.label, sizeof p.label, "%.*s", (int)MIN(name.len, 60), name.ptr);
         else
@@ -54,32 +66,56 @@ static void add_lines(review_work *w, size_t first, size_t last, str name) {
     }
 }
 
-static bool touches(const line_span *spans, size_t n, size_t first, size_t last) {
+typedef struct {
+    size_t first, end; /* lines; `end` is the first behind */
+} line_range;
+
+static line_range of_span(const line_span *s) {
+    return (line_range){s->first, s->first + MAX(s->count, 1)};
+}
+
+static bool touches(const line_span *spans, size_t n, line_range lines) {
     for (size_t i = 0; i < n; i++) {
-        size_t end = spans[i].first + MAX(spans[i].count, 1) - 1;
-        if (spans[i].first <= last && end >= first) return true;
+        line_range s = of_span(&spans[i]);
+        if (s.first < lines.end && s.end > lines.first) return true;
     }
     return false;
 }
 
-/* All of the file (spans NULL), or what `spans` touch. */
+/* What changed between two definitions, with a few lines around it. */
+static void add_between(review_work *w, const document *d, line_range gap, const line_span *spans,
+                        size_t n) {
+    line_range open = {0, 0}; /* a piece that further changes may belong to */
+    for (size_t i = 0; i < n && gap.first < gap.end; i++) {
+        line_range s = of_span(&spans[i]);
+        if (s.first >= gap.end || s.end <= gap.first) continue;
+        size_t first = MAX(s.first - MIN(s.first, AROUND_LINES), gap.first);
+        size_t end = MIN(s.end + AROUND_LINES, gap.end);
+        if (open.end && first <= open.end) {
+            open.end = MAX(open.end, end);
+            continue;
+        }
+        if (open.end) add_lines(w, d, open.first, open.end - 1, NULL);
+        open = (line_range){first, end};
+    }
+    if (open.end) add_lines(w, d, open.first, open.end - 1, NULL);
+}
+
+/* All definitions of the file (spans NULL), or what `spans` touch, outside of definitions, too. */
 static void find_pieces(review_work *w, document *d, const line_span *spans, size_t n_spans) {
     change_target *all = xcalloc(LIMIT_REVIEW_PIECES, sizeof *all);
     size_t n = change_definitions(d, LIMIT_PARSE_SLICE_US, all, LIMIT_REVIEW_PIECES);
+    size_t behind = 0, lines = document_line_count(d);
     for (size_t i = 0; i < n; i++) {
-        size_t first = document_line_of(d, all[i].from), last = document_line_of(d, all[i].to);
-        if (!spans || touches(spans, n_spans, first, last)) add_lines(w, first, last, all[i].name);
+        line_range own = {MAX(document_line_of(d, all[i].from), behind),
+                          document_line_of(d, all[i].to) + 1};
+        add_between(w, d, (line_range){behind, own.first}, spans, n_spans);
+        bool wanted = own.first < own.end && (!spans || touches(spans, n_spans, own));
+        if (wanted) add_lines(w, d, own.first, own.end - 1, &all[i]);
+        behind = MAX(behind, own.end);
     }
-    for (size_t i = 0; i < n_spans; i++) { /* changes that no definition covers */
-        size_t first = spans[i].first, last = first + MAX(spans[i].count, 1) - 1;
-        bool covered = false;
-        for (size_t k = 0; k < n && !covered; k++)
-            covered =
-                document_line_of(d, all[k].from) <= first && document_line_of(d, all[k].to) >= last;
-        size_t end = MIN(last + AROUND_LINES, document_line_count(d) - 1);
-        if (!covered) add_lines(w, first - MIN(first, AROUND_LINES), end, (str){0});
-    }
-    if (!n && !spans) add_lines(w, 0, document_line_count(d) - 1, (str){0});
+    add_between(w, d, (line_range){behind, lines}, spans, n_spans);
+    if (!n && !spans) add_lines(w, d, 0, lines - 1, NULL);
     xfree(all);
 }
 
@@ -145,7 +181,7 @@ static void take_finding(review_work *w, const review_piece *p, const cJSON *ite
                  .message = message->valuestring};
     if (cJSON_IsString(fix)) f.replacement = placed(d, f.from, f.to, fix->valuestring);
     f.breaks = f.replacement && breaks_syntax(d, &f);
-    w->found += findings_add(s, d, &f);
+    (void)findings_add(s, d, &f);
     xfree(f.replacement);
 }
 
@@ -161,6 +197,7 @@ static void on_answer(void *own, const agent_result *r) {
     }
     s->findings_moved = false;
     findings_publish(s, d);
+    w->cut += r->cut;
     w->at++;
     ask_next(w);
 }
@@ -176,8 +213,11 @@ static void ask(review_work *w, const review_piece *p) {
     document *d = work_document(w->work);
     strbuf user;
     strbuf_init(&user, 4u << 20);
-    strbuf_addf(&user, "File %.*s, language %s. The code, with line numbers:\n",
-                STR_ARG(document_path(d)), document_language(d));
+    strbuf_addf(&user, "File %.*s, language %s.\n", STR_ARG(document_path(d)),
+                document_language(d));
+    action_prompt_context(work_server(w->work), d, document_line_start(d, p->first), CONTEXT_PART,
+                          &user);
+    strbuf_add_str(&user, STR("The code, with line numbers:\n"));
     add_numbered(d, p, &user);
     strbuf_add_str(
         &user,
@@ -190,17 +230,41 @@ static void ask(review_work *w, const review_piece *p) {
     work_ask(w->work, &(work_question){.system = action_prompt_system(),
                                        .user = strbuf_str(&user),
                                        .schema = schema,
+                                       .about = &p->about,
                                        .answered = on_answer});
     cJSON_Delete(schema);
     strbuf_deinit(&user);
 }
 
+/* Those that are there: one that was told twice is one, and one whose line has moved on is none. */
+static size_t count_found(const review_work *w) {
+    server *s = work_server(w->work);
+    size_t n = 0;
+    const finding *f;
+    for (size_t i = 0; (f = findings_at(s, i)); i++)
+        n += f->document == work_document(w->work) && f->id > w->before;
+    return n;
+}
+
 static void finish(review_work *w) {
-    char message[80];
-    snprintf(message, sizeof message, "%zu findings in %zu pieces", w->found, w->pieces.count);
+    char message[200];
+    size_t found = count_found(w), all = w->pieces.count;
+    snprintf(message, sizeof message, "%zu findings in %zu pieces", found, all);
+    if (w->cut) {
+        snprintf(message, sizeof message,
+                 "the review was cut in %zu of %zu pieces, with %zu findings so far; "
+                 "inlined.actions.maxTokens allows longer answers",
+                 w->cut, all, found);
+        if (!found && w->cut == all) {
+            work_fail(w->work, LSP_REQUEST_FAILED, message);
+            return;
+        }
+        server_tell_user(work_server(w->work), MESSAGE_INFO, message);
+    }
     cJSON *result = cJSON_CreateObject();
-    cJSON_AddNumberToObject(result, "findings", (double)w->found);
-    cJSON_AddNumberToObject(result, "pieces", (double)w->pieces.count);
+    cJSON_AddNumberToObject(result, "findings", (double)found);
+    cJSON_AddNumberToObject(result, "pieces", (double)all);
+    if (w->cut) cJSON_AddNumberToObject(result, "cut", (double)w->cut);
     work_done(w->work, result, message);
 }
 
@@ -238,6 +302,8 @@ static void on_committed(void *own, const git_answer *a) {
     if (a->status == OK) utf8_sanitize(&before, a->output); /* else the file is new */
     line_span *spans;
     size_t n = change_lines(strbuf_str(&before), document_text(d), &mem, &spans);
+    for (size_t i = 0; i < n; i++) /* what was taken out at the end is there */
+        spans[i].first = MIN(spans[i].first, document_line_count(d) - 1);
     find_pieces(w, d, spans, n);
     arena_deinit(&mem);
     strbuf_deinit(&before);
@@ -282,7 +348,8 @@ void action_review_start(server *s, const action_place *at, const cJSON *token, 
     char label[96] = "", title[160];
     if (!file) action_label(d, &t, label);
     snprintf(title, sizeof title, "Review %s", changes ? "the changes" : file ? "the file" : label);
-    if (!file) add_lines(w, document_line_of(d, t.from), document_line_of(d, t.to), t.name);
+    if (!file) add_lines(w, d, document_line_of(d, t.from), document_line_of(d, t.to), &t);
+    w->before = s->findings.last;
     if (file && !changes) find_pieces(w, d, NULL, 0);
     work *started = work_new(s, r,
                              &(work_order){.title = title,

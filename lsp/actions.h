@@ -70,5 +70,8 @@ typedef struct {
 } action_prompt;
 str action_prompt_system(void);
 void action_prompt_user(server *s, const action_prompt *p, strbuf *out);
+/* Definitions of other places and the code before `at`, quoted; a part of what there is room for in
+ * a question of its own (divisor 1). */
+void action_prompt_context(server *s, const document *d, size_t at, int divisor, strbuf *out);
 /* `text` between marks that it cannot close. */
 void action_prompt_fence(strbuf *out, const char *language, str text);

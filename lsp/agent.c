@@ -299,6 +299,7 @@ void agent_tell(agent *a, uint64_t call, bool ok, str text) {
 static void count(agent *a, const engine_result *r) {
     agent_result *sum = &a->result;
     sum->finish = r->finish;
+    sum->cut = finish_reason_cuts(r->finish);
     sum->prompt_tokens += r->n_prompt;
     sum->reused_tokens += r->reused;
     sum->tokens += r->n_tokens;
@@ -317,13 +318,16 @@ static void end_with_json(agent *a) {
     err e = {0};
     str text = str_trim(strbuf_str(&a->answer));
     a->result.json = cJSON_ParseWithLength(text.ptr, text.len);
+    if (a->result.json)
+        a->result.cut = false; /* the limit came right behind it */
+    else if (a->result.cut)
+        a->result.json = json_of_cut(text);
     if (a->result.json) {
         finish(a, OK, NULL);
         return;
     }
-    status s =
-        err_set(&e, ERR_FORMAT, "the model's answer broke off after %d tokens%s", a->result.tokens,
-                a->result.finish == FINISH_TOKENS ? ": it may need more of them" : "");
+    status s = err_set(&e, ERR_FORMAT, "the model's answer broke off after %d tokens%s",
+                       a->result.tokens, a->result.cut ? ": it may need more of them" : "");
     finish(a, s, &e);
 }
 

@@ -73,7 +73,8 @@ typedef struct {
     err error;            /* when status != OK: one sentence */
     str text;             /* the answer, trimmed, without thoughts and calls */
     cJSON *json;          /* the answer as a value when the order had a schema; else NULL */
-    finish_reason finish; /* of the last round: FINISH_TOKENS means that it was cut */
+    bool cut;             /* it ended for a limit; `json` is then what is whole of it */
+    finish_reason finish; /* of the last round */
     int rounds, calls, prompt_tokens, reused_tokens, tokens; /* tokens: generated, of all rounds */
     double prefill_ms, decode_ms;
 } agent_result;

@@ -59,16 +59,15 @@ void completer_free(completer *c) {
 
 /* ---- the question ---------------------------------------------------------------------------- */
 
-void completion_question(const settings *st, const engine_model_info *model,
-                         context_request *out) {
+void completion_question(const settings *st, const engine_model_info *model, context_request *out) {
     settings_switch cross_file = st->context.cross_file;
     *out = (context_request){
         .prefix_bytes_max = st->context.prefix_bytes,
         .suffix_bytes_max = st->context.suffix_bytes,
         .multiline_allowed =
             st->completion.multiline == MULTILINE_AUTO && !(model && model->single_line),
-        .retrieval = cross_file == SWITCH_ON ||
-                     (cross_file == SWITCH_AUTO && model && model->cross_file),
+        .retrieval =
+            cross_file == SWITCH_ON || (cross_file == SWITCH_AUTO && model && model->cross_file),
         .chunk_bytes_max = st->context.cross_file_bytes,
     };
     for (int i = 0; i < st->context.sections_off.count; i++)
@@ -161,8 +160,7 @@ static void add_tokens(completion *run, const engine_result *result, context_ans
 static void judge(completion *run, const engine_result *result, completion_result *r) {
     context_answer answer = {
         .raw = result->text,
-        .complete = result->finish != FINISH_TOKENS && result->finish != FINISH_TIME &&
-                    result->finish != FINISH_CONTEXT,
+        .complete = !finish_reason_cuts(result->finish),
         .logprob_mean = result->logprob_mean,
         .logprob_min = result->logprob_min,
     };

@@ -28,14 +28,15 @@ typedef struct {
     enrichment *owner;
     uint64_t call; /* 0: it is over */
     size_t at;     /* in the server's lookups */
-    double began_ms;
-    char *text; /* NULL: nothing came */
+    char *text;    /* NULL: nothing came */
 } running_lookup;
 
 struct enrichment {
     server *server;
     running_lookup all[LOOKUPS_MAX];
     size_t n, running;
+    enrich_budget *budget; /* of the work */
+    double began_ms;
     enrich_done done;
     void *ud;
 };
@@ -190,21 +191,88 @@ static str tool_of(const char *name) {
     return rest;
 }
 
-/* ---- calls ----------------------------------------------------------------------------------- */
+/* ---- what is remembered ---------------------------------------------------------------------- */
 
-static void lookups_clear(lookups *l) {
-    for (size_t i = 0; i < l->all.count; i++) {
-        xfree(l->all.at[i].tool);
-        xfree(l->all.at[i].arguments);
-    }
-    vec_clear(&l->all);
+static void lookup_remove(lookups *l, size_t i) {
+    xfree(l->all.at[i].uri);
+    xfree(l->all.at[i].tool);
+    xfree(l->all.at[i].arguments);
+    vec_remove(&l->all, i);
+}
+
+/* Makes room for a new piece of work: what an earlier one asked about this document goes, and the
+ * oldest where there is too much.  False: there is none, as others run. */
+static bool make_room(lookups *l, str uri, bool first, size_t n) {
+    for (size_t i = l->all.count; first && !l->running && i-- > 0;)
+        if (str_eq(str_of(l->all.at[i].uri), uri)) lookup_remove(l, i);
+    while (!l->running && l->all.count && l->all.count + n > LIMIT_LOOKUPS_KEPT)
+        lookup_remove(l, 0);
+    return l->all.count + n <= LIMIT_LOOKUPS_KEPT;
+}
+
+static void forget_neighbours(lookups *l) {
+    for (size_t i = 0; i < l->near.count; i++)
+        xfree(l->near.at[i].path);
+    vec_clear(&l->near);
     xfree(l->uri);
     l->uri = NULL;
 }
 
+void enrich_note_neighbours(server *s, const document *d, const context_prompt *p) {
+    lookups *l = &s->lookups;
+    forget_neighbours(l);
+    l->uri = xstrndup(document_uri(d).ptr, document_uri(d).len);
+    for (size_t i = 0; i < p->n_chunks; i++) {
+        const context_chunk *k = &p->chunks[i];
+        vec_push(&l->near, ((neighbour){xstrndup(k->path.ptr, k->path.len), k->why, k->text.len}));
+    }
+}
+
+void enrich_deinit(server *s) {
+    lookups *l = &s->lookups;
+    while (l->all.count)
+        lookup_remove(l, l->all.count - 1);
+    vec_free(&l->all);
+    forget_neighbours(l);
+    vec_free(&l->near);
+}
+
+cJSON *enrich_lookups_json(const server *s, str uri) {
+    cJSON *all = cJSON_CreateArray();
+    for (size_t i = 0; i < s->lookups.all.count; i++) {
+        const lookup *l = &s->lookups.all.at[i];
+        if (!str_eq(str_of(l->uri), uri)) continue;
+        cJSON *o = cJSON_CreateObject();
+        cJSON_AddStringToObject(o, "tool", l->tool);
+        cJSON_AddStringToObject(o, "arguments", l->arguments);
+        cJSON_AddStringToObject(o, "outcome", l->outcome);
+        cJSON_AddNumberToObject(o, "bytes", (double)l->bytes);
+        cJSON_AddNumberToObject(o, "ms", (double)(int64_t)l->ms);
+        cJSON_AddItemToArray(all, o);
+    }
+    return all;
+}
+
+cJSON *enrich_neighbours_json(const server *s, str uri) {
+    const lookups *l = &s->lookups;
+    cJSON *all = cJSON_CreateArray();
+    bool mine = l->uri && str_eq(str_of(l->uri), uri);
+    for (size_t i = 0; mine && i < l->near.count; i++) {
+        cJSON *o = cJSON_CreateObject();
+        cJSON_AddStringToObject(o, "path", l->near.at[i].path);
+        cJSON_AddStringToObject(o, "why", l->near.at[i].why);
+        cJSON_AddNumberToObject(o, "bytes", (double)l->near.at[i].bytes);
+        cJSON_AddItemToArray(all, o);
+    }
+    return all;
+}
+
+/* ---- calls ----------------------------------------------------------------------------------- */
+
 static void enrichment_free(enrichment *e) {
     for (size_t i = 0; i < e->n; i++)
         xfree(e->all[i].text);
+    e->server->lookups.running--;
     xfree(e);
 }
 
@@ -218,7 +286,7 @@ static void finish(enrichment *e) {
                     e->server->lookups.all.at[r->at].tool);
         action_prompt_fence(&text, "", str_of(r->text));
     }
-    e->server->enriching = NULL;
+    e->budget->ms += clock_ms() - e->began_ms;
     e->done(e->ud, strbuf_str(&text));
     strbuf_deinit(&text);
     enrichment_free(e);
@@ -230,7 +298,7 @@ static void on_answer(void *ud, const mcp_answer *a) {
     lookup *l = &e->server->lookups.all.at[r->at];
     r->call = 0;
     l->outcome = mcp_outcome_name(a->outcome);
-    l->ms = clock_ms() - r->began_ms;
+    l->ms = clock_ms() - e->began_ms;
     str text = a->outcome == MCP_OK ? str_trim(a->text) : (str){0};
     text = str_sub(text, 0, SECTION_BYTES);
     text.len = utf8_complete_prefix(text);
@@ -241,55 +309,65 @@ static void on_answer(void *ud, const mcp_answer *a) {
     if (--e->running == 0) finish(e);
 }
 
-static void begin(enrichment *e, const char *tool, const cJSON *arguments) {
+static void begin(enrichment *e, str uri, const char *tool, const cJSON *arguments) {
     server *s = e->server;
     char *printed = cJSON_PrintUnformatted(arguments);
-    lookup l = {.tool = xstrdup(tool), .arguments = xstrdup(printed ? printed : ""), .outcome = ""};
+    lookup l = {.uri = xstrndup(uri.ptr, uri.len),
+                .tool = xstrdup(tool),
+                .arguments = xstrdup(printed ? printed : ""),
+                .outcome = ""};
     cJSON_free(printed);
     vec_push(&s->lookups.all, l);
     running_lookup *r = &e->all[e->n++];
-    *r = (running_lookup){.owner = e, .at = s->lookups.all.count - 1, .began_ms = clock_ms()};
+    *r = (running_lookup){.owner = e, .at = s->lookups.all.count - 1};
     e->running++;
+    e->budget->calls++;
     r->call = tools_call(s->options.tools, tool, arguments, MCP_FOR_ACTION, on_answer, r);
 }
 
-enrichment *enrich_start(server *s, const document *d, const change_target *t, enrich_done done,
-                         void *ud) {
-    if (!s->options.tools || s->enriching) return NULL; /* one at a time: the list is of one */
-    enrichment *e = xcalloc(1, sizeof *e);
-    *e = (enrichment){.server = s, .done = done, .ud = ud};
+typedef struct {
+    char *tool[LOOKUPS_MAX]; /* copies: the list's own die with the first call */
+    cJSON *arguments[LOOKUPS_MAX];
+    size_t n;
+} call_plan;
+
+static void make_plan(server *s, const document *d, const change_target *t, call_plan *plan) {
     agent_tool *offered = xcalloc(TOOLS_MAX, sizeof *offered);
     size_t n = tools_list(s->options.tools, offered, TOOLS_MAX);
-    char **names = xcalloc(n + 1, sizeof *names); /* the list's own die with the first call */
-    cJSON **arguments = xcalloc(n + 1, sizeof *arguments);
     arena a;
     arena_init(&a);
     facts f = {.arena = &a};
     if (n) find_facts(s, d, t, &f);
-    size_t planned = 0;
-    for (size_t i = 0; i < n && planned < LOOKUPS_MAX; i++) {
+    for (size_t i = 0; i < n && plan->n < LOOKUPS_MAX; i++) {
         cJSON *o = arguments_for(tool_of(offered[i].name), &f);
         if (!o) continue;
-        names[planned] = xstrdup(offered[i].name);
-        arguments[planned++] = o;
+        plan->tool[plan->n] = xstrdup(offered[i].name);
+        plan->arguments[plan->n++] = o;
     }
     arena_deinit(&a);
     xfree(offered);
-    if (planned) {
-        lookups_clear(&s->lookups);
-        s->lookups.uri = xstrndup(document_uri(d).ptr, document_uri(d).len);
-        s->enriching = e;
+}
+
+enrichment *enrich_start(server *s, const document *d, const change_target *t,
+                         enrich_budget *budget, enrich_done done, void *ud) {
+    call_plan plan = {.n = 0};
+    enrichment *e = NULL;
+    str uri = document_uri(d);
+    bool may = s->options.tools && budget->calls + LOOKUPS_MAX <= LIMIT_LOOKUPS_WORK &&
+               budget->ms < LIMIT_LOOKUPS_WORK_MS;
+    if (may) make_plan(s, d, t, &plan);
+    if (plan.n && make_room(&s->lookups, uri, !budget->calls, plan.n)) {
+        e = xcalloc(1, sizeof *e);
+        *e = (enrichment){
+            .server = s, .budget = budget, .began_ms = clock_ms(), .done = done, .ud = ud};
+        s->lookups.running++;
     }
-    for (size_t i = 0; i < planned; i++) {
-        begin(e, names[i], arguments[i]);
-        xfree(names[i]);
-        cJSON_Delete(arguments[i]);
+    for (size_t i = 0; i < plan.n; i++) {
+        if (e) begin(e, uri, plan.tool[i], plan.arguments[i]);
+        xfree(plan.tool[i]);
+        cJSON_Delete(plan.arguments[i]);
     }
-    xfree(names);
-    xfree(arguments);
-    if (planned) return e;
-    enrichment_free(e);
-    return NULL;
+    return e;
 }
 
 void enrich_cancel(enrichment *e) {
@@ -299,27 +377,5 @@ void enrich_cancel(enrichment *e) {
         tools_cancel(s->options.tools, e->all[i].call);
         s->lookups.all.at[e->all[i].at].outcome = "cancelled";
     }
-    s->enriching = NULL;
     enrichment_free(e);
-}
-
-void enrich_deinit(server *s) {
-    lookups_clear(&s->lookups);
-    vec_free(&s->lookups.all);
-}
-
-cJSON *enrich_json(const server *s, str uri) {
-    cJSON *all = cJSON_CreateArray();
-    bool mine = s->lookups.uri && str_eq(str_of(s->lookups.uri), uri);
-    for (size_t i = 0; mine && i < s->lookups.all.count; i++) {
-        const lookup *l = &s->lookups.all.at[i];
-        cJSON *o = cJSON_CreateObject();
-        cJSON_AddStringToObject(o, "tool", l->tool);
-        cJSON_AddStringToObject(o, "arguments", l->arguments);
-        cJSON_AddStringToObject(o, "outcome", l->outcome);
-        cJSON_AddNumberToObject(o, "bytes", (double)l->bytes);
-        cJSON_AddNumberToObject(o, "ms", (double)(int64_t)l->ms);
-        cJSON_AddItemToArray(all, o);
-    }
-    return all;
 }

@@ -15,30 +15,51 @@ struct cJSON;
 typedef struct server server;
 typedef struct enrichment enrichment;
 
-/* What was looked up last for a document. */
+/* One call, for a person to read. */
 typedef struct {
+    char *uri;              /* of the document that it was about */
     char *tool, *arguments; /* arguments: JSON */
     const char *outcome;    /* static: "ok", "denied", ...; "": it runs */
     size_t bytes;           /* that went into the prompt */
     double ms;
 } lookup;
 
+/* A piece of another file that went into a prompt. */
 typedef struct {
-    char *uri; /* that they were about; NULL: none yet */
-    VEC(lookup) all;
+    char *path;
+    const char *why; /* static */
+    size_t bytes;
+} neighbour;
+
+/* What the last pieces of work knew beside the code itself. */
+typedef struct {
+    VEC(lookup) all; /* in the order in which they began */
+    size_t running;  /* enrichments; while there is one, no entry moves */
+    char *uri;       /* of the document whose last question had these: */
+    VEC(neighbour) near;
 } lookups;
+
+/* What one piece of work has used of LIMIT_LOOKUPS_WORK and LIMIT_LOOKUPS_WORK_MS; at first 0. */
+typedef struct {
+    size_t calls;
+    double ms;
+} enrich_budget;
 
 /* `text`: for a prompt, quoted; empty when nothing was found.  Valid during the call. */
 typedef void (*enrich_done)(void *ud, str text);
-/* NULL: there is nothing to look up, and `done` will not be called.  Otherwise it is, once, from
- * the loop, unless enrich_cancel comes first. */
-enrichment *enrich_start(server *s, const document *d, const change_target *t, enrich_done done,
-                         void *ud);
+/* NULL: there is nothing to look up or the budget is used up, and `done` will not be called.
+ * Otherwise it is, once, from the loop, unless enrich_cancel comes first.  The budget lives as long
+ * as the enrichment does. */
+enrichment *enrich_start(server *s, const document *d, const change_target *t,
+                         enrich_budget *budget, enrich_done done, void *ud);
 void enrich_cancel(enrichment *e);
+/* The question about this document has these pieces of other files in it. */
+void enrich_note_neighbours(server *s, const document *d, const context_prompt *p);
 /* The connection ends. */
 void enrich_deinit(server *s);
-/* What was looked up for this document: an array for a person to read. */
-struct cJSON *enrich_json(const server *s, str uri);
+/* What was looked up for this document, and its neighbours: arrays for a person to read. */
+struct cJSON *enrich_lookups_json(const server *s, str uri);
+struct cJSON *enrich_neighbours_json(const server *s, str uri);
 
 /* ---- pure, for tests ------------------------------------------------------------------------- */
 

@@ -94,7 +94,8 @@ void explain_request(server *s, const cJSON *params, reply *r) {
     double before = clock_ms();
     context_assemble(s->context, d, &question, &a, &p);
     cJSON *result = explain_json(&p, clock_ms() - before);
-    cJSON_AddItemToObject(result, "lookups", enrich_json(s, in.uri));
+    cJSON_AddItemToObject(result, "lookups", enrich_lookups_json(s, in.uri));
+    cJSON_AddItemToObject(result, "neighbours", enrich_neighbours_json(s, in.uri));
     reply_result(r, result);
     arena_deinit(&a);
 }

@@ -55,16 +55,21 @@ static void use_tools(server *s) {
                         s->settings.enable && s->settings.mcp.enable);
 }
 
+/* The settings are what they will be, until they change. */
+static void settle(server *s) {
+    use_tools(s);
+    s->settings_known = true;
+    (void)server_want_model(s, ROLE_COMPLETION);
+    server_tell_status(s);
+}
+
 static void use_settings(server *s, const cJSON *section) {
     s->settings = s->initial;
     settings_apply(&s->settings, section_of(section), complain, s);
     inline_completion_settings_changed(s);
     register_menu(s);
     workspace_update(s);
-    use_tools(s);
-    s->settings_known = true;
-    (void)server_want_model(s, ROLE_COMPLETION);
-    server_tell_status(s);
+    settle(s);
 }
 
 static void on_configuration(void *ud, const rpc_answer *a) {
@@ -178,9 +183,7 @@ void lifecycle_initialized(server *s, const cJSON *params) {
         return;
     }
     register_menu(s);
-    s->settings_known = true;
-    (void)server_want_model(s, ROLE_COMPLETION);
-    server_tell_status(s);
+    settle(s);
 }
 
 void lifecycle_shutdown(server *s, const cJSON *params, reply *r) {

@@ -79,8 +79,7 @@ struct server {
     bool privacy_trouble_told;
     bool watch_dynamic, watched; /* the client can report changed files, and does */
     git_branches branches;
-    lookups lookups;         /* of the last question to a model that looked things up */
-    enrichment *enriching;   /* that runs; NULL: none */
+    lookups lookups;         /* of the last questions to a model */
     VEC(char *) roots;       /* decoded paths of the workspace folders */
     VEC(char *) noted_files; /* that have diagnostics of ours about MCP servers */
     VEC(char *) unknown;     /* URIs of didChange without didOpen that the log has named */

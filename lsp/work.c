@@ -39,6 +39,7 @@ struct work {
         bool tools;
         enrichment *looking; /* it waits for what is looked up first */
     } question;
+    enrich_budget budget;           /* for looking things up, of all its questions together */
     uint64_t tool_call, agent_call; /* a tool that runs, and for which call of the model; 0: none */
     strbuf written;                 /* by the model, so far */
     double told_ms;                 /* when progress was reported last */
@@ -256,7 +257,8 @@ void work_ask(work *w, const work_question *q) {
     if (w->question.tools) tools_wake(w->server->options.tools);
     work_progress_text(w, "reading", -1);
     if (q->about && w->document)
-        w->question.looking = enrich_start(w->server, w->document, q->about, on_looked_up, w);
+        w->question.looking =
+            enrich_start(w->server, w->document, q->about, &w->budget, on_looked_up, w);
     if (!w->question.looking) try_start(w);
 }
 

@@ -129,6 +129,9 @@
 #define LIMIT_AGENT_ROUNDS 6  /* calls of tools within one piece of work                   */
 #define LIMIT_AGENT_TOOLS 512 /* offered to one model                                      */
 #define LIMIT_AGENTS 32       /* at work at once                                           */
+#define LIMIT_LOOKUPS_KEPT 256     /* of one connection, for a person to read                  */
+#define LIMIT_LOOKUPS_WORK 128     /* of one piece of work: two for each piece of a review     */
+#define LIMIT_LOOKUPS_WORK_MS 6000 /* all of them together; then the model is asked without    */
 
 /* --- model files ------------------------------------------------------------------------------ */
 #define LIMIT_GGUF_ALIGNMENT 1048576u /* real files use 32                                      */

@@ -90,6 +90,13 @@ void action_expect_error(lsp_peer *p, int id, int code, const char *part) {
     assert_int_equal(p->server->works.count, 0);
 }
 
+void action_expect_answer(lsp_peer *p, int id, int code) {
+    cJSON *a = lsp_peer_answer(p, id);
+    assert_non_null(a);
+    action_expect_number(a, "error.code", code);
+    cJSON_Delete(a);
+}
+
 int action_asked(lsp_peer *p, const char *method, cJSON **params) {
     for (size_t i = 0; i < p->received.count; i++) {
         const cJSON *name = lsp_peer_at(p->received.at[i], "method");

@@ -38,6 +38,8 @@ void action_send(lsp_peer *p, int id, const char *method, const cJSON *params);
 void action_run(lsp_peer *p, int id, int line, const char *title);
 /* The request ended with this error, in one line, and nothing runs any more. */
 void action_expect_error(lsp_peer *p, int id, int code, const char *part);
+/* The same while other work goes on. */
+void action_expect_answer(lsp_peer *p, int id, int code);
 /* The id of a request that the server has sent; 0: none. */
 int action_asked(lsp_peer *p, const char *method, cJSON **params);
 void action_reply(lsp_peer *p, int id, const char *result);

@@ -72,12 +72,16 @@ static void end(tools *t, size_t i, mcp_outcome outcome, const char *text) {
                                    .text = ok ? str_of(text) : STR("")});
 }
 
-void fake_tools_answer(tools *t, mcp_outcome outcome, const char *text) {
+void fake_tools_answer_nth(tools *t, size_t n, mcp_outcome outcome, const char *text) {
     for (size_t i = 0; i < t->calls.count; i++) {
-        if (!t->calls.at[i].allowed) continue;
+        if (!t->calls.at[i].allowed || n-- > 0) continue;
         end(t, i, outcome, text);
         return;
     }
+}
+
+void fake_tools_answer(tools *t, mcp_outcome outcome, const char *text) {
+    fake_tools_answer_nth(t, 0, outcome, text);
 }
 
 /* ---- lsp/tools.h ----------------------------------------------------------------------------- */

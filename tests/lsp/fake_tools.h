@@ -13,3 +13,5 @@ void fake_tools_trust(tools *t);
 size_t fake_tools_waiting(const tools *t); /* calls that were allowed and have no end */
 /* Ends the oldest of these. */
 void fake_tools_answer(tools *t, mcp_outcome outcome, const char *text);
+/* The same for the n-th. */
+void fake_tools_answer_nth(tools *t, size_t n, mcp_outcome outcome, const char *text);

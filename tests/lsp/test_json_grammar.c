@@ -12,6 +12,7 @@
 #include "engine/base/mem.h"
 #include "engine/base/utf8.h"
 #include "lsp/json_grammar.h"
+#include "lsp/json_value.h"
 #include "tests/lsp/schema_walk.h"
 
 static grammar *compile(const char *schema, cJSON **parsed, char *loose, size_t n) {
@@ -243,12 +244,57 @@ static void hostile_schemas_end(void **state) {
     }
 }
 
+/* ---- JSON that was cut ----------------------------------------------------------------------- */
+
+/* Wherever it is cut: what is left are the first elements, word for word, or nothing. */
+static void cut_anywhere(void **state) {
+    UNUSED(state);
+    static const char whole[] = "{\"a\": [1, {\"x\": [2, {\"y\": \"]}\\\"[\"}]}, \"s\", {}, [3, "
+                                "4], {\"z\": null}], \"b\": {\"c\": 1}}";
+    cJSON *all = cJSON_Parse(whole);
+    assert_non_null(all);
+    const cJSON *want = cJSON_GetObjectItemCaseSensitive(all, "a");
+    int most = 0;
+    for (size_t n = 0; n <= strlen(whole); n++) {
+        cJSON *got = json_of_cut((str){whole, n});
+        const cJSON *list = cJSON_GetObjectItemCaseSensitive(got, "a");
+        assert_true(!got || cJSON_IsArray(list));
+        assert_true((got != NULL) == (n > strlen("{\"a\": ")));
+        int count = cJSON_GetArraySize(list);
+        assert_true(count >= most); /* more text, never less of it */
+        most = count;
+        for (int i = 0; i < count; i++)
+            assert_true(
+                cJSON_Compare(cJSON_GetArrayItem(list, i), cJSON_GetArrayItem(want, i), true));
+        cJSON_Delete(got);
+    }
+    assert_int_equal(most, cJSON_GetArraySize(want));
+    cJSON_Delete(all);
+}
+
+static void cut_and_bad(void **state) {
+    UNUSED(state);
+    static const char *const bad[] = {
+        "",           "I find nothing.", "{", "{\"a\":{\"b\":1}", "[1}", "]", "\"[",
+        "{\"a\" 7 [", "{\"findings\"[{}"};
+    for (size_t i = 0; i < COUNTOF(bad); i++)
+        assert_null(json_of_cut(str_of(bad[i])));
+    strbuf deep;
+    strbuf_init(&deep, 1u << 20);
+    for (int i = 0; i < 100000; i++)
+        strbuf_add_char(&deep, '[');
+    assert_null(json_of_cut(strbuf_str(&deep)));
+    strbuf_deinit(&deep);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_passes_is_valid),
         cmocka_unit_test(usual_writing_passes_and_the_rest_does_not),
         cmocka_unit_test(what_is_not_enforced_is_named),
         cmocka_unit_test(hostile_schemas_end),
+        cmocka_unit_test(cut_anywhere),
+        cmocka_unit_test(cut_and_bad),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -152,6 +152,48 @@ static void test_review_of_a_file(void **state) {
     lsp_peer_close(&p);
 }
 
+/* An answer that reaches its limit: what is whole of it counts, and the person is told. */
+static void test_review_is_cut(void **state) {
+    UNUSED(state);
+    lsp_peer p;
+    action_begin(&p, MODERN);
+    lsp_peer_edit(&p, URI, 3, 0, 3, 0, "def g(b):\\n    return b\\n\\n");
+    fake_engine_set_finish(p.engine, FINISH_TOKENS);
+    run_command(&p, 1, "reviewFile");
+    assert_true(lsp_peer_end_job(
+        &p,
+        "{\"findings\":[{\"line\":2,\"severity\":\"hint\",\"message\":\"One that is whole.\","
+        "\"replacement\":null},{\"line\":1,\"severity\":\"hint\",\"message\":\"And one th",
+        OK));
+    assert_true(lsp_peer_end_job(&p, "{\"findings\":[{\"line\":4", OK)); /* and on it goes */
+    cJSON *a = lsp_peer_answer(&p, 1);
+    action_expect_number(a, "result.findings", 1);
+    action_expect_number(a, "result.pieces", 2);
+    action_expect_number(a, "result.cut", 2);
+    cJSON_Delete(a);
+    a = lsp_peer_notification(&p, "window/showMessage");
+    action_expect_text(a, "params.message",
+                       "the review was cut in 2 of 2 pieces, with 1 findings so far; "
+                       "inlined.actions.maxTokens allows longer answers");
+    cJSON_Delete(a);
+    a = lsp_peer_notification(&p, "textDocument/publishDiagnostics");
+    action_expect_text(a, "params.diagnostics.0.message", "One that is whole.");
+    assert_null(lsp_peer_at(a, "params.diagnostics.1"));
+    cJSON_Delete(a);
+    /* Nothing of it is whole: a sentence.  Whole after all: nothing to be said. */
+    run_command(&p, 2, "review");
+    assert_true(lsp_peer_end_job(&p, "{\"findings\":[{\"line\":2,\"sever", OK));
+    action_expect_error(&p, 2, LSP_REQUEST_FAILED, "the review was cut in 1 of 1 pieces");
+    lsp_peer_forget(&p);
+    run_command(&p, 3, "review");
+    assert_true(lsp_peer_end_job(&p, "{\"findings\":[]}", OK));
+    a = lsp_peer_answer(&p, 3);
+    assert_null(lsp_peer_at(a, "result.cut"));
+    cJSON_Delete(a);
+    assert_null(lsp_peer_notification(&p, "window/showMessage"));
+    lsp_peer_close(&p);
+}
+
 /* ---- git ------------------------------------------------------------------------------------- */
 
 typedef struct {
@@ -220,10 +262,44 @@ static void test_review_of_changes(void **state) {
     command_on(&r, 1, "inlined.action", "reviewChanges");
     assert_true(
         str_find(fake_engine_chat(r.peer.engine), STR("4: def g(b):\n5:     return b + 1")) >= 0);
-    assert_true(str_find(fake_engine_chat(r.peer.engine), STR("def f(a)")) < 0);
+    assert_true(str_find(fake_engine_chat(r.peer.engine), STR("1: def f(a)")) < 0);
     assert_true(lsp_peer_end_job(&r.peer, "{\"findings\":[]}", OK));
     cJSON *a = lsp_peer_answer(&r.peer, 1);
     action_expect_number(a, "result.pieces", 1);
+    cJSON_Delete(a);
+    repository_end(&r);
+}
+
+/* What changed outside of definitions: no line is in two pieces, and a finding counts once. */
+static void test_review_between_definitions(void **state) {
+    UNUSED(state);
+    repository r = {0};
+    repository_begin(&r,
+                     "import x\\ndef f(a):\\n    return a\\n\\ny = 1\\n\\nz = 2\\n\\ndef g(b):\\n"
+                     "    return b\\n# end\\n");
+    command_on(&r, 1, "inlined.action", "reviewChanges");
+    /* Lines 1; 4-8, of which two changed; 11 and its empty last one. */
+    static const char *const pieces[][3] = {
+        {"1: import x\n", "2: ", "{\"findings\":[]}"},
+        {"4: \n5: y = 1\n6: \n7: z = 2\n8: \n", "9: ",
+         "{\"findings\":[{\"line\":7,\"severity\":\"hint\",\"message\":\"Too short a name.\","
+         "\"replacement\":null},{\"line\":7,\"severity\":\"hint\",\"message\":\"Too short a "
+         "name.\","
+         "\"replacement\":null}]}"},
+        {"11: # end\n", "10: ", "{\"findings\":[]}"},
+    };
+    for (size_t i = 0; i < COUNTOF(pieces); i++) {
+        str chat = fake_engine_chat(r.peer.engine);
+        if (str_find(chat, str_of(pieces[i][0])) < 0) fail_msg("%.*s", STR_ARG(chat));
+        char before[16];
+        snprintf(before, sizeof before, "\n%s", pieces[i][1]);
+        assert_true(str_find(chat, str_of(before)) < 0);
+        assert_true(lsp_peer_end_job(&r.peer, pieces[i][2], OK));
+    }
+    cJSON *a = lsp_peer_answer(&r.peer, 1);
+    assert_non_null(a);
+    action_expect_number(a, "result.pieces", 3);
+    action_expect_number(a, "result.findings", 1);
     cJSON_Delete(a);
     repository_end(&r);
 }
@@ -392,7 +468,9 @@ int main(void) {
         cmocka_unit_test(test_review_pulls),
         cmocka_unit_test(test_review_pushes_to_who_cannot_be_told),
         cmocka_unit_test(test_review_of_a_file),
+        cmocka_unit_test(test_review_is_cut),
         cmocka_unit_test(test_review_of_changes),
+        cmocka_unit_test(test_review_between_definitions),
         cmocka_unit_test(test_review_without_changes),
         cmocka_unit_test(test_commit_message),
         cmocka_unit_test(test_explanation_in_a_file),

@@ -20,6 +20,12 @@ export function describePrompt(answer: unknown): string {
       `${number(field(s, "budget_bytes"))} bytes, ${number(field(s, "used"))} of ${number(field(s, "found"))} used`);
   for (const c of list(field(answer, "chunks")))
     lines.push("", `---- ${text(field(c, "path"))}: ${text(field(c, "why"))}`, text(field(c, "text")));
+  for (const l of list(field(answer, "lookups")))
+    lines.push("", `---- asked for the last action: ${text(field(l, "tool"))} ${text(field(l, "arguments"))}: ` +
+      `${text(field(l, "outcome"))}, ${number(field(l, "bytes"))} bytes in ${number(field(l, "ms"))} ms`);
+  for (const n of list(field(answer, "neighbours")))
+    lines.push("", `---- in its last question: ${number(field(n, "bytes"))} bytes of ${text(field(n, "path"))}, ` +
+      text(field(n, "why")));
   lines.push("", "---- before the cursor", text(field(answer, "prefix")));
   lines.push("---- after the cursor", text(field(answer, "suffix")));
   return lines.join("\n");

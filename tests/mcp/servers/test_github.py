@@ -3,9 +3,14 @@
 """GitHub's own server (Go) and the archived one of npm, with stubs of the REST and GraphQL API."""
 import json
 import os
+import sys
+import time
 import unittest
 
-from server_case import NODE, SERVERS, ServerCase, Stub, need, npm
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "../../e2e"))
+import lsp_client  # noqa: E402
+from server_case import BUILD, NODE, SERVERS, ServerCase, Stub, need, npm  # noqa: E402
 
 PROGRAM = os.path.join(SERVERS, "go/github-mcp-server")
 OLD = npm("@modelcontextprotocol/server-github/dist/index.js")
@@ -84,6 +89,85 @@ class GitHub(ServerCase):
         self.assertIn("The ring overflows", said)
         self.assertIn("error", self.call("github", "get_issue", code=1, owner="o", repo="r",
                                          issue_number=8))
+
+    # ---- look-ups before a model is asked ------------------------------------------------------
+
+    def editor(self, servers, branch="main"):
+        """The language server with these servers in the user's own file, in a repository o/r."""
+        self.file(".git/HEAD", f"ref: refs/heads/{branch}\n")
+        self.file(".git/config", '[remote "origin"]\n\turl = git@github.com:o/r.git\n')
+        folders = ("config", "state", "cache")
+        env = {**self.env, **{f"XDG_{f.upper()}_HOME": os.path.join(self.home, f) for f in folders}}
+        os.makedirs(os.path.join(self.home, "config/inlined"), exist_ok=True)
+        with open(os.path.join(self.home, "config/inlined/mcp.json"), "w", encoding="utf-8") as f:
+            json.dump({"mcpServers": servers}, f)
+        settings = os.path.join(self.home, "settings.json")
+        with open(settings, "w", encoding="utf-8") as f:
+            json.dump({"model": os.path.join(self.home, "absent.gguf")}, f)
+        client = lsp_client.Client([os.path.join(BUILD, "inlined"), "--no-daemon", "--config",
+                                    settings], env=env)
+        self.addCleanup(client.kill)
+        client.initialize({"workspace": {"applyEdit": True, "workspaceFolders": True}},
+                          workspaceFolders=[{"uri": "file://" + self.project, "name": "project"}])
+        end = time.monotonic() + 60
+        while True:
+            found = client.call("inlined/tools")["servers"]
+            if found and all(s["state"] == "ready" for s in found):
+                return client
+            self.assertLess(time.monotonic(), end, found)
+            time.sleep(0.1)
+
+    def looked_up(self, client, action, name, text):
+        """What was asked before the model, of which there is none: then it ends in a sentence."""
+        uri = "file://" + self.file(name, text)
+        client.open(uri, text)
+        place = {"line": 1, "character": 5}
+        for _ in range(10):  # a look-up has three seconds, which a busy machine may need
+            with self.assertRaises(lsp_client.LspError) as caught:
+                client.call("workspace/executeCommand", {"command": "inlined.action", "arguments": [
+                    {"action": action, "uri": uri, "range": {"start": place, "end": place}}]})
+            self.assertIn("absent.gguf", str(caught.exception))
+            said = client.call("inlined/context/explain",
+                               {"textDocument": {"uri": uri}, "position": place})["lookups"]
+            if not any("timeout" in one["outcome"] for one in said):
+                break
+        return [(one["tool"], json.loads(one["arguments"]), one["outcome"], one["bytes"] > 20)
+                for one in said]
+
+    def test_looked_up(self):
+        """Edits, reviews and explanations look up the issue that a comment or the branch names."""
+        try:
+            stub = Stub({"GET /api/v3/user": text(USER),
+                         "GET /api/v3/repos/o/r/issues/7": text(ISSUE),
+                         "GET /api/v3/repos/o/r/issues/31": text({**ISSUE, "number": 31})},
+                        "127.0.0.10", 80)
+        except OSError as e:
+            self.skipTest(f"port 80 of 127.0.0.10 cannot be had: {e}")
+        self.addCleanup(stub.server_close)
+        self.addCleanup(stub.shutdown)
+        server = {"command": PROGRAM, "args": ["stdio"],
+                  "env": {"GITHUB_PERSONAL_ACCESS_TOKEN": "ghp_canary",
+                          "GITHUB_HOST": "http://127.0.0.10"}}
+        client = self.editor({"github": {**server, "x-host": {"trust": True,
+                                                              "allow": ["issue_read"]}},
+                              "nobody": server}, branch="fix/31-crash")
+        code = "# The ring, see #7.\ndef push(a):\n    return a\n"
+        for i, (action, issue) in enumerate((("improve", 7), ("review", 7), ("explain", 31),
+                                             ("simplify", 31))):
+            stub.asked.clear()
+            plain = code if issue == 7 else code.replace(", see #7", "")
+            said = self.looked_up(client, action, f"a{i}.py", plain)
+            arguments = {"method": "get", "owner": "o", "repo": "r", "issue_number": issue}
+            self.assertEqual(sorted(said), [
+                ("github__issue_read", arguments, "ok", True),
+                ("nobody__issue_read", arguments, "denied", False)], action)
+            # An answer is kept for some seconds: the second of a kind need not ask GitHub.
+            lines = {one["line"] for one in stub.asked}
+            self.assertLessEqual(lines, {f"GET /api/v3/repos/o/r/issues/{issue}"})
+            if i in (0, 2):
+                self.assertTrue(lines, action)
+                self.assertEqual(stub.asked[0]["authorization"], "Bearer ghp_canary")
+        self.assertEqual(client.close(), 0)
 
 
 if __name__ == "__main__":
