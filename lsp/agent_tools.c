@@ -219,6 +219,7 @@ bool toolbox_parse(const toolbox *b, str text, toolbox_call *out, size_t *begin)
         call, b->style == CHAT_TOOLS_BARE ? "parameters" : "arguments");
     if (out->name) return true;
     cJSON_Delete(out->whole);
+    *out = (toolbox_call){0};
     return false;
 }
 

@@ -35,7 +35,8 @@ typedef struct {
     const char *name;       /* inside of it */
     const cJSON *arguments; /* an object; may be NULL */
 } toolbox_call;
-/* Reads the call that begins in `text`.  False: there is none, or it is no JSON. */
+/* Reads the call that begins in `text`.  False: there is none, or it is no JSON, and *out is empty.
+ */
 bool toolbox_parse(const toolbox *b, str text, toolbox_call *out, size_t *begin);
 
 /* One of the three that stand for many: answers it and returns true.  Else *tool and *arguments are

@@ -121,6 +121,10 @@ static void make_vocab(writer *w) {
         add_token(w, spell((str){&(char){(char)b}, 1}), 1);
     for (size_t i = 0; i < COUNTOF(words); i++)
         add_word(w, words[i]);
+    for (size_t i = 0; i < w->opt->n_rules; i++) {
+        if (w->opt->rules[i].after) add_word(w, w->opt->rules[i].after);
+        add_word(w, w->opt->rules[i].best);
+    }
     builder_str(&w->b, "tokenizer.ggml.model", "gpt2");
     builder_str(&w->b, "tokenizer.ggml.pre", "gpt-2");
     builder_strs(&w->b, "tokenizer.ggml.tokens", w->tokens, w->n_tokens);
@@ -330,6 +334,55 @@ static void fill_weights(char *bytes, size_t n, uint32_t seed) {
     gguf_close(g);
 }
 
+static size_t token_id(const writer *w, const char *text) {
+    str spelled = spell(str_of(text));
+    size_t id = 0;
+    while (id < w->n_tokens && !str_eq(w->tokens[id], spelled))
+        id++;
+    xfree((void *)(uintptr_t)spelled.ptr);
+    ASSERT(id < w->n_tokens);
+    return id;
+}
+
+static float *floats_of(const gguf *g, const char *name) {
+    for (size_t i = 0; i < gguf_tensor_count(g); i++) {
+        const gguf_tensor *t = gguf_tensor_at(g, i);
+        if (str_eq(t->name, str_of(name))) return (float *)(uintptr_t)t->data;
+    }
+    return NULL;
+}
+
+/* Layers add nothing.  A token's vector is 1 at the number of its rule (0: the one for all others),
+ * and a row of the output says how much its token wants to follow each rule. */
+static void fill_rules(const writer *w, char *bytes, size_t n) {
+    gguf *g;
+    err e;
+    status s = gguf_parse(&g, bytes, n, "tiny", &e);
+    ASSERT(s == OK && w->opt->n_rules < (size_t)w->dim);
+    for (size_t i = 0; i < gguf_tensor_count(g); i++) {
+        const gguf_tensor *t = gguf_tensor_at(g, i);
+        bool norm = str_find(t->name, STR("norm.weight")) >= 0;
+        float *to = (float *)(uintptr_t)t->data;
+        for (uint64_t k = 0; k < t->bytes / 4; k++)
+            to[k] = norm;
+    }
+    float *in = floats_of(g, "token_embd.weight"), *out = floats_of(g, "output.weight");
+    size_t dim = (size_t)w->dim;
+    for (size_t id = 0; id < w->n_tokens; id++)
+        in[id * dim] = 1;
+    for (size_t i = 0; i < w->opt->n_rules; i++) {
+        const tiny_rule *r = &w->opt->rules[i];
+        size_t at = r->after ? i + 1 : 0;
+        if (r->after) {
+            in[token_id(w, r->after) * dim] = 0;
+            in[token_id(w, r->after) * dim + at] = 1;
+        }
+        out[token_id(w, r->best) * dim + at] = 2;
+        if (r->second) out[token_id(w, r->second) * dim + at] = 1;
+    }
+    gguf_close(g);
+}
+
 char *tiny_model_make(const tiny_options *opt, size_t *n) {
     writer *w = xcalloc(1, sizeof *w);
     w->opt = opt;
@@ -349,14 +402,18 @@ char *tiny_model_make(const tiny_options *opt, size_t *n) {
     if (is_one_of(w->arch, "starcoder2")) tensor(w, "output_norm.bias", 1, w->dim);
     for (int i = 0; i < (opt->layers ? opt->layers : 2); i++)
         make_layer(w, i);
+    if (opt->n_rules) tensor(w, "output.weight", (int)w->n_tokens, w->dim);
     str file = builder_finish(&w->b);
     char *bytes = xmalloc(file.len);
     memcpy(bytes, file.ptr, file.len);
     *n = file.len;
+    if (opt->n_rules)
+        fill_rules(w, bytes, *n);
+    else
+        fill_weights(bytes, *n, opt->seed);
     builder_deinit(&w->b);
     free_vocab(w);
     xfree(w);
-    fill_weights(bytes, *n, opt->seed);
     return bytes;
 }
 

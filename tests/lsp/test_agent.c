@@ -166,6 +166,22 @@ static void what_goes_wrong_is_told_to_the_model(void **state) {
     assert_string_equal(f->text, "I would write");
 }
 
+/* JSON behind the mark that is no call. */
+static void what_is_no_call_is_an_answer(void **state) {
+    fixture *f = *state;
+    static const char *const values[] = {"\"x\"", "{}",   "{\"name\": 7}", "[]",
+                                         "[7]",   "null", "{\"name\""};
+    for (size_t i = 0; i < COUNTOF(values); i++) {
+        char text[80];
+        snprintf(text, sizeof text, "Well. <tool_call>%s</tool_call>", values[i]);
+        begin(f, 1);
+        say(f, text);
+        assert_int_equal(f->ends, (int)i + 1);
+        assert_string_equal(f->text, "Well.");
+    }
+    assert_int_equal(f->calls, 0);
+}
+
 static void rounds_are_bounded(void **state) {
     fixture *f = *state;
     begin_with(f, &(agent_order){.rounds_max = 3}, 1);
@@ -312,6 +328,7 @@ int main(void) {
         TEST(an_answer_is_the_end),
         TEST(a_call_and_its_result),
         TEST(what_goes_wrong_is_told_to_the_model),
+        TEST(what_is_no_call_is_an_answer),
         TEST(rounds_are_bounded),
         TEST(results_are_cut_and_stay_data),
         TEST(many_tools_are_searched),
