@@ -6,8 +6,8 @@
  * and take events back; both meet only in engine/mailbox.c, and messages are moved, not shared.
  * A caller states the whole prompt it wants; the engine finds out by itself how much of it is in a
  * KV cache already (longest common prefix of tokens over its sequences) and prefills the rest in
- * chunks.  It runs one step at a time (a prefill chunk or a decoded token) of the most urgent job,
- * so a job is cancelled or overtaken between any two steps.
+ * chunks.  It runs one step at a time (a prefill chunk, or a decoded token of each job of one class
+ * on one model; see schedule.c), so a job is cancelled or overtaken between any two steps.
  *
  * Thread: every function may be called from the thread that started the engine (the loop thread),
  * unless it says otherwise.  None of them blocks, but engine_start and engine_stop.
@@ -21,8 +21,8 @@
 typedef struct engine engine;
 
 typedef struct {
-    k_device device;  /* K_AUTO */
-    int threads;      /* 0: chosen */
+    k_device device;        /* K_AUTO */
+    int threads;            /* 0: chosen */
     void (*wake)(void *ud); /* called on other threads when events wait; e.g. uv_async_send */
     void *wake_ud;
 } engine_options;
@@ -32,9 +32,9 @@ status engine_start(engine **out, const engine_options *opt, err *e) MUST_USE;
 void engine_stop(engine *g);
 
 typedef struct {
-    char name[96];      /* of the backend: "cpu (avx512-vnni, 2 threads)" */
-    char why[256];      /* one sentence */
-    bool is_device;     /* it has memory of its own ... */
+    char name[96];                  /* of the backend: "cpu (avx512-vnni, 2 threads)" */
+    char why[256];                  /* one sentence */
+    bool is_device;                 /* it has memory of its own ... */
     uint64_t free_bytes, all_bytes; /* ... of which so much was free when the engine started */
 } engine_device;
 /* What the engine runs on; the same until it stops, even when the device fails meanwhile. */
@@ -49,8 +49,8 @@ typedef struct {
     const char *name;   /* shown to people; copied */
     int context_tokens; /* 0: the model's own length, at most what the memory plan allows (8192) */
     k_kv_type kv_type;
-    bool cpu;             /* on the CPU, even when there is a device */
-    uint64_t memory_max;  /* bytes that it may take, where it runs; 0: what there is */
+    bool cpu;            /* on the CPU, even when there is a device */
+    uint64_t memory_max; /* bytes that it may take, where it runs; 0: what there is */
 } engine_model_options;
 
 /* Starts loading into `slot` (0..LIMIT_ENGINE_MODELS-1), unloading what is there.  Ends in
@@ -70,10 +70,10 @@ typedef enum { FIM_NONE, FIM_PSM, FIM_SPM } fim_format; /* FIM_SPM: PRE SUF suff
 
 /* How a model writes the call of a tool, by its chat template. */
 typedef enum {
-    CHAT_TOOLS_NONE,    /* the template has no place for tools */
-    CHAT_TOOLS_TAGGED,  /* <tool_call> {"name": .., "arguments": ..} </tool_call> */
-    CHAT_TOOLS_BARE,    /* {"name": .., "parameters": ..} and nothing else: Llama 3 */
-    CHAT_TOOLS_LIST,    /* [TOOL_CALLS] [{"name": .., "arguments": ..}]: Mistral */
+    CHAT_TOOLS_NONE,   /* the template has no place for tools */
+    CHAT_TOOLS_TAGGED, /* <tool_call> {"name": .., "arguments": ..} </tool_call> */
+    CHAT_TOOLS_BARE,   /* {"name": .., "parameters": ..} and nothing else: Llama 3 */
+    CHAT_TOOLS_LIST,   /* [TOOL_CALLS] [{"name": .., "arguments": ..}]: Mistral */
 } chat_tool_style;
 
 /* What is worth showing, in percent of probability, as it was measured; 0: nobody measured it. */
@@ -88,14 +88,14 @@ typedef struct {
     char backend[96];
     char why[256]; /* why this backend: one sentence */
     bool on_device;
-    char quant[16];          /* the type that most weight bytes have */
+    char quant[16]; /* the type that most weight bytes have */
     uint64_t file_bytes;
     k_memory memory;
     int context_tokens, layers, dim, vocab;
-    fim_format fim;          /* what prompts for this model use */
-    bool cross_file;         /* pieces of other files help it */
-    bool single_line;        /* it was trained on single lines: do not ask it for blocks */
-    bool chat;               /* PROMPT_CHAT works: its file has a chat template that runs */
+    fim_format fim;   /* what prompts for this model use */
+    bool cross_file;  /* pieces of other files help it */
+    bool single_line; /* it was trained on single lines: do not ask it for blocks */
+    bool chat;        /* PROMPT_CHAT works: its file has a chat template that runs */
     chat_tool_style chat_tools;
     model_confidence confidence;
     double load_ms;
@@ -126,7 +126,7 @@ typedef struct {
     prompt_kind kind;
     const int32_t *tokens;
     size_t n_tokens;
-    str path;           /* of the file, relative to its workspace; may be empty */
+    str path;                   /* of the file, relative to its workspace; may be empty */
     const prompt_chunk *chunks; /* stable first, volatile last */
     size_t n_chunks;
     str prefix, suffix; /* around the cursor */
@@ -136,15 +136,15 @@ typedef struct {
      * for control tokens.  `tokens`: ids of the conversation so far (prompt and answer of the last
      * job); they are kept as they are where the new text begins like theirs. */
     chat_value chat;
-    bool special;       /* PROMPT_TEXT: parse special tokens */
-    bool heal; /* cut the prompt back to a certain token boundary and constrain the output */
+    bool special; /* PROMPT_TEXT: parse special tokens */
+    bool heal;    /* cut the prompt back to a certain token boundary and constrain the output */
     int prefix_tokens_max, suffix_tokens_max, context_tokens_max; /* 0: chosen by the engine */
 } engine_prompt;
 
 typedef struct {
-    float temperature; /* 0: greedy */
-    int top_k;         /* 0: off */
-    float top_p, min_p;/* 1 and 0: off */
+    float temperature;    /* 0: greedy */
+    int top_k;            /* 0: off */
+    float top_p, min_p;   /* 1 and 0: off */
     float repeat_penalty; /* 1: off */
     uint64_t seed;
 } sampling;
@@ -157,28 +157,30 @@ typedef enum {
 } stop_rule;
 
 typedef struct {
-    uint64_t client;    /* who asks (an LSP connection); for fairness and logs */
-    int slot;           /* model */
+    uint64_t client; /* who asks (an LSP connection); for fairness and logs */
+    int slot;        /* model */
     job_priority priority;
     engine_prompt prompt;
     sampling sampling;
     int tokens_max;     /* generated, 1..LIMIT_GENERATE_TOKENS */
     int time_budget_ms; /* decode stops (keeping its text) after this long; 0: none */
+    double deadline_ms; /* by clock_ms(); later its answer is worthless: without a token until then
+                           it ends with ERR_LATE, else with what is there (FINISH_TIME); 0: none */
     float token_logprob_min; /* ends with the first token of text below; 0: none */
     stop_rule stop;
-    int indent;         /* STOP_BLOCK: columns of the line where the cursor is */
-    int lines_max;      /* STOP_BLOCK: 0 = 64 */
+    int indent;              /* STOP_BLOCK: columns of the line where the cursor is */
+    int lines_max;           /* STOP_BLOCK: 0 = 64 */
     const str *stop_strings; /* copied; the text ends before the first that appears */
     size_t n_stop_strings;
     /* The text is a sentence of this grammar and ends with it (FINISH_GRAMMAR); held by the job.
      * With a trigger it binds only what follows the trigger's first appearance.  NULL: none. */
     const grammar *grammar;
-    str trigger;        /* copied */
-    bool control_text;  /* control tokens are text, too; else they have none */
-    bool ignore_eog;    /* benchmarks: go on past end-of-generation tokens */
-    bool no_guesses;    /* benchmarks: one token per step */
-    int logprobs;       /* 0: only that of each chosen token; K: the best K per position */
-    bool stream;        /* EV_TEXT while it runs */
+    str trigger;       /* copied */
+    bool control_text; /* control tokens are text, too; else they have none */
+    bool ignore_eog;   /* benchmarks: go on past end-of-generation tokens */
+    bool no_guesses;   /* benchmarks: one token per step */
+    int logprobs;      /* 0: only that of each chosen token; K: the best K per position */
+    bool stream;       /* EV_TEXT while it runs */
 } engine_job;
 
 typedef uint64_t job_id; /* grows from 1; 0 is never a job */
@@ -194,12 +196,23 @@ void engine_cancel(engine *g, job_id id);
 /* ---- events ---------------------------------------------------------------------------------- */
 
 typedef enum {
-    EV_LOAD_PROGRESS, EV_LOADED, EV_LOAD_FAILED, EV_UNLOADED, EV_SAVED, EV_RESTORED, EV_TEXT,
+    EV_LOAD_PROGRESS,
+    EV_LOADED,
+    EV_LOAD_FAILED,
+    EV_UNLOADED,
+    EV_SAVED,
+    EV_RESTORED,
+    EV_TEXT,
     EV_DONE,
 } event_kind;
 
 typedef enum {
-    FINISH_EOG, FINISH_LINE, FINISH_BLOCK, FINISH_STRING, FINISH_TOKENS, FINISH_TIME,
+    FINISH_EOG,
+    FINISH_LINE,
+    FINISH_BLOCK,
+    FINISH_STRING,
+    FINISH_TOKENS,
+    FINISH_TIME,
     FINISH_CONTEXT, /* the sequence is full */
     FINISH_DOUBT,   /* token_logprob_min; the doubted token is the last of the text */
     FINISH_GRAMMAR, /* the grammar's sentence is complete */
@@ -218,42 +231,43 @@ typedef struct {
 
 typedef struct {
     status status;
-    err error;              /* when status != OK */
+    err error; /* when status != OK */
     finish_reason finish;
-    str text;               /* generated text, complete UTF-8, without healed bytes and stop text */
-    const int32_t *tokens;  /* generated ids (healed ones included) */
+    str text;              /* generated text, complete UTF-8, without healed bytes and stop text */
+    const int32_t *tokens; /* generated ids (healed ones included) */
     /* [n_tokens * n_probs_per_token], best first; with one per token, the chosen one's. */
     const token_prob *probs;
     int n_tokens, n_probs_per_token;
-    const int32_t *prompt;  /* the prompt's ids as they were run */
+    const int32_t *prompt; /* the prompt's ids as they were run */
     int n_prompt;
-    char format[24];        /* "prefix", "fim-psm", "fim-spm", "text", "tokens", "chat" */
+    char format[24]; /* "prefix", "fim-psm", "fim-spm", "text", "tokens", "chat" */
     int prefix_tokens, suffix_tokens, context_tokens; /* parts of n_prompt */
-    int healed_bytes;       /* bytes of the prefix that were cut and reproduced */
-    int reused, prefilled;  /* prompt tokens from the KV cache, and computed */
+    int healed_bytes;             /* bytes of the prefix that were cut and reproduced */
+    int reused, prefilled;        /* prompt tokens from the KV cache, and computed */
     int sequences, cached_tokens; /* in the model's KV cache when the job ended */
+    int steps, shared_steps;      /* that it had rows in, and those where other jobs had, too */
     double queue_ms, prefill_ms, decode_ms;
     /* Over the tokens that belong to `text`; 0 when it is empty.  While healed bytes are owed, a
      * token's probability is its share among the tokens that were allowed. */
     float logprob_mean, logprob_min;
-    const int32_t *token_start;   /* where each token begins in `text`; INT32_MAX: it has none */
-    const float *token_logprob;   /* as in logprob_mean */
+    const int32_t *token_start; /* where each token begins in `text`; INT32_MAX: it has none */
+    const float *token_logprob; /* as in logprob_mean */
 } engine_result;
 
 typedef struct {
     event_kind kind;
-    int slot;                   /* events of models and sequences */
-    uint64_t load;              /* events of models: engine_load's number */
-    float progress;             /* EV_LOAD_PROGRESS: 0..1 */
-    const char *what;           /* EV_LOAD_PROGRESS: "mapping", "repacking", ... (static) */
+    int slot;                      /* events of models and sequences */
+    uint64_t load;                 /* events of models: engine_load's number */
+    float progress;                /* EV_LOAD_PROGRESS: 0..1 */
+    const char *what;              /* EV_LOAD_PROGRESS: "mapping", "repacking", ... (static) */
     const engine_model_info *info; /* EV_LOADED */
-    status status;              /* EV_LOAD_FAILED: the kind of failure */
-    uint64_t missing;           /* EV_LOAD_FAILED, ERR_LIMIT: bytes of memory; 1: nobody knows */
-    const err *error;           /* EV_LOAD_FAILED; EV_SAVED, EV_RESTORED: NULL when it worked */
-    int tokens;                 /* EV_SAVED, EV_RESTORED: of the sequence; EV_TEXT: so far */
-    job_id job;                 /* EV_TEXT, EV_DONE */
-    str text;                   /* EV_TEXT: what is new, complete UTF-8 */
-    const engine_result *result;/* EV_DONE */
+    status status;                 /* EV_LOAD_FAILED: the kind of failure */
+    uint64_t missing;              /* EV_LOAD_FAILED, ERR_LIMIT: bytes of memory; 1: nobody knows */
+    const err *error;              /* EV_LOAD_FAILED; EV_SAVED, EV_RESTORED: NULL when it worked */
+    int tokens;                    /* EV_SAVED, EV_RESTORED: of the sequence; EV_TEXT: so far */
+    job_id job;                    /* EV_TEXT, EV_DONE */
+    str text;                      /* EV_TEXT: what is new, complete UTF-8 */
+    const engine_result *result;   /* EV_DONE */
 } engine_event;
 
 /* Calls `fn` for each waiting event, in order; what an event points to is valid during the call. */

@@ -24,15 +24,19 @@
  */
 #include "engine/mailbox.h"
 
+#include <math.h>
 #include <pthread.h>
+#include <time.h>
 
 #include "engine/base/limits.h"
 #include "engine/base/mem.h"
 #include "engine/tokenizer.h"
 
+#define SLEEP_MS_MAX 60000.0 /* then it looks again */
+
 struct mailbox {
     pthread_mutex_t lock;
-    pthread_cond_t posted;
+    pthread_cond_t posted; /* by CLOCK_MONOTONIC */
     job *table[LIMIT_ENGINE_JOBS];
     job *jobs, **jobs_tail;
     command *commands, **commands_tail;
@@ -51,7 +55,12 @@ struct mailbox {
 
 mailbox *mailbox_new(void (*wake)(void *ud), void *ud) {
     mailbox *m = xcalloc(1, sizeof *m);
-    ASSERT(pthread_mutex_init(&m->lock, NULL) == 0 && pthread_cond_init(&m->posted, NULL) == 0);
+    pthread_condattr_t monotonic;
+    ASSERT(pthread_condattr_init(&monotonic) == 0 &&
+           pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC) == 0);
+    ASSERT(pthread_mutex_init(&m->lock, NULL) == 0 &&
+           pthread_cond_init(&m->posted, &monotonic) == 0);
+    pthread_condattr_destroy(&monotonic);
     m->jobs_tail = &m->jobs;
     m->commands_tail = &m->commands;
     m->mails_tail = &m->mails;
@@ -221,10 +230,24 @@ void mailbox_set_started(mailbox *m, status s, const engine_device *device, cons
     unlock(m);
 }
 
-bool mailbox_wait(mailbox *m, bool busy, bool reading) {
+/* Lock held.  May wake for nothing: the worker just looks. */
+static void sleep_for(mailbox *m, double ms) {
+    if (isinf(ms)) {
+        pthread_cond_wait(&m->posted, &m->lock);
+        return;
+    }
+    struct timespec end;
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    int64_t ns = end.tv_nsec + (int64_t)(MIN(ms, SLEEP_MS_MAX) * 1e6);
+    end.tv_sec += (time_t)(ns / 1000000000);
+    end.tv_nsec = (long)(ns % 1000000000);
+    pthread_cond_timedwait(&m->posted, &m->lock, &end);
+}
+
+bool mailbox_wait(mailbox *m, double ms, bool reading) {
     lock(m);
-    if (!busy && !m->closed && !m->jobs && !m->nudged && (reading || !m->commands))
-        pthread_cond_wait(&m->posted, &m->lock); /* may wake for nothing: the worker just looks */
+    if (ms > 0 && !m->closed && !m->jobs && !m->nudged && (reading || !m->commands))
+        sleep_for(m, ms);
     m->nudged = false;
     bool open = !m->closed;
     unlock(m);

@@ -15,8 +15,8 @@ typedef struct command {
     char *path, *name; /* path: the model's, or the sequence's */
     int context_tokens;
     k_kv_type kv_type;
-    uint64_t load; /* WISH_LOAD: its number */
-    bool cpu;      /* WISH_LOAD: not on the device */
+    uint64_t load;       /* WISH_LOAD: its number */
+    bool cpu;            /* WISH_LOAD: not on the device */
     uint64_t memory_max; /* WISH_LOAD: bytes that it may take; 0: what there is */
 } command;
 void command_free(command *c); /* accepts NULL */
@@ -30,7 +30,7 @@ typedef struct {
     float progress;
     status status;    /* EV_LOAD_FAILED */
     uint64_t missing; /* EV_LOAD_FAILED: bytes of memory */
-    int tokens; /* EV_SAVED, EV_RESTORED; error.text is empty when all went well */
+    int tokens;       /* EV_SAVED, EV_RESTORED; error.text is empty when all went well */
     const char *what;
     engine_model_info info;
     err error;
@@ -64,16 +64,17 @@ bool mailbox_next(mailbox *m, delivery *out); /* false: empty */
 
 /* ---- engine ---- */
 void mailbox_set_started(mailbox *m, status s, const engine_device *device, const err *e);
-/* Sleeps until something new is there, unless `busy`.  With `reading`, commands that were there
- * before do not count: they wait for the file that is read.  False: the mailbox is closed. */
-bool mailbox_wait(mailbox *m, bool busy, bool reading);
+/* Sleeps until something new is there, but no longer than `ms` (0: not at all; HUGE_VAL: whatever
+ * it takes).  With `reading`, commands that were there before do not count: they wait for the file
+ * that is read.  False: the mailbox is closed. */
+bool mailbox_wait(mailbox *m, double ms, bool reading);
 /* Ends a mailbox_wait, now or the next one.  Any thread. */
 void mailbox_nudge(mailbox *m);
 bool mailbox_is_closed(mailbox *m);
-command *mailbox_take_command(mailbox *m);      /* NULL: none; takes ownership */
-bool mailbox_has_command(mailbox *m, int slot); /* a newer wish (un)loads this slot */
+command *mailbox_take_command(mailbox *m);           /* NULL: none; takes ownership */
+bool mailbox_has_command(mailbox *m, int slot);      /* a newer wish (un)loads this slot */
 void mailbox_return_command(mailbox *m, command *c); /* it will be the next one again; takes c */
-job *mailbox_take_job(mailbox *m);              /* NULL: none; takes ownership */
+job *mailbox_take_job(mailbox *m);                   /* NULL: none; takes ownership */
 /* Says which job is stepping (NULL: none).  The returned mark turns true when that step should be
  * given up: a more urgent job came, or the mailbox was closed.  Cancelling does not: the chunk that
  * runs is finished, because the job that follows a cancelled one mostly shares its prompt, and

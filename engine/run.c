@@ -3,8 +3,9 @@
  *
  *     run_start: prompt -> session with the longest cached prefix
  *     run_step:  while the session lacks more than the last id: a chunk   (prefill)
- *                at the last id: its row and those of guesses behind it; the logits of each row
- *                choose a token, as long as the guess before it was the one chosen (decode)
+ *                at the last id: its row and those of guesses behind it, beside those of other
+ *                runs; the logits of each row choose a token, as long as the guess before it was
+ *                the one chosen (decode)
  *     run_end:   result, session back to the table with everything that was computed
  *
  * Invariants
@@ -228,15 +229,17 @@ static bool accept(run *r, const choice *c) {
     if (j->spec.token_logprob_min < 0 && doubted) return finish(r, FINISH_DOUBT);
     if (res->n_tokens >= j->spec.tokens_max) return finish(r, FINISH_TOKENS);
     if (r->n_ids > r->model->context) return finish(r, FINISH_CONTEXT);
-    double spent = clock_ms() - r->first_ms;
-    if (j->spec.time_budget_ms > 0 && spent >= j->spec.time_budget_ms)
-        return finish(r, FINISH_TIME);
-    return false;
+    double now = clock_ms();
+    bool spent = j->spec.time_budget_ms > 0 && now - r->first_ms >= j->spec.time_budget_ms;
+    bool late = j->spec.deadline_ms > 0 && now >= j->spec.deadline_ms;
+    return spent || late ? finish(r, FINISH_TIME) : false;
 }
 
 /* ---- steps ----------------------------------------------------------------------------------- */
 
 #define CHUNK_MIN 8 /* shorter ones cost as much */
+/* Rows of a step of several runs: up to these a device gives each the bits that it has alone. */
+#define ROWS_TOGETHER 16
 
 /* Rows of a chunk.  Shorter ones than the model's are a power of two less, so that they meet the
  * ends of whole ones. */
@@ -258,55 +261,84 @@ static int count_rows(const run *r, int chunk) {
     return MIN((from / chunk + 1) * chunk, end) - from;
 }
 
-/* Rows [0, rows) of the session's next positions; logits from row `first_wanted` on. */
-static status forward(run *r, int rows, int first_wanted, const atomic_bool *interrupt, err *e) {
-    int32_t pos[K_ROWS_MAX], seq[K_ROWS_MAX];
-    uint8_t wants[K_ROWS_MAX];
-    int from = r->session->count;
-    for (int i = 0; i < rows; i++) {
-        pos[i] = from + i;
-        seq[i] = 0;
-        wants[i] = i >= first_wanted;
-    }
-    const int32_t *pages = r->session->pages;
-    k_batch batch = {.n = rows,
-                     .token = r->ids + from,
-                     .pos = pos,
-                     .seq = seq,
-                     .pages = &pages,
-                     .n_seqs = 1,
-                     .want = wants,
-                     .cancel = interrupt};
-    return k_forward(r->model->kernels, &batch, e);
+int run_left(const run *r) {
+    return r->n_ids - r->session->count;
 }
 
-/* Guesses behind the last id, written there; the step has `rows` rows already. */
-static int guess(run *r, int rows) {
+/* Guesses behind the last id, written there, at most `room`. */
+static int guess(run *r, int room) {
     const engine_result *res = &r->job->result;
     if (r->job->spec.no_guesses) return 0;
-    int room = MIN(r->model->rows_max - rows, r->model->context - r->n_ids);
+    room = MIN(room, r->model->context - r->n_ids);
     room = MIN(room, r->model->guesses);
     room = MIN(room, r->job->spec.tokens_max - res->n_tokens - 1);
     return draft_find(&r->drafts, r->ids, r->n_ids, room, r->ids + r->n_ids);
 }
 
-static step_outcome fail(run *r, status s, err *e) {
+static bool at_last_id(const run_part *p) {
+    return p->from + p->rows == p->run->n_ids;
+}
+
+/* Which rows a run has in the step, at most `room`; false: there are no pages for them. */
+static bool choose_rows(run_part *p, int chunk, int room) {
+    run *r = p->run;
+    p->from = r->session->count;
+    p->rows = count_rows(r, chunk);
+    p->guesses = at_last_id(p) ? guess(r, room - p->rows) : 0;
+    return session_reserve(&r->model->sessions, r->session, p->from + p->rows + p->guesses);
+}
+
+typedef struct {
+    int n, n_seqs;
+    int32_t token[K_ROWS_MAX], pos[K_ROWS_MAX], seq[K_ROWS_MAX];
+    uint8_t want[K_ROWS_MAX];
+    const int32_t *pages[LIMIT_ENGINE_SEQUENCES];
+} step_rows;
+
+/* The run's rows, behind those of others; wanted are its last id's and those of guesses. */
+static void add_rows(step_rows *b, const run_part *p) {
+    const run *r = p->run;
+    int wanted = at_last_id(p) ? r->n_ids - 1 : INT32_MAX;
+    for (int pos = p->from; pos < p->from + p->rows + p->guesses; pos++) {
+        b->token[b->n] = r->ids[pos];
+        b->pos[b->n] = pos;
+        b->seq[b->n] = b->n_seqs;
+        b->want[b->n++] = pos >= wanted;
+    }
+    b->pages[b->n_seqs++] = r->session->pages;
+}
+
+static status forward(const model *m, const step_rows *b, const atomic_bool *interrupt, err *e) {
+    k_batch batch = {.n = b->n,
+                     .token = b->token,
+                     .pos = b->pos,
+                     .seq = b->seq,
+                     .pages = b->pages,
+                     .n_seqs = b->n_seqs,
+                     .want = b->want,
+                     .cancel = interrupt};
+    return k_forward(m->kernels, &batch, e);
+}
+
+static step_outcome fail(run *r, status s, const err *e) {
     r->job->result.status = s;
     r->job->result.error = *e;
     finish(r, FINISH_FAILED);
     return STEP_DONE;
 }
 
-/* The rows of the last id and of the guesses have their logits: takes tokens while they are what
- * was guessed.  The KV of wrong guesses is forgotten. */
-static step_outcome take_tokens(run *r, int guesses, err *e) {
+/* The rows of the last id and of the guesses have their logits, from the step's wanted row number
+ * `wanted` on: takes tokens while they are what was guessed.  The KV of wrong guesses is
+ * forgotten. */
+static step_outcome take_tokens(run *r, int wanted, int guesses) {
     int first = r->n_ids;
     bool more = true;
     for (int i = 0; i <= guesses && more; i++) {
         int32_t guessed = i < guesses ? r->ids[first + i] : -1;
         choice c;
-        status s = choose(r, i, &c, e);
-        if (s != OK) return fail(r, s, e);
+        err e;
+        status s = choose(r, wanted + i, &c, &e);
+        if (s != OK) return fail(r, s, &e);
         if (r->first_ms == 0) r->first_ms = clock_ms();
         more = !accept(r, &c) && c.id == guessed;
     }
@@ -327,20 +359,45 @@ static void note_speed(model *m, int rows, int chunk, double ms) {
     m->row_ms = m->row_ms > 0 ? 0.7 * m->row_ms + 0.3 * one : one;
 }
 
-step_outcome run_step(run *r, double chunk_ms, const atomic_bool *interrupt, err *e) {
+/* Its rows have been computed. */
+static step_outcome take_rows(run_part *p, int wanted, bool together) {
+    run *r = p->run;
     engine_result *res = &r->job->result;
+    session_append(r->session, r->ids + p->from, p->rows + p->guesses);
+    res->steps++;
+    res->shared_steps += together;
+    if (p->from < r->n_prompt && r->first_ms == 0)
+        res->prefilled += MIN(p->rows, r->n_prompt - p->from);
+    return at_last_id(p) ? take_tokens(r, wanted, p->guesses) : STEP_MORE;
+}
+
+void run_step(run_part *parts, int n, double chunk_ms, const atomic_bool *interrupt) {
+    model *m = parts[0].run->model;
     double start = clock_ms();
-    int chunk = chunk_rows(r, chunk_ms), rows = count_rows(r, chunk), from = r->session->count;
-    bool last = from + rows == r->n_ids;
-    int guesses = last ? guess(r, rows) : 0, all = rows + guesses;
-    if (!session_reserve(&r->model->sessions, r->session, from + all)) return STEP_NO_PAGES;
-    status s = forward(r, all, last ? rows - 1 : all, interrupt, e);
-    if (s == ERR_CANCELLED) return STEP_YIELDED;
-    if (s != OK) return fail(r, s, e);
-    note_speed(r->model, all, chunk, clock_ms() - start);
-    session_append(r->session, r->ids + from, all);
-    if (from < r->n_prompt && r->first_ms == 0) res->prefilled += MIN(rows, r->n_prompt - from);
-    return last ? take_tokens(r, guesses, e) : STEP_MORE;
+    int chunk = chunk_rows(parts[0].run, chunk_ms);
+    int most = n > 1 ? MIN(m->rows_max, ROWS_TOGETHER) : m->rows_max;
+    step_rows rows;
+    rows.n = rows.n_seqs = 0;
+    for (int i = 0; i < n; i++) {
+        int others = n - 1 - i; /* each needs a row */
+        bool ok = choose_rows(&parts[i], chunk, most - rows.n - others);
+        parts[i].outcome = ok ? STEP_MORE : STEP_NO_PAGES;
+        if (ok) add_rows(&rows, &parts[i]);
+    }
+    if (rows.n == 0) return;
+    err e;
+    status s = forward(m, &rows, interrupt, &e);
+    if (s == OK && n == 1) note_speed(m, rows.n, chunk, clock_ms() - start);
+    int wanted = 0;
+    for (int i = 0; i < n; i++) {
+        run_part *p = &parts[i];
+        if (p->outcome == STEP_NO_PAGES) continue;
+        if (s == ERR_CANCELLED)
+            p->outcome = STEP_YIELDED;
+        else
+            p->outcome = s == OK ? take_rows(p, wanted, rows.n_seqs > 1) : fail(p->run, s, &e);
+        wanted += 1 + p->guesses; /* several are all at their last id */
+    }
 }
 
 void run_give_up_pages(run *r) {

@@ -32,16 +32,29 @@ typedef struct {
  * session is free. */
 status run_start(run **out, job *j, model *m, err *e) MUST_USE;
 
+/* Ids that are not computed yet, at least 1: the last one's logits choose the next token. */
+int run_left(const run *r);
+
 typedef enum {
     STEP_MORE,
     STEP_DONE,     /* r->job->result is complete but for run_end */
     STEP_YIELDED,  /* given up because of `interrupt`; nothing is lost but this step's work */
-    STEP_NO_PAGES, /* the KV cache is full of other running jobs */
+    STEP_NO_PAGES, /* the KV cache is full of other running jobs; the others' rows were computed */
 } step_outcome;
-/* One prefill chunk, or one decoded token and those guesses behind it that the model confirms.  The
- * chunk is cut so that it takes about chunk_ms, as far as its rows' time is known (0: the
- * model's own).  Allocates nothing. */
-step_outcome run_step(run *r, double chunk_ms, const atomic_bool *interrupt, err *e);
+
+/* What one run has in a step. */
+typedef struct {
+    run *run;
+    step_outcome outcome;
+    int from, rows, guesses; /* inside: its first position; rows of its ids, and behind them */
+} run_part;
+
+/* One step of n (1..LIMIT_ENGINE_SEQUENCES) runs of one model: a chunk of one prompt, or of each
+ * run one decoded token and those guesses behind it that the model confirms.  Several are all at
+ * their last id (run_left is 1); each gets what it would get alone, to the bit.  A chunk is cut so
+ * that it takes about chunk_ms, as far as its rows' time is known (0: the model's own).  Sets each
+ * outcome; allocates nothing. */
+void run_step(run_part *parts, int n, double chunk_ms, const atomic_bool *interrupt);
 
 /* Forgets the computed KV, which a more urgent job needs; the run goes on and computes it again. */
 void run_give_up_pages(run *r);

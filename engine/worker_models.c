@@ -82,7 +82,7 @@ static void let_others_run(worker *w) {
     bool more = true;
     while (more && !mailbox_is_closed(w->mail) && !w->device_lost) {
         worker_take_jobs(w);
-        worker_end_cancelled(w);
+        worker_end_unwanted(w);
         more = worker_advance(w) && worker_has_job(w, PRIO_TYPE);
     }
 }

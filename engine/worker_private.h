@@ -6,6 +6,7 @@
 #include "engine/load.h"
 #include "engine/opening.h"
 #include "engine/run.h"
+#include "engine/schedule.h"
 #include "engine/worker.h"
 
 #define CHUNK_MS 30.0 /* of a less urgent prompt, while somebody types */
@@ -26,12 +27,8 @@ typedef struct {
     job *job;
     run *run;     /* NULL: waiting */
     bool blocked; /* no session was free this turn */
+    bool robbed;  /* of its pages: it waits until another run of its model has ended */
 } entry;
-
-/* When a client's last job began, in jobs; for clients that have no record: 0. */
-typedef struct {
-    uint64_t client, turn;
-} client_turn;
 
 struct worker {
     mailbox *mail;
@@ -45,16 +42,16 @@ struct worker {
     model_slot slots[LIMIT_ENGINE_MODELS];
     entry entries[LIMIT_ENGINE_JOBS];
     int n_entries;
-    client_turn clients[16]; /* the latest ones: more connections just share less exactly */
-    uint64_t turn;
+    schedule schedule;
 };
 
 /* ---- worker.c ---- */
 /* Gives the job back.  With s == OK a running one ends as its steps left it. */
 void worker_end_job(worker *w, int index, status s, const err *e);
 void worker_take_jobs(worker *w);
-void worker_end_cancelled(worker *w);
-/* One step of the most urgent job whose model is there; false: there is none. */
+/* Ends the jobs that were cancelled, and those that are late. */
+void worker_end_unwanted(worker *w);
+/* One step of the jobs that are next, of those whose model is there; false: there are none. */
 bool worker_advance(worker *w);
 /* A job of this or a more urgent priority waits or runs, and its model is there. */
 bool worker_has_job(const worker *w, job_priority least);

@@ -65,6 +65,7 @@ static void add_ready(cJSON *o, const admin *a, const model *m) {
     add(o, "jobs", (double)s->sums.jobs);
     add(o, "failed", (double)s->sums.failed);
     add(o, "cancelled", (double)s->sums.cancelled);
+    add(o, "late", (double)s->sums.late);
 }
 
 static cJSON *model_json(const admin *a, const model *m) {

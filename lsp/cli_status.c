@@ -33,10 +33,11 @@ static void show_model(strbuf *out, const cJSON *m) {
             number(memory, "weights") + number(memory, "context") + number(memory, "work");
         strbuf_addf(out, " %7.0f MB  %s\n", bytes / 1e6, text(m, "backend"));
         strbuf_addf(out,
-                    "      %.0f waiting or running, %.0f done (%.0f cancelled, %.0f failed); %.0f "
-                    "sequences of %.0f tokens\n",
+                    "      %.0f waiting or running, %.0f done (%.0f cancelled, %.0f late, %.0f "
+                    "failed); %.0f sequences of %.0f tokens\n",
                     number(m, "queue"), number(m, "jobs"), number(m, "cancelled"),
-                    number(m, "failed"), number(m, "sequences"), number(m, "cachedTokens"));
+                    number(m, "late"), number(m, "failed"), number(m, "sequences"),
+                    number(m, "cachedTokens"));
         strbuf_addf(
             out,
             "      now %.1f read, %.1f written a second; last minute %.1f and %.1f; %.1f while it "

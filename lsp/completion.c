@@ -111,6 +111,16 @@ static void remember_rules(completion *run, const completion_request *rq) {
         run->filters_off |= context_filter_bit(off->at[i]);
 }
 
+/* What nobody waits for yet may come at any time. */
+static double deadline_of(const completion_request *rq) {
+    int ms = rq->settings->completion.deadline_ms;
+    return ms > 0 && rq->priority == PRIO_TYPE ? rq->received_ms + ms : 0;
+}
+
+static const char *reason_of(status s) {
+    return s == ERR_CANCELLED ? "cancelled" : s == ERR_LATE ? "late" : "engine";
+}
+
 static engine_job job_of(completion *run, const completion_request *rq) {
     const context_prompt *p = &run->prompt;
     prompt_chunk *chunks = arena_alloc(&run->arena, MAX(p->n_chunks, 1) * sizeof *chunks);
@@ -135,6 +145,7 @@ static engine_job job_of(completion *run, const completion_request *rq) {
         .sampling = sampling_of(rq->variant),
         .tokens_max = rq->settings->completion.max_tokens,
         .time_budget_ms = rq->settings->completion.time_budget_ms,
+        .deadline_ms = deadline_of(rq),
         /* What comes behind doubt is cut anyway (context/filter_doubt.c). */
         .token_logprob_min =
             run->filters_off & context_filter_bit("doubt") ? 0 : run->logprob_token_min,
@@ -275,6 +286,6 @@ bool completer_event(completer *c, const engine_event *ev) {
     if (r->status == OK)
         finish(run, r, "", "");
     else
-        finish(run, r, r->status == ERR_CANCELLED ? "cancelled" : "engine", r->error.text);
+        finish(run, r, reason_of(r->status), r->error.text);
     return true;
 }

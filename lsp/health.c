@@ -136,6 +136,8 @@ static const metric OF_MODEL[] = {
     {"model_jobs_total", "counter", "Jobs that ended.", "jobs", ""},
     {"model_failed_jobs_total", "counter", "Jobs that failed.", "failed", ""},
     {"model_cancelled_jobs_total", "counter", "Jobs that were taken back.", "cancelled", ""},
+    {"model_late_jobs_total", "counter", "Jobs whose deadline passed before their first token.",
+     "late", ""},
 };
 /* clang-format on */
 

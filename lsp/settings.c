@@ -39,6 +39,7 @@ static const leaf leaves[] = {
     {"completion.candidates",        LEAF_INT,  offsetof(settings, completion.candidates)},
     {"completion.confidence",        LEAF_INT,  offsetof(settings, completion.confidence)},
     {"completion.cutBelow",          LEAF_INT,  offsetof(settings, completion.cut_below)},
+    {"completion.deadlineMs",        LEAF_INT,  offsetof(settings, completion.deadline_ms)},
     {"completion.debounceMs",        LEAF_INT,  offsetof(settings, completion.debounce_ms)},
     {"completion.disabledLanguages", LEAF_LIST, offsetof(settings, completion.disabled_languages)},
     {"completion.filtersOff",        LEAF_LIST, offsetof(settings, completion.filters_off)},

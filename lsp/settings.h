@@ -38,6 +38,7 @@ typedef struct {
         settings_multiline multiline;
         int max_tokens;
         int time_budget_ms;
+        int deadline_ms; /* since the request; 0: none */
         int cache_entries;
         int candidates; /* for a completion that is invoked by hand */
         bool menu, speculate;

@@ -13,7 +13,8 @@ void stats_job(stats *s, int slot, const engine_result *r, double now_ms) {
     stats_slot *to = &s->slots[slot];
     to->sums.jobs++;
     to->sums.cancelled += r->status == ERR_CANCELLED;
-    to->sums.failed += r->status != OK && r->status != ERR_CANCELLED;
+    to->sums.late += r->status == ERR_LATE;
+    to->sums.failed += r->status != OK && r->status != ERR_CANCELLED && r->status != ERR_LATE;
     to->sums.read += (uint64_t)r->prefilled;
     to->sums.wrote += (uint64_t)r->n_tokens;
     to->sums.reused += (uint64_t)r->reused;

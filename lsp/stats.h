@@ -10,7 +10,7 @@
 
 typedef struct {
     uint64_t read, wrote, reused; /* tokens: computed of prompts, generated, found in the cache */
-    uint64_t jobs, failed, cancelled;
+    uint64_t jobs, failed, cancelled, late;
     double write_ms; /* spent generating */
 } stats_sums;
 

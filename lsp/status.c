@@ -23,6 +23,7 @@ static const reason_words words_of[] = { /* tidy: sorted */
     {"empty-document",    "the file is empty"},
     {"engine",            "the engine failed"},
     {"ignored-file",       "a .gitignore names the file"},
+    {"late",              "the model was too slow"},
     {"line-complete",     "the line is complete already"},
     {"line-too-long",     "the line is too long"},
     {"menu-off",          "the setting inlined.completion.menu is false"},

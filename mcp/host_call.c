@@ -198,7 +198,8 @@ static mcp_outcome outcome_of(status s) {
     case ERR_IO:
     case ERR_UNSUPPORTED:
     case ERR_DEVICE:
-    case ERR_CANCELLED: break;
+    case ERR_CANCELLED:
+    case ERR_LATE: break;
     }
     return MCP_SERVER_GONE;
 }

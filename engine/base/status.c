@@ -48,6 +48,7 @@ const char *status_name(status s) {
     case ERR_USAGE: return "usage";
     case ERR_DEVICE: return "device";
     case ERR_CANCELLED: return "cancelled";
+    case ERR_LATE: return "late";
     }
     ASSERT(0);
 }

@@ -19,6 +19,7 @@ typedef enum {
     ERR_USAGE,       /* the caller (a user, a client) asked for something senseless     */
     ERR_DEVICE,      /* CUDA said no; the backend is dead after this                    */
     ERR_CANCELLED,   /* somebody asked for it; not a failure                            */
+    ERR_LATE,        /* its time is over: the answer would be of no use any more        */
 } status;
 
 typedef struct {

@@ -24,8 +24,8 @@ PROGRAM = os.path.join(BUILD, "inlined")
 BASE = "smollm2-135m-instruct"  # prefix only: the plain base of the default model
 # Tests may run beside compilers: no time budget, and few tokens instead.
 # Unsure suggestions are shown, too: tests are about the way of a suggestion, not about its worth.
-QUICK = {"completion": {"timeBudgetMs": 0, "maxTokens": 24, "candidates": 1, "confidence": 0,
-                        "cutBelow": 0}}
+QUICK = {"completion": {"timeBudgetMs": 0, "deadlineMs": 0, "maxTokens": 24, "candidates": 1,
+                        "confidence": 0, "cutBelow": 0}}
 
 
 def daemons_of(runtime):

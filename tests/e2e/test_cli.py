@@ -401,7 +401,7 @@ class Complete(WithModel):
         self.folder = tempfile.mkdtemp(prefix="inlined-cli-")
         self.addCleanup(shutil.rmtree, self.folder, True)
         # A slow build (sanitizers) must not be cut off by the clock.
-        self.config = self.write("config.json", '{"completion":{"timeBudgetMs":0}}')
+        self.config = self.write("config.json", '{"completion":{"timeBudgetMs":0,"deadlineMs":0}}')
 
     def write(self, name, text):
         path = os.path.join(self.folder, name)

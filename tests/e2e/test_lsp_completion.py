@@ -186,7 +186,7 @@ class TypeThrough(lsp_case.ModelCase):
 
 class Ahead(lsp_case.ModelCase):
     """Candidates, the menu, and what is known before it is asked."""
-    settings = {"completion": {"timeBudgetMs": 0, "maxTokens": 24, "menu": True}}
+    settings = {"completion": {"timeBudgetMs": 0, "deadlineMs": 0, "maxTokens": 24, "menu": True}}
     capabilities = {**lsp_client.CAPABILITIES, "textDocument": {
         **lsp_client.CAPABILITIES["textDocument"],
         "completion": {"dynamicRegistration": False}}}
@@ -281,8 +281,8 @@ class Copilot(lsp_case.ModelCase):
 
 class Ordering(lsp_case.ModelCase):
     """Cancelled and overtaken requests; a long prompt makes sure that the model is busy."""
-    settings = {"completion": {"timeBudgetMs": 0, "maxTokens": 200, "multiline": "always",
-                               "candidates": 1}}
+    settings = {"completion": {"timeBudgetMs": 0, "deadlineMs": 0, "maxTokens": 200,
+                               "multiline": "always", "candidates": 1}}
 
     def long_document(self):
         body = "".join(f"def function_{i}(a, b):\n    return a * {i} + b\n\n\n"

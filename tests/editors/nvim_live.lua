@@ -40,7 +40,7 @@ require('inlined').setup({
     dismiss = '<C-]>',
   },
   -- Other tests may take the processor; unsure suggestions are shown, too.
-  settings = { completion = { timeBudgetMs = 0, confidence = 0, cutBelow = 0 } },
+  settings = { completion = { timeBudgetMs = 0, deadlineMs = 0, confidence = 0, cutBelow = 0 } },
 })
 ]]
 

@@ -14,181 +14,9 @@
 #include "engine/base/limits.h"
 #include "engine/base/mem.h"
 #include "engine/base/utf8.h"
-#include "engine/engine.h"
 #include "engine/grammar.h"
 #include "engine/tokenizer.h"
-#include "tests/engine/tiny_model.h"
-
-enum { KEPT = 600, TOKENS = 600 };
-
-/* A copy of what EV_DONE said. */
-typedef struct {
-    job_id id;
-    status status;
-    err error;
-    finish_reason finish;
-    char text[2048], streamed[2048];
-    int32_t tokens[TOKENS], prompt[TOKENS];
-    float logprobs[TOKENS];
-    int n_tokens, n_prompt, reused, prefilled, healed;
-    float mean, least;
-    int order; /* of arrival */
-} answer;
-
-typedef struct {
-    engine *g;
-    answer at[KEPT];
-    int count, loads, failures, unloads, progress;
-    int moves, moved_tokens; /* sequences saved and restored */
-    char move_error[sizeof((err *)NULL)->text];
-    bool building;   /* the last progress was of repacking */
-    int done_beside; /* jobs that ended meanwhile */
-    err load_error;
-    status load_status;
-    uint64_t missing;
-    engine_model_info info;
-} fixture;
-
-static answer *answer_of(fixture *f, job_id id) {
-    for (int i = 0; i < f->count; i++)
-        if (f->at[i].id == id) return &f->at[i];
-    assert_true(f->count < KEPT);
-    f->at[f->count] = (answer){.id = id, .order = -1};
-    return &f->at[f->count++];
-}
-
-static void keep(answer *a, const engine_result *r) {
-    assert_int_equal(a->order, -1); /* exactly one EV_DONE */
-    static int order;
-    a->order = order++;
-    a->status = r->status;
-    a->error = r->error;
-    a->finish = r->finish;
-    snprintf(a->text, sizeof a->text, "%.*s", STR_ARG(r->text));
-    assert_true(utf8_is_valid(r->text));
-    a->n_tokens = r->n_tokens;
-    a->n_prompt = r->n_prompt;
-    for (int i = 0; i < MIN(r->n_tokens, TOKENS); i++) {
-        a->tokens[i] = r->tokens[i];
-        a->logprobs[i] = r->probs[i * r->n_probs_per_token].logprob;
-    }
-    for (int i = 0; i < MIN(r->n_prompt, TOKENS); i++)
-        a->prompt[i] = r->prompt[i];
-    a->reused = r->reused;
-    a->prefilled = r->prefilled;
-    a->healed = r->healed_bytes;
-    a->mean = r->logprob_mean;
-    a->least = r->logprob_min;
-}
-
-static void on_event(void *ud, const engine_event *ev) {
-    fixture *f = ud;
-    switch (ev->kind) {
-    case EV_LOAD_PROGRESS:
-        f->progress++;
-        f->building = !strcmp(ev->what, "repacking");
-        break;
-    case EV_LOADED:
-        f->loads++;
-        f->building = false;
-        f->info = *ev->info;
-        break;
-    case EV_LOAD_FAILED:
-        f->failures++;
-        f->load_error = *ev->error;
-        f->load_status = ev->status;
-        f->missing = ev->missing;
-        break;
-    case EV_UNLOADED: f->unloads++; break;
-    case EV_SAVED:
-    case EV_RESTORED:
-        f->moves++;
-        f->moved_tokens = ev->tokens;
-        snprintf(f->move_error, sizeof f->move_error, "%s", ev->error ? ev->error->text : "");
-        break;
-    case EV_TEXT: {
-        answer *a = answer_of(f, ev->job);
-        size_t n = strlen(a->streamed);
-        snprintf(a->streamed + n, sizeof a->streamed - n, "%.*s", STR_ARG(ev->text));
-        break;
-    }
-    case EV_DONE:
-        f->done_beside += f->building;
-        keep(answer_of(f, ev->job), ev->result);
-        break;
-    }
-}
-
-static void drain_until(fixture *f, const int *counter, int value) {
-    double end = clock_ms() + 60000;
-    while (*counter < value) {
-        engine_drain(f->g, on_event, f);
-        if (clock_ms() > end) fail_msg("nothing came for a minute");
-        usleep(200);
-    }
-}
-
-static answer *wait_for(fixture *f, job_id id) {
-    answer *a = answer_of(f, id);
-    double end = clock_ms() + 60000;
-    while (a->order < 0) {
-        engine_drain(f->g, on_event, f);
-        if (clock_ms() > end) fail_msg("job %d did not end in a minute", (int)id);
-        usleep(200);
-    }
-    return a;
-}
-
-static void load(fixture *f, int slot, const tiny_options *opt) {
-    char path[128];
-    tiny_model_write(opt, path);
-    int before = f->loads;
-    engine_load(f->g, slot, &(engine_model_options){.path = path, .name = "tiny"});
-    drain_until(f, &f->loads, before + 1);
-    unlink(path);
-}
-
-static int start(void **state) {
-    fixture *f = xcalloc(1, sizeof *f);
-    err e;
-    const engine_options options = {.device = K_REF, .threads = 1};
-    if (engine_start(&f->g, &options, &e) != OK) return -1;
-    load(f, 0, &(tiny_options){.context = 512, .seed = 3});
-    f->count = 0;
-    *state = f;
-    return 0;
-}
-
-static int stop(void **state) {
-    fixture *f = *state;
-    engine_stop(f->g);
-    xfree(f);
-    return 0;
-}
-
-static engine_job text_job(const char *text, int tokens) {
-    return (engine_job){.tokens_max = tokens,
-                        .ignore_eog = true,
-                        .prompt = {.kind = PROMPT_TEXT, .prefix = str_of(text)}};
-}
-
-static job_id submit(fixture *f, const engine_job *job) {
-    job_id id;
-    err e;
-    if (engine_submit(f->g, job, &id, &e) != OK) fail_msg("%s", e.text);
-    return id;
-}
-
-static answer *run(fixture *f, const engine_job *job) {
-    return wait_for(f, submit(f, job));
-}
-
-static void check_same(const answer *a, const answer *b) {
-    assert_int_equal(a->n_tokens, b->n_tokens);
-    assert_memory_equal(a->tokens, b->tokens, (size_t)a->n_tokens * 4);
-    assert_memory_equal(a->logprobs, b->logprobs, (size_t)a->n_tokens * 4);
-    assert_string_equal(a->text, b->text);
-}
+#include "tests/engine/engine_fixture.h"
 
 /* ---- results -------------------------------------------------------------------------------- */
 
@@ -608,7 +436,7 @@ static void bursts_are_all_answered(void **state) {
         if (s != OK) {
             assert_int_equal(s, ERR_LIMIT);
             refused++;
-            engine_drain(f->g, on_event, f);
+            drain(f);
             usleep(500);
             continue;
         }
@@ -620,20 +448,6 @@ static void bursts_are_all_answered(void **state) {
         assert_true(a->status == OK || a->status == ERR_CANCELLED);
     }
     assert_true(refused > 0);
-}
-
-static void clients_take_turns(void **state) {
-    fixture *f = *state;
-    engine_job job = text_job("the turn", 60);
-    job_id many[5];
-    job.client = 1;
-    for (size_t i = 0; i < COUNTOF(many); i++)
-        many[i] = submit(f, &job);
-    job.client = 2;
-    job_id one = submit(f, &job);
-    for (size_t i = 0; i < COUNTOF(many); i++)
-        wait_for(f, many[i]);
-    assert_true(wait_for(f, one)->order < answer_of(f, many[2])->order);
 }
 
 /* ---- models --------------------------------------------------------------------------------- */
@@ -808,44 +622,52 @@ static void unloading_ends_running_jobs(void **state) {
 static void stopping_with_work_left_is_clean(void **state) {
     UNUSED(state);
     fixture *f = NULL;
-    assert_int_equal(start((void **)&f), 0);
+    assert_int_equal(fixture_start((void **)&f), 0);
     for (int i = 0; i < 20; i++) {
         engine_job job = text_job("the end", 300);
         job.stream = true;
         submit(f, &job);
     }
     usleep(2000);
-    stop((void **)&f);
+    fixture_stop((void **)&f);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(loading_says_what_was_loaded, start, stop),
-        cmocka_unit_test_setup_teardown(greedy_is_deterministic_hit_or_miss, start, stop),
-        cmocka_unit_test_setup_teardown(generated_tokens_are_reused_when_accepted, start, stop),
-        cmocka_unit_test_setup_teardown(a_seed_gives_one_text, start, stop),
-        cmocka_unit_test_setup_teardown(confidence_is_over_the_shown_tokens, start, stop),
+        cmocka_unit_test_setup_teardown(loading_says_what_was_loaded, fixture_start, fixture_stop),
+        cmocka_unit_test_setup_teardown(greedy_is_deterministic_hit_or_miss, fixture_start,
+                                        fixture_stop),
+        cmocka_unit_test_setup_teardown(generated_tokens_are_reused_when_accepted, fixture_start,
+                                        fixture_stop),
+        cmocka_unit_test_setup_teardown(a_seed_gives_one_text, fixture_start, fixture_stop),
+        cmocka_unit_test_setup_teardown(confidence_is_over_the_shown_tokens, fixture_start,
+                                        fixture_stop),
         cmocka_unit_test_setup_teardown(alternatives_are_sorted_and_begin_with_the_greedy_one,
-                                        start, stop),
-        cmocka_unit_test_setup_teardown(guessing_changes_nothing, start, stop),
-        cmocka_unit_test_setup_teardown(healing_reproduces_the_cut_bytes, start, stop),
-        cmocka_unit_test_setup_teardown(a_grammar_binds_the_text, start, stop),
-        cmocka_unit_test_setup_teardown(a_trigger_frees_what_is_before_it, start, stop),
-        cmocka_unit_test_setup_teardown(chats_need_a_template, start, stop),
-        cmocka_unit_test_setup_teardown(a_round_computes_only_what_is_new, start, stop),
-        cmocka_unit_test_setup_teardown(streamed_text_is_the_result, start, stop),
-        cmocka_unit_test_setup_teardown(doubt_ends_a_job, start, stop),
-        cmocka_unit_test_setup_teardown(prompts_at_the_edges, start, stop),
-        cmocka_unit_test_setup_teardown(wrong_orders_are_refused_at_once, start, stop),
-        cmocka_unit_test_setup_teardown(typing_overtakes, start, stop),
-        cmocka_unit_test_setup_teardown(cancelled_jobs_end_once_and_keep_the_cache, start, stop),
-        cmocka_unit_test_setup_teardown(bursts_are_all_answered, start, stop),
-        cmocka_unit_test_setup_teardown(clients_take_turns, start, stop),
-        cmocka_unit_test_setup_teardown(failed_loads_are_one_sentence, start, stop),
-        cmocka_unit_test_setup_teardown(a_sequence_survives_the_engine, start, stop),
+                                        fixture_start, fixture_stop),
+        cmocka_unit_test_setup_teardown(guessing_changes_nothing, fixture_start, fixture_stop),
+        cmocka_unit_test_setup_teardown(healing_reproduces_the_cut_bytes, fixture_start,
+                                        fixture_stop),
+        cmocka_unit_test_setup_teardown(a_grammar_binds_the_text, fixture_start, fixture_stop),
+        cmocka_unit_test_setup_teardown(a_trigger_frees_what_is_before_it, fixture_start,
+                                        fixture_stop),
+        cmocka_unit_test_setup_teardown(chats_need_a_template, fixture_start, fixture_stop),
+        cmocka_unit_test_setup_teardown(a_round_computes_only_what_is_new, fixture_start,
+                                        fixture_stop),
+        cmocka_unit_test_setup_teardown(streamed_text_is_the_result, fixture_start, fixture_stop),
+        cmocka_unit_test_setup_teardown(doubt_ends_a_job, fixture_start, fixture_stop),
+        cmocka_unit_test_setup_teardown(prompts_at_the_edges, fixture_start, fixture_stop),
+        cmocka_unit_test_setup_teardown(wrong_orders_are_refused_at_once, fixture_start,
+                                        fixture_stop),
+        cmocka_unit_test_setup_teardown(typing_overtakes, fixture_start, fixture_stop),
+        cmocka_unit_test_setup_teardown(cancelled_jobs_end_once_and_keep_the_cache, fixture_start,
+                                        fixture_stop),
+        cmocka_unit_test_setup_teardown(bursts_are_all_answered, fixture_start, fixture_stop),
+        cmocka_unit_test_setup_teardown(failed_loads_are_one_sentence, fixture_start, fixture_stop),
+        cmocka_unit_test_setup_teardown(a_sequence_survives_the_engine, fixture_start,
+                                        fixture_stop),
         cmocka_unit_test(jobs_go_on_while_another_model_is_built),
-        cmocka_unit_test_setup_teardown(every_architecture_runs, start, stop),
-        cmocka_unit_test_setup_teardown(unloading_ends_running_jobs, start, stop),
+        cmocka_unit_test_setup_teardown(every_architecture_runs, fixture_start, fixture_stop),
+        cmocka_unit_test_setup_teardown(unloading_ends_running_jobs, fixture_start, fixture_stop),
         cmocka_unit_test(stopping_with_work_left_is_clean),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -190,6 +190,7 @@ status engine_submit(engine *g, const engine_job *job, job_id *id, err *e) {
     *id = ++g->last;
     fake_job kept = {.id = *id,
                      .spec = {.priority = job->priority,
+                              .deadline_ms = job->deadline_ms,
                               .sampling = job->sampling,
                               .grammar = job->grammar, /* only whether there is one */
                               .tokens_max = job->tokens_max}};

@@ -60,6 +60,7 @@ static void test_accepted_is_known(void **state) {
     expect_items(p, 1, "one;|");
     assert_int_equal(fake_engine_waiting(p->engine), 1); /* what comes after it */
     assert_int_equal(fake_engine_priority(p->engine), PRIO_SPEC);
+    assert_true(fake_engine_job(p->engine, 0)->deadline_ms <= 0); /* nobody waits for it yet */
     assert_true(str_ends_with(fake_engine_prefix(p->engine), STR("let x = one;")));
     lsp_peer_edit(p, URI, 0, 8, 0, 8, "o"); /* typing along does not disturb it */
     lsp_peer_ask(p, 2, URI, 0, 9);

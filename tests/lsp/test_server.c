@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "engine/base/clock.h"
 #include "engine/base/mem.h"
 #include "tests/lsp/lsp_peer.h"
 
@@ -197,6 +198,15 @@ static void test_reasons(void **state) {
     lsp_peer_end_job(&p, NULL, ERR_DEVICE); /* the engine died under it */
     expect_text(&p, 3, "");
     expect_reason(&p, "engine");
+    lsp_peer_ask(&p, 30, URI, 0, 8);
+    lsp_peer_tick(&p);
+    const engine_job *job = fake_engine_job(p.engine, 0);
+    assert_int_equal(job->priority, PRIO_TYPE);
+    double left = job->deadline_ms - clock_ms();
+    assert_true(left > 0 && left <= p.settings.completion.deadline_ms);
+    lsp_peer_end_job(&p, NULL, ERR_LATE); /* and it passed; the next request asks again */
+    expect_text(&p, 30, "");
+    expect_reason(&p, "late");
     fake_engine_refuse(p.engine, true);
     lsp_peer_ask(&p, 4, URI, 0, 8);
     lsp_peer_tick(&p);

@@ -53,7 +53,7 @@ static void test_values(void **state) {
           "\"confidence\":9,\"cutBelow\":7,\"filtersOff\":[\"syntax\",\"repeat\"],"
           "\"healing\":false,"
           "\"debounceMs\":2,\"disabledLanguages\":[\"a\",\"b\"],\"maxTokens\":3,"
-          "\"multiline\":\"always\",\"timeBudgetMs\":4},"
+          "\"multiline\":\"always\",\"timeBudgetMs\":4,\"deadlineMs\":5},"
           "\"context\":{\"order\":\"psm\",\"prefixBytes\":5,"
           "\"suffixBytes\":6},\"engine\":{\"contextTokens\":7,\"device\":\"ref\","
           "\"kvCache\":\"q8\",\"threads\":8},"
@@ -65,6 +65,7 @@ static void test_values(void **state) {
     assert_int_equal(s.completion.debounce_ms, 2);
     assert_int_equal(s.completion.max_tokens, 3);
     assert_int_equal(s.completion.time_budget_ms, 4);
+    assert_int_equal(s.completion.deadline_ms, 5);
     assert_int_equal(s.completion.multiline, MULTILINE_ALWAYS);
     assert_int_equal(s.completion.confidence, 9);
     assert_int_equal(s.completion.cut_below, 7);

@@ -55,9 +55,11 @@ static void test_sums(void **state) {
     add(&s, 1, 2, 0);
     stats_job(&s, 1, &(engine_result){.status = ERR_CANCELLED, .prefilled = 7}, 0);
     stats_job(&s, 1, &(engine_result){.status = ERR_DEVICE, .sequences = 3, .cached_tokens = 9}, 0);
+    stats_job(&s, 1, &(engine_result){.status = ERR_LATE}, 0);
     stats_job(&s, 99, &(engine_result){0}, 0);
     const stats_slot *slot = &s.slots[1];
-    assert_int_equal(slot->sums.jobs, 3);
+    assert_int_equal(slot->sums.jobs, 4);
+    assert_int_equal(slot->sums.late, 1);
     assert_int_equal(slot->sums.cancelled, 1);
     assert_int_equal(slot->sums.failed, 1);
     assert_int_equal(slot->sums.read, 8);

@@ -31,6 +31,7 @@ export const SETTINGS = {
   "workbench.secondarySideBar.defaultVisibility": "hidden",
   "files.autoSave": "off",
   "inlined.completion.timeBudgetMs": 0, // other tests may take the processor
+  "inlined.completion.deadlineMs": 0,
   "inlined.completion.confidence": 0, // unsure suggestions are shown, too
   "inlined.completion.cutBelow": 0,
   "inlined.server.arguments": ["--log-level", "info", "--idle-exit", "3"],
