@@ -124,7 +124,9 @@ static int open_db(symbol_store *s, bool *usable) {
     char number[16];
     snprintf(number, sizeof number, "%d", VERSION);
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
+    *usable = false;
     int rc = sqlite3_open_v2(s->path, &s->db, flags, NULL);
+    if (!s->db) return rc; /* no memory, not even for the handle */
     if (rc == SQLITE_OK) rc = sqlite3_extended_result_codes(s->db, 0);
     if (rc == SQLITE_OK) rc = sqlite3_busy_timeout(s->db, BUSY_MS);
     sqlite3_limit(s->db, SQLITE_LIMIT_LENGTH, LIMIT_STORE_VALUE_BYTES);
@@ -139,8 +141,7 @@ static int open_db(symbol_store *s, bool *usable) {
     if (rc == SQLITE_OK && empty) rc = write_info(s);
     if (rc == SQLITE_OK)
         rc = says(s, "SELECT value FROM info WHERE key = 'version'", number, &version);
-    if (rc == SQLITE_OK)
-        rc = says(s, "SELECT value FROM info WHERE key = 'root'", s->root, &root);
+    if (rc == SQLITE_OK) rc = says(s, "SELECT value FROM info WHERE key = 'root'", s->root, &root);
     if (rc == SQLITE_OK && whole && version && root) rc = prepare_all(s);
     *usable = whole && version && root;
     return rc;
@@ -190,6 +191,15 @@ symbol_store *symbol_store_open(const char *path, str root, store_state *state, 
         (void)err_set(e, ERR_IO,
                       "another program has locked the symbol index of %.120s; until the next "
                       "start it is kept in memory only",
+                      s->root);
+        close_db(s);
+        *state = STORE_OFF;
+        return s;
+    }
+    if (rc == SQLITE_NOMEM) { /* nothing is wrong with the file */
+        (void)err_set(e, ERR_LIMIT,
+                      "there is no memory to read the symbol index of %.120s; until the next start "
+                      "it is kept in memory only",
                       s->root);
         close_db(s);
         *state = STORE_OFF;

@@ -110,24 +110,32 @@ static cJSON *wish(const cli_args *a, const char *action) {
 static status watch(cli_daemon *d, const cli_args *a, cJSON **model, err *e) {
     meter line;
     meter_init(&line);
-    interrupt_hold();
     status s = OK;
+    bool cancelled = false;
     char label[160];
     while (!s && !strcmp(text(*model, "state"), "loading")) {
-        const char *what = interrupt_take() ? "unload" : "load";
+        cancelled |= interrupt_take();
+        const char *what = cancelled ? "unload" : "load";
         snprintf(label, sizeof label, "loading %.100s", text(*model, "name"));
+        if (get(*model, "secondsLeft"))
+            snprintf(label, sizeof label, "loading %.100s, %.0f s left", text(*model, "name"),
+                     number(*model, "secondsLeft"));
         meter_part(&line, label, number(*model, "percent") / 100);
         usleep(POLL_US);
         cJSON_Delete(*model);
         s = cli_daemon_ask(d, "inlined/models", wish(a, what), model, e);
     }
     meter_end(&line);
+    if (!s && cancelled && strcmp(text(*model, "state"), "ready") != 0)
+        s = err_set(e, ERR_CANCELLED, "given up: nothing of %.100s is loaded",
+                    text(*model, "name"));
     return s;
 }
 
 status cli_models_tier(const cli_args *a, err *e) {
     cli_daemon *d = NULL;
     cJSON *model = NULL;
+    interrupt_hold(); /* before there is a load that nobody would give up */
     status s = cli_daemon_open(&d, a->socket, e);
     if (!s) s = cli_daemon_ask(d, "inlined/models", wish(a, a->operands[0]), &model, e);
     if (!s && strcmp(a->operands[0], "unload") != 0) s = watch(d, a, &model, e);

@@ -9,11 +9,15 @@
 #include "engine/base/clock.h"
 #include "engine/base/limits.h"
 #include "engine/base/log.h"
+#include "engine/base/mem.h"
 
 void loop_init(loop *l) {
     l->open = 0;
-    int rc = uv_loop_init(&l->uv);
-    ASSERT(rc == 0); /* fails only without memory or descriptors, before anything has begun */
+    /* libuv aborts without a word in some places, and leaves things undone in others. */
+    int rc = uv_replace_allocator(xmalloc, xrealloc, xcalloc, xfree);
+    ASSERT(rc == 0);
+    rc = uv_loop_init(&l->uv);
+    ASSERT(rc == 0); /* fails only without descriptors, before anything has begun */
     l->uv.data = l;
 }
 

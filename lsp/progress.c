@@ -16,12 +16,12 @@
 #include "lsp/protocol.h"
 
 void work_progress_init(work_progress *p, rpc *peer) {
-    *p = (work_progress){.rpc = peer};
+    *p = (work_progress){.rpc = peer, .kind = "load"};
 }
 
 void work_progress_init_task(work_progress *p, rpc *peer, unsigned serial, const cJSON *token) {
     bool given = cJSON_IsString(token) || cJSON_IsNumber(token);
-    *p = (work_progress){.rpc = peer, .cancellable = true, .serial = serial};
+    *p = (work_progress){.rpc = peer, .kind = "task", .serial = serial - 1};
     if (given) p->given = cJSON_Duplicate(token, true);
 }
 
@@ -40,8 +40,8 @@ bool work_progress_is(const work_progress *p, const cJSON *token) {
 }
 
 static void send(work_progress *p, const char *kind, const char *title, int percent) {
-    cJSON *params = protocol_progress(p->token, kind, title, p->message[0] ? p->message : NULL,
-                                      percent, p->cancellable);
+    cJSON *params =
+        protocol_progress(p->token, kind, title, p->message[0] ? p->message : NULL, percent);
     if (p->given)
         cJSON_ReplaceItemInObjectCaseSensitive(params, "token", cJSON_Duplicate(p->given, true));
     rpc_notify(p->rpc, "$/progress", params);
@@ -71,8 +71,7 @@ void work_progress_report(work_progress *p, const char *title, const char *messa
         return;
     }
     p->state = PROGRESS_CREATING;
-    snprintf(p->token, sizeof p->token, p->cancellable ? "inlined-task-%u" : "inlined-load-%u",
-             p->cancellable ? p->serial : ++p->serial);
+    snprintf(p->token, sizeof p->token, "inlined-%s-%u", p->kind, ++p->serial);
     p->asking = rpc_request(p->rpc, "window/workDoneProgress/create",
                             protocol_progress_create(p->token), 0, on_created, p);
 }

@@ -11,16 +11,17 @@ typedef struct {
     int percent;    /* the last that was sent or waits to be */
     char token[48]; /* a fresh one for each task */
     char title[160], message[160];
-    unsigned serial;
-    bool ending; /* the task ended while the client was still asked for a token */
-    bool cancellable;
-    cJSON *given;   /* the client's own token (a text or a number), or NULL */
-    int64_t asking; /* CREATING: the request */
+    const char *kind; /* "load" or "task"; with serial it makes the token */
+    unsigned serial;  /* of the last token */
+    bool ending;      /* the task ended while the client was still asked for a token */
+    cJSON *given;     /* the client's own token (a text or a number), or NULL */
+    int64_t asking;   /* CREATING: the request */
 } work_progress;
 
+/* For the loads of models, one after another. */
 void work_progress_init(work_progress *p, rpc *rpc);
-/* The same for a task that a person can cancel.  `token` is what the client wants to be told with
- * (copied), or NULL: it is asked for one. */
+/* The same for one task.  `token` is what the client wants to be told with (copied), or NULL: it is
+ * asked for one. */
 void work_progress_init_task(work_progress *p, rpc *rpc, unsigned serial, const cJSON *token);
 /* Forgets a task, whatever state it is in; what is shown ends. */
 void work_progress_deinit(work_progress *p);

@@ -145,6 +145,6 @@ struct cJSON *protocol_copilot_status(const struct cJSON *of);
 struct cJSON *protocol_progress_create(const char *token);
 /* kind: "begin" (with title), "report", "end"; percent < 0: none. */
 struct cJSON *protocol_progress(const char *token, const char *kind, const char *title,
-                                const char *message, int percent, bool cancellable);
+                                const char *message, int percent);
 struct cJSON *protocol_text(str s); /* a JSON string */
 struct cJSON *protocol_range(lsp_range r);

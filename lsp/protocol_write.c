@@ -287,14 +287,14 @@ cJSON *protocol_progress_create(const char *token) {
 }
 
 cJSON *protocol_progress(const char *token, const char *kind, const char *title,
-                         const char *message, int percent, bool cancellable) {
+                         const char *message, int percent) {
     cJSON *params = cJSON_CreateObject();
     cJSON_AddStringToObject(params, "token", token);
     cJSON *value = cJSON_AddObjectToObject(params, "value");
     cJSON_AddStringToObject(value, "kind", kind);
     if (title) {
         cJSON_AddStringToObject(value, "title", title);
-        cJSON_AddBoolToObject(value, "cancellable", cancellable);
+        cJSON_AddTrueToObject(value, "cancellable");
     }
     if (message) cJSON_AddStringToObject(value, "message", message);
     if (percent >= 0) cJSON_AddNumberToObject(value, "percentage", percent);

@@ -109,7 +109,11 @@ static void cancel_request(server *s, const cJSON *params) {
 }
 
 static void cancel_progress(server *s, const cJSON *params) {
-    works_cancel_progress(s, protocol_get(params, "token"));
+    const cJSON *token = protocol_get(params, "token");
+    if (s->progress_load && work_progress_is(&s->progress, token))
+        (void)tiers_cancel(s->options.tiers, s->progress_load);
+    else
+        works_cancel_progress(s, token);
 }
 
 /* clang-format off */
@@ -225,7 +229,9 @@ static void show_progress(server *s, const model *m) {
         s->progress_load = m->load;
         s->progress_model = m;
     } else if (!loading && s->progress_model == m) {
-        work_progress_end(&s->progress, m->state == MODEL_READY ? "ready" : "failed");
+        work_progress_end(&s->progress, m->state == MODEL_READY      ? "ready"
+                                        : m->status == ERR_CANCELLED ? "cancelled"
+                                                                     : "failed");
         s->progress_load = 0;
         s->progress_model = NULL;
     }

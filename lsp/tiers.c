@@ -18,8 +18,9 @@
 #include "engine/registry.h"
 #include "lsp/tiers_private.h"
 
-#define RETRY_MS 3000.0   /* between two looks for a file that was not there */
-#define ORPHAN_MS 60000.0 /* a model that no connection names stays so long */
+#define RETRY_MS 3000.0       /* between two looks for a file that was not there */
+#define CANCELLED_MS 300000.0 /* somebody did not want it: until it is tried again unasked */
+#define ORPHAN_MS 60000.0     /* a model that no connection names stays so long */
 #define MB ((uint64_t)1 << 20)
 
 tiers *tiers_new(engine *g, const tiers_hooks *hooks) {
@@ -190,14 +191,20 @@ static model *find_and_load(tiers *t, model *m, const settings *s, model_tier ti
     return m;
 }
 
-static model *want(tiers *t, const settings *s, model_tier tier) {
+static bool rests(const model *m) {
+    double wait = m->status == ERR_CANCELLED ? CANCELLED_MS : RETRY_MS;
+    return m->state == MODEL_FAILED && clock_ms() - m->failed_ms < wait;
+}
+
+static model *want(tiers *t, const settings *s, model_tier tier, bool by_hand) {
     choose(t, s);
     const char *wanted = tiers_name(t, s, tier, NULL);
     model *m = find(t, wanted);
     if (!m) m = add(t, wanted);
     note_use(m, s, tier);
     if (model_has_load(m)) return m;
-    if (m->state == MODEL_FAILED && clock_ms() - m->failed_ms < RETRY_MS) return m;
+    bool again = by_hand && m->status == ERR_CANCELLED;
+    if (rests(m) && !again) return m;
     return find_and_load(t, m, s, tier);
 }
 
@@ -213,10 +220,14 @@ static void tell_failures(tiers *t) {
 const model *tiers_want(tiers *t, const settings *s, model_role role) {
     if (t->asked) (*t->asked)++;
     if (t->lent) return t->lent;
-    model *meant = want(t, s, s->roles[role]), *m = meant;
+    model *meant = want(t, s, s->roles[role], false), *m = meant;
     for (int i = 1; i < TIER_COUNT && m->state == MODEL_FAILED; i++) {
         if (s->fallback == FALLBACK_NONE) break;
-        m = want(t, s, model_tier_nearest(s->roles[role], i));
+        model_tier other = model_tier_nearest(s->roles[role], i);
+        const model *there = find(t, tiers_name(t, s, other, NULL));
+        /* Who cancels a load does not ask for another one. */
+        if (meant->status == ERR_CANCELLED && !(there && model_has_load(there))) continue;
+        m = want(t, s, other, false);
     }
     if (m->state == MODEL_FAILED) m = meant;
     m->roles |= 1u << role;
@@ -300,9 +311,26 @@ status tiers_use(tiers *t, model_tier tier, const char *name, err *e) {
 
 const model *tiers_load(tiers *t, const settings *s, model_tier tier) {
     if (t->lent) return t->lent;
-    const model *m = want(t, s, tier);
+    const model *m = want(t, s, tier, true);
     tell_failures(t);
     return m;
+}
+
+bool tiers_cancel(tiers *t, uint64_t load) {
+    for (size_t i = 0; i < t->models.count; i++) {
+        model *m = t->models.at[i];
+        if (m->load != load || m->state != MODEL_LOADING) continue;
+        err e;
+        status st = err_set(&e, ERR_CANCELLED,
+                            "loading %s was cancelled; `inlined models load %s` loads it, else it "
+                            "is tried again after %.0f minutes",
+                            m->name, model_tier_name(m->tier), CANCELLED_MS / 60000);
+        engine_unload(t->engine, m->slot);
+        model_fail(m, st, &e);
+        tiers_tell(t, m);
+        return true;
+    }
+    return false;
 }
 
 bool tiers_unload(tiers *t, const settings *s, model_tier tier) {

@@ -66,6 +66,9 @@ status tiers_use(tiers *t, model_tier tier, const char *name, err *e) MUST_USE;
 const model *tiers_load(tiers *t, const settings *s, model_tier tier);
 /* The model of a tier goes out of memory, or its load is given up.  False: it wasn't there. */
 bool tiers_unload(tiers *t, const settings *s, model_tier tier);
+/* Somebody gives up the load with this number.  Its model is FAILED, and is not loaded again before
+ * some minutes have gone or somebody asks for it by hand (tiers_load).  False: it is over. */
+bool tiers_cancel(tiers *t, uint64_t load);
 /* The model of a tier, whatever its state; of no state at all: nobody asked for it yet. */
 const model *tiers_of_tier(const tiers *t, const settings *s, model_tier tier);
 /* Looks what is on this machine, if no model was asked for yet; tiers_name knows it then. */

@@ -31,8 +31,12 @@ struct http_pages {
 
 static enum MHD_Result answer(struct MHD_Connection *connection, unsigned code, const char *type,
                               str body) {
-    struct MHD_Response *r = MHD_create_response_from_buffer(
-        body.len, body.len ? xstrndup(body.ptr, body.len) : NULL, MHD_RESPMEM_MUST_FREE);
+    char *copy = body.len ? xstrndup(body.ptr, body.len) : NULL;
+    struct MHD_Response *r = MHD_create_response_from_buffer(body.len, copy, MHD_RESPMEM_MUST_FREE);
+    if (!r) { /* no memory: the connection ends */
+        xfree(copy);
+        return MHD_NO;
+    }
     if (type) MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, type);
     if (code == MHD_HTTP_METHOD_NOT_ALLOWED)
         MHD_add_response_header(r, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
@@ -61,7 +65,7 @@ static enum MHD_Result on_access(void *ud, struct MHD_Connection *connection, co
     http_pages *p = ud;
     UNUSED(version);
     UNUSED(bytes);
-    if (!*ours) { /* the headers; it comes again with or without a body */
+    if (!*ours) {  /* the headers; it comes again with or without a body */
         *ours = p; /* anything but NULL */
         return MHD_YES;
     }

@@ -41,8 +41,12 @@ static void add_headers(const http_request *r, struct MHD_Response *p, unsigned 
 }
 
 static enum MHD_Result queue(http_request *r, unsigned status_code, str body) {
-    struct MHD_Response *p = MHD_create_response_from_buffer(
-        body.len, body.len ? xstrndup(body.ptr, body.len) : NULL, MHD_RESPMEM_MUST_FREE);
+    char *copy = body.len ? xstrndup(body.ptr, body.len) : NULL;
+    struct MHD_Response *p = MHD_create_response_from_buffer(body.len, copy, MHD_RESPMEM_MUST_FREE);
+    if (!p) { /* no memory: the connection ends */
+        xfree(copy);
+        return MHD_NO;
+    }
     if (body.len) MHD_add_response_header(p, MHD_HTTP_HEADER_CONTENT_TYPE, "application/json");
     add_headers(r, p, status_code);
     enum MHD_Result rc = MHD_queue_response(r->connection, status_code, p);
@@ -70,6 +74,7 @@ static ssize_t on_more(void *ud, uint64_t at, char *out, size_t room) {
 static enum MHD_Result queue_stream(http_request *r) {
     struct MHD_Response *p =
         MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, LIMIT_READ_BYTES, on_more, r, NULL);
+    if (!p) return MHD_NO;
     MHD_add_response_header(p, MHD_HTTP_HEADER_CONTENT_TYPE, "text/event-stream");
     MHD_add_response_header(p, MHD_HTTP_HEADER_CACHE_CONTROL, "no-cache");
     add_headers(r, p, MHD_HTTP_OK);

@@ -33,10 +33,10 @@ class Daemon(lsp_case.Case):
             self.daemon.wait()
         self.errors.close()
 
-    def listen(self, settings):
+    def listen(self, settings, *more):
         config = self.path("config.json", json.dumps(settings).encode())
         self.daemon = subprocess.Popen(
-            [lsp_case.PROGRAM, "--listen", self.socket_path, "--config", config],
+            [lsp_case.PROGRAM, "--listen", self.socket_path, "--config", config, *more],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self.errors)
         end = time.monotonic() + 20
         while not os.path.exists(self.socket_path):

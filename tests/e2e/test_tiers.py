@@ -6,8 +6,10 @@ tier is played by a link to the plain base: another path, so another model."""
 import json
 import os
 import shutil
+import signal
 import subprocess
 import threading
+import time
 import unittest
 
 import lsp_case
@@ -98,6 +100,89 @@ class Tiers(test_lsp_listen.Daemon):
         self.assertGreater(len(loads), 1)
         state = self.models()[self.small]
         self.assertEqual((state["state"], state["failed"]), ("ready", 0))
+        client.close()
+        self.stop()
+
+    def maps(self):
+        with open(f"/proc/{self.daemon.pid}/maps", encoding="utf-8", errors="replace") as f:
+            return f.read()
+
+    def anonymous_mb(self):
+        with open(f"/proc/{self.daemon.pid}/status", encoding="ascii") as f:
+            return next(int(line.split()[1]) for line in f if line.startswith("RssAnon:")) / 1024
+
+    def nothing_half_loaded(self, before):
+        """Neither the file nor what was made of it is in the daemon; the small model serves on."""
+        end = time.monotonic() + 60
+        while self.large in self.maps() or self.anonymous_mb() > before + 30:
+            self.assertLess(time.monotonic(), end, "something of it stays")
+            time.sleep(0.05)
+        self.assertNotIn(self.models()[self.large]["state"], ("loading", "ready"))
+        self.assertEqual(self.models()[self.small]["state"], "ready")
+
+    def test_an_editor_cancels_a_load(self):
+        self.settings["roles"] = {"review": "large", "explain": "large"}
+        self.listen(self.settings)
+        client = self.ready()
+        before = self.anonymous_mb()
+
+        def cancel(params):
+            client.notify("window/workDoneProgress/cancel", {"token": params["token"]})
+        client.handlers["window/workDoneProgress/create"] = cancel
+        for _ in range(50):  # it may be quicker than we are
+            client.call("inlined/models", {"action": "load", "tier": "large"})
+            self.wait_loaded()
+            state = self.models()[self.large]
+            if state["state"] == "failed":
+                break
+            self.ask("models", "unload", "large")
+        self.assertIn("was cancelled", state["error"])
+        self.nothing_half_loaded(before)
+        self.assertLessEqual(len(client.complete("file:///a.py", END)), 1)
+        self.assertEqual(self.models()[self.large]["state"], "failed")
+        client.handlers["window/workDoneProgress/create"] = lambda p: None
+        self.assertIn("is ready", self.ask("models", "load", "large"))  # a person's word
+        client.close()
+        self.stop()
+
+    def wait_loaded(self):
+        end = time.monotonic() + 60
+        while self.models()[self.large]["state"] == "loading":
+            self.assertLess(time.monotonic(), end, "it loads for ever")
+
+    def test_control_c_gives_a_load_up(self):
+        self.listen(self.settings)
+        client = self.ready()
+        before = self.anonymous_mb()
+        for _ in range(50):
+            load = subprocess.Popen(
+                [lsp_case.PROGRAM, "models", "load", "large", "--socket", self.socket_path],
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            end = time.monotonic() + 60
+            while load.poll() is None and self.models().get(self.large, {}).get(
+                    "state") != "loading" and time.monotonic() < end:
+                pass
+            load.send_signal(signal.SIGINT)
+            said = load.communicate(timeout=60)
+            if load.returncode:
+                break
+            self.ask("models", "unload", "large")  # it was quicker than we are
+        self.assertEqual(load.returncode, 1, said)
+        self.assert_sentence(said[1].strip())
+        self.assertIn("given up", said[1])
+        self.nothing_half_loaded(before)
+        client.close()
+        self.stop()
+
+    def test_a_damaged_file_leaves_nothing(self):
+        with open(self.large, "r+b") as f:
+            f.truncate(os.path.getsize(self.large) // 2)
+        self.listen(self.settings)
+        client = self.ready()
+        before = self.anonymous_mb()
+        for _ in range(3):
+            self.ask("models", "load", "large", code=1)
+            self.nothing_half_loaded(before)
         client.close()
         self.stop()
 

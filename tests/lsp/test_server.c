@@ -221,6 +221,48 @@ static void test_reasons(void **state) {
     lsp_peer_close(&p);
 }
 
+/* A load shows how far it is and the time that is left, and the editor may end it. */
+static void test_progress_of_a_load(void **state) {
+    UNUSED(state);
+    lsp_peer p;
+    lsp_peer_open(&p);
+    lsp_peer_send(&p, "{\"id\":0,\"method\":\"initialize\",\"params\":{\"processId\":null,"
+                      "\"capabilities\":{\"window\":{\"workDoneProgress\":true}}}}");
+    lsp_peer_send(&p, "{\"method\":\"initialized\",\"params\":{}}");
+    p.model.state = MODEL_LOADING;
+    p.model.load = 7;
+    p.model.percent = 40;
+    p.model.seconds_left = 6.2;
+    snprintf(p.model.what, sizeof p.model.what, "repacking");
+    server_model_changed(p.server, &p.model);
+    cJSON *create = NULL;
+    for (size_t i = 0; i < p.received.count; i++) {
+        const char *method = cJSON_GetStringValue(lsp_peer_at(p.received.at[i], "method"));
+        if (method && !strcmp(method, "window/workDoneProgress/create")) create = p.received.at[i];
+    }
+    assert_non_null(create);
+    char answer[64];
+    snprintf(answer, sizeof answer, "{\"id\":%d,\"result\":null}",
+             create ? lsp_peer_at(create, "id")->valueint : 0);
+    lsp_peer_send(&p, answer);
+    cJSON *told = lsp_peer_notification(&p, "$/progress");
+    assert_string_equal(lsp_peer_at(told, "params.value.kind")->valuestring, "begin");
+    assert_true(cJSON_IsTrue(lsp_peer_at(told, "params.value.cancellable")));
+    assert_string_equal(lsp_peer_at(told, "params.value.message")->valuestring,
+                        "repacking, 6 s left");
+    assert_int_equal(lsp_peer_at(told, "params.value.percentage")->valueint, 40);
+    cJSON_Delete(told);
+    p.model.state = MODEL_FAILED;
+    p.model.status = ERR_CANCELLED;
+    (void)err_set(&p.model.error, ERR_CANCELLED, "loading it was cancelled");
+    server_model_changed(p.server, &p.model);
+    told = lsp_peer_notification(&p, "$/progress");
+    assert_string_equal(lsp_peer_at(told, "params.value.kind")->valuestring, "end");
+    assert_string_equal(lsp_peer_at(told, "params.value.message")->valuestring, "cancelled");
+    cJSON_Delete(told);
+    lsp_peer_close(&p);
+}
+
 static void test_bad_params(void **state) {
     UNUSED(state);
     static const char *const bad[] = {
@@ -404,6 +446,7 @@ int main(void) {
         cmocka_unit_test(test_settings),
         cmocka_unit_test(test_status_only_where_wanted),
         cmocka_unit_test(test_replacement),
+        cmocka_unit_test(test_progress_of_a_load),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

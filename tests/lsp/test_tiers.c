@@ -318,6 +318,35 @@ static void people_load_and_unload(void **state) {
     assert_true(f->told >= 4);
 }
 
+/* Typing does not begin it again, and no other load begins instead; a person's word does. */
+static void a_cancelled_load_rests(void **state) {
+    fixture *f = *state;
+    name_tiers(f, 0, -1, 1);
+    const model *small = tiers_want(f->t, &f->s, ROLE_COMPLETION);
+    assert_false(tiers_cancel(f->t, 99));
+    assert_true(tiers_cancel(f->t, small->load));
+    assert_int_equal(fake_engine_unloads(f->g), 1);
+    assert_false(tiers_cancel(f->t, 1)); /* it is over */
+    for (int i = 0; i < 20; i++) {
+        assert_int_equal(tiers_want(f->t, &f->s, ROLE_COMPLETION)->state, MODEL_FAILED);
+        wait_s(10);
+    }
+    assert_non_null(strstr(small->error.text, "models load small"));
+    assert_int_equal(fake_engine_loads(f->g), 1);
+    const model *large = tiers_want(f->t, &f->s, ROLE_REVIEW);
+    assert_int_equal(large->state, MODEL_LOADING);
+    assert_ptr_equal(tiers_want(f->t, &f->s, ROLE_COMPLETION), large); /* it is on its way anyway */
+    assert_ptr_equal(tiers_missed(f->t, &f->s, ROLE_COMPLETION), small);
+    assert_int_equal(tiers_load(f->t, &f->s, TIER_SMALL)->state, MODEL_LOADING);
+    assert_true(tiers_cancel(f->t, small->load));
+    wait_s(301);
+    assert_ptr_equal(tiers_want(f->t, &f->s, ROLE_COMPLETION), small);
+    assert_int_equal(small->state, MODEL_LOADING);
+    loaded(f, GB, false);
+    assert_false(tiers_cancel(f->t, small->load)); /* that is no load any more */
+    assert_int_equal(small->state, MODEL_READY);
+}
+
 static void wrong_names_are_not_kept_for_ever(void **state) {
     fixture *f = *state;
     for (int i = 0; i < 500; i++) {
@@ -397,6 +426,7 @@ int main(void) {
         CASE(unused_models_go),
         CASE(what_was_put_away_comes_back),
         CASE(people_load_and_unload),
+        CASE(a_cancelled_load_rests),
         CASE(wrong_names_are_not_kept_for_ever),
         CASE(nine_models_for_eight_slots),
         cmocka_unit_test(the_choice_fits_the_memory),

@@ -64,7 +64,9 @@ function middleware(hooks: ClientHooks): Middleware {
     handleWorkDoneProgress: (token, params, next) => {
       if (params.kind === "begin" && params.cancellable) hooks.working.begins(token, params.title);
       if (params.kind === "end") hooks.working.ends(token);
-      next(token, params);
+      // A load stays in the status bar, though it can be cancelled (from our menu): VS Code would show a box for it.
+      const load = String(token).startsWith("inlined-load-");
+      next(token, load && params.kind === "begin" ? { ...params, cancellable: false } : params);
     },
     // VS Code's Problems panel leaves hints out, which is what improvements are to the daemon.
     provideDiagnostics: async (document, previous, token, next) => {
