@@ -52,6 +52,8 @@ static const role_rule rules[] = {
     {"generator_function_declaration", "name", NAME_BIND},
     {"class_declaration", "name", NAME_BIND},
     {"import_specifier", "", NAME_BIND},
+    {"import_clause", "", NAME_BIND},
+    {"namespace_import", "", NAME_BIND},
     {"short_var_declaration", "left", NAME_BIND},
     {"var_spec", "name", NAME_BIND},
     {"const_spec", "name", NAME_BIND},
@@ -60,6 +62,9 @@ static const role_rule rules[] = {
     {"dec_statement", "", NAME_BOTH},
     {"parameter_declaration", "name", NAME_BIND},
     {"range_clause", "left", NAME_BIND},
+    {"receive_statement", "left", NAME_BIND},
+    {"variadic_parameter_declaration", "name", NAME_BIND},
+    {"type_switch_statement", "alias", NAME_BIND},
 };
 /* Through these a binding looks at what is around them. */
 static const char *const patterns[] = {
@@ -107,11 +112,12 @@ static bool is_address(TSNode parent) {
            target_kind_is(ts_node_child(parent, 0), "&");
 }
 
-/* An assignment in C whose operator is not "=" changes what is there. */
+/* An assignment in C or Go whose operator is not "=" changes what is there. */
 static bool is_compound(TSNode parent) {
     TSNode operator= target_field(parent, "operator");
-    return !ts_node_is_null(operator) && target_kind_is(parent, "assignment_expression") &&
-           !target_kind_is(operator, "=");
+    bool assigns = target_kind_is(parent, "assignment_expression") ||
+                   target_kind_is(parent, "assignment_statement");
+    return assigns && !ts_node_is_null(operator) && !target_kind_is(operator, "=");
 }
 
 name_role names_role(TSNode node) {
@@ -121,6 +127,9 @@ name_role names_role(TSNode node) {
         if (target_kind_is(parent, "pair_pattern") &&
             !ts_node_eq(target_field(parent, "value"), node))
             return NAME_OTHER;
+        if (target_kind_is(parent, "array_declarator") &&
+            !target_is_field(parent, "declarator", node))
+            return NAME_READ; /* the array's size */
         node = parent;
         parent = ts_node_parent(node);
     }
@@ -128,7 +137,7 @@ name_role names_role(TSNode node) {
     if (is_address(parent)) return NAME_BOTH;
     for (size_t i = 0; i < COUNTOF(rules); i++) {
         if (!target_kind_is(parent, rules[i].parent)) continue;
-        if (rules[i].field[0] && !ts_node_eq(target_field(parent, rules[i].field), node)) continue;
+        if (rules[i].field[0] && !target_is_field(parent, rules[i].field, node)) continue;
         return is_compound(parent) ? NAME_BOTH : rules[i].role;
     }
     return NAME_READ;

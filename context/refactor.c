@@ -40,7 +40,10 @@ static const char *const barriers[] = {
     "class_definition", "class_declaration", "function_definition", "function_declaration",
     "method_definition", "else_clause", "global_statement", "import_statement",
     "import_from_statement", "export_statement", "labeled_statement", "expression_switch_statement",
-    "select_statement", "concatenated_string", "defer_statement", "go_statement", "raise_statement", "preproc_if",
+    "select_statement", "concatenated_string", "defer_statement", "go_statement", "raise_statement",
+    "preproc_if", "array_declarator", "subscript_designator", "enumerator", "bitfield_clause",
+    "sizeof_expression", "alignof_expression", "offsetof_expression", "static_assert_declaration",
+    "const_declaration", "array_type", "generic_expression",
 };
 /* clang-format on */
 
@@ -148,10 +151,40 @@ static bool is_used(const refactor_site *s, str name) {
     return false;
 }
 
-str refactor_free_name(const refactor_site *s, const char *base) {
-    str name = str_of(arena_printf(s->arena, "%s", base));
+/* Of all languages at once: what is a keyword in one of them is a bad name in the others. */
+static bool is_keyword(str name) {
+    static const char words[] =
+        " and as assert async auto await bool break byte case catch chan char class const continue "
+        "debugger def default defer del delete do double elif else enum error except export "
+        "extends "
+        "extern fallthrough false finally float for from func function global go goto if "
+        "implements "
+        "import in inline instanceof int interface is lambda len let long map match new nil None "
+        "nonlocal not null or package pass print private protected public raise range register "
+        "restrict return select short signed sizeof static string struct super switch this throw "
+        "true try type typedef typeof undefined union unsigned var void volatile while with yield "
+        "True False self ";
+    char padded[64];
+    snprintf(padded, sizeof padded, " %.*s ", (int)MIN(name.len, 60), name.ptr);
+    return strstr(words, padded) != NULL;
+}
+
+bool refactor_is_name(str name) {
+    if (!name.len || name.len > 40 || (name.ptr[0] >= '0' && name.ptr[0] <= '9')) return false;
+    bool letters = false;
+    for (size_t i = 0; i < name.len; i++) {
+        if (!is_word(name.ptr[i])) return false;
+        letters = letters || (name.ptr[i] != '_' && name.ptr[i] > '9');
+    }
+    return letters && !is_keyword(name);
+}
+
+str refactor_name(const refactor_site *s, str wanted, const char *base) {
+    bool mangled = wanted.len > 1 && wanted.ptr[0] == '_' && wanted.ptr[1] == '_';
+    if (!refactor_is_name(wanted) || mangled) wanted = str_of(base);
+    str name = arena_str(s->arena, wanted);
     for (int i = 2; i < 1000 && is_used(s, name); i++)
-        name = str_of(arena_printf(s->arena, "%s_%d", base, i));
+        name = str_of(arena_printf(s->arena, "%.*s_%d", STR_ARG(wanted), i));
     return name;
 }
 
@@ -195,7 +228,8 @@ static const char *declaration(const refactor_site *s, TSNode node, str name) {
     if (refactor_is_script(s))
         return arena_printf(s->arena, "const %.*s = %.*s;", STR_ARG(name), STR_ARG(value));
     if (!strcmp(s->language, "go"))
-        return arena_printf(s->arena, "%.*s := %.*s", STR_ARG(name), STR_ARG(value));
+        return arena_printf(s->arena, names_constant(node) ? "const %.*s = %.*s" : "%.*s := %.*s",
+                            STR_ARG(name), STR_ARG(value));
     if (!strcmp(s->language, "python"))
         return arena_printf(s->arena, "%.*s = %.*s", STR_ARG(name), STR_ARG(value));
     str type = refactor_c_type(s, node, 0);
@@ -204,9 +238,66 @@ static const char *declaration(const refactor_site *s, TSNode node, str name) {
                         type.ptr[type.len - 1] == '*' ? "" : " ", STR_ARG(name), STR_ARG(value));
 }
 
+/* In C a literal is more than its value: 0 is a null pointer, a text fills an array; and a macro
+ * does with its arguments what it likes. */
+static bool is_more_than_value(const refactor_site *s, TSNode node, TSNode statement) {
+    if (strcmp(s->language, "c") != 0) return false;
+    bool text = target_kind_is(node, "string_literal");
+    if (target_kind_is(node, "number_literal") && str_eq(target_text(s->text, node), STR("0")))
+        return true;
+    for (uint32_t i = 0; i < ts_node_named_child_count(statement); i++) {
+        if (target_kind_is(ts_node_named_child(statement, i), "storage_class_specifier"))
+            return true; /* computed once, or before the program runs */
+    }
+    for (TSNode at = node; !ts_node_eq(at, statement); at = ts_node_parent(at)) {
+        TSNode parent = ts_node_parent(at), callee = target_field(parent, "function");
+        TSNode declarator = target_field(parent, "declarator");
+        bool list = target_kind_is(parent, "initializer_list");
+        bool array = target_kind_is(parent, "init_declarator") &&
+                     target_kind_is(declarator, "array_declarator");
+        if (text && (list || array)) return true;
+        if (target_kind_is(parent, "call_expression") &&
+            refactor_is_macro(s, target_text(s->text, callee)))
+            return true;
+    }
+    return false;
+}
+
+/* In Go: what has no type of its own and takes that of its place, or is several values at once. */
+static bool takes_its_type(const refactor_site *s, TSNode node) {
+    TSNode parent = ts_node_parent(node), holder = ts_node_parent(parent);
+    if (strcmp(s->language, "go") != 0 || names_constant(node)) return false;
+    if (target_kind_is(node, "binary_expression")) {
+        str operator= target_text(s->text, target_field(node, "operator"));
+        bool shift = str_eq(operator, STR("<<")) || str_eq(operator, STR(">>"));
+        if (shift && names_constant(target_field(node, "left"))) return true;
+    }
+    TSNode left = target_field(holder, "left");
+    bool one = !ts_node_is_null(left) && ts_node_named_child_count(left) == 1;
+    bool alone = ts_node_named_child_count(parent) == 1 &&
+                 (target_kind_is(parent, "argument_list") ||
+                  (target_kind_is(parent, "expression_list") && !one));
+    if (target_kind_is(node, "call_expression")) return alone; /* f() may have two results */
+    bool two = target_kind_is(node, "index_expression") ||
+               target_kind_is(node, "type_assertion_expression") ||
+               target_kind_is(node, "unary_expression");
+    if (two && alone && target_is_field(holder, "right", parent)) return true; /* v, ok := m[k] */
+    name_uses uses = {0}, all = {0};
+    bool good = names_find(s->text, node, &uses) && names_find(s->text, names_scope(node), &all);
+    bool local = names_impure(node);
+    for (size_t i = 0; i < uses.count && good; i++) {
+        for (size_t k = 0; k < all.count && !local; k++)
+            local = all.at[k].role != NAME_READ && str_eq(all.at[k].text, uses.at[i].text);
+    }
+    vec_free(&uses);
+    vec_free(&all);
+    return !local; /* perhaps a constant */
+}
+
 /* Names that only mean something below the statement: those of comprehensions around are barriers,
  * those inside of the expression move with it. */
-bool refactor_extract_variable(document *d, size_t from, size_t to, arena *a, refactoring *out) {
+bool refactor_extract_variable(document *d, size_t from, size_t to, str wanted, arena *a,
+                               refactoring *out) {
     refactor_site s;
     TSNode node, statement;
     str chosen = str_trim(str_sub(document_text(d), from, to)), indentation;
@@ -228,7 +319,8 @@ bool refactor_extract_variable(document *d, size_t from, size_t to, arena *a, re
     size_t at = ts_node_start_byte(statement);
     if (alone || !refactor_indentation(&s, at, &indentation)) return false;
     if (!refactor_may_move(node, statement)) return false;
-    out->name = refactor_free_name(&s, name_for(&s, node));
+    if (is_more_than_value(&s, node, statement) || takes_its_type(&s, node)) return false;
+    out->name = refactor_name(&s, wanted, name_for(&s, node));
     const char *line = declaration(&s, node, out->name);
     if (!line) return false;
     const char *front = arena_printf(a, "%s%s%.*s", line, document_eol(d), STR_ARG(indentation));
@@ -275,16 +367,22 @@ static bool read_declaration(const refactor_site *s, TSNode statement, local_var
     if (wraps && ts_node_named_child_count(statement) != 1) return false;
     if (wraps) inner = ts_node_named_child(statement, 0);
     if (target_kind_is(statement, "declaration")) inner = target_field(statement, "declarator");
+    bool constant = target_kind_is(statement, "const_declaration"); /* Go's */
+    if (constant && ts_node_named_child_count(statement) == 1)
+        inner = ts_node_named_child(statement, 0);
     if (ts_node_is_null(inner)) return false;
     bool plain =
         target_kind_is(inner, "assignment") || target_kind_is(inner, "short_var_declaration");
-    bool declared =
-        target_kind_is(inner, "variable_declarator") || target_kind_is(inner, "init_declarator");
+    bool declared = target_kind_is(inner, "variable_declarator") ||
+                    target_kind_is(inner, "init_declarator") ||
+                    (constant && target_kind_is(inner, "const_spec"));
     if (!plain && !declared) return false;
-    name = target_field(inner, plain                                          ? "left"
-                               : target_kind_is(inner, "variable_declarator") ? "name"
-                                                                              : "declarator");
+    name = target_field(inner, plain                                      ? "left"
+                               : target_kind_is(inner, "init_declarator") ? "declarator"
+                                                                          : "name");
     value = target_field(inner, plain ? "right" : "value");
+    if (constant && !ts_node_is_null(value) && ts_node_named_child_count(inner) == 2)
+        value = ts_node_named_child(value, 0);
     if (target_kind_is(inner, "short_var_declaration") && !ts_node_is_null(value)) {
         if (ts_node_named_child_count(name) != 1 || ts_node_named_child_count(value) != 1)
             return false;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Adding an import to a Python file, and an include to a C file: see refactor.h.  Thread: loop. */
+/* Adding an import to a Python file, and an include to a C file: see refactor.h.  The other
+ * languages' are in refactor_module.c.  Thread: loop. */
 #include "context/refactor_private.h"
 
 static bool is_import(TSNode node) {
@@ -8,13 +9,20 @@ static bool is_import(TSNode node) {
            target_kind_is(node, "future_import_statement");
 }
 
-static bool is_bound(const refactor_site *s, str name) {
+bool refactor_is_bound(const refactor_site *s, str name) {
     name_uses all = {0};
     bool bound = !names_find(s->text, s->root, &all);
     for (size_t i = 0; i < all.count && !bound; i++)
         bound = all.at[i].role != NAME_READ && str_eq(all.at[i].text, name);
     vec_free(&all);
     return bound;
+}
+
+void refactor_add_line(const refactor_site *s, size_t at, const char *line, refactoring *out) {
+    const char *eol = document_eol(s->document);
+    bool open_end = at > 0 && s->text.ptr[at - 1] != '\n' && s->text.ptr[at - 1] != '\r';
+    refactor_add(out, at, at,
+                 str_of(arena_printf(s->arena, "%s%s%s", open_end ? eol : "", line, eol)));
 }
 
 /* Behind the last import at the head of the file; else behind its docstring and comments. */
@@ -36,13 +44,10 @@ bool refactor_add_import(document *d, str name, str module, arena *a, refactorin
     refactor_site s;
     *out = (refactoring){.name = name};
     if (!name.len || !module.len || !refactor_begin(&s, d, a)) return false;
-    if (strcmp(s.language, "python") || is_bound(&s, name)) return false;
-    size_t at = place_of(&s);
-    const char *eol = document_eol(d);
-    bool open_end = at > 0 && s.text.ptr[at - 1] != '\n' && s.text.ptr[at - 1] != '\r';
-    refactor_add(out, at, at,
-                 str_of(arena_printf(a, "%sfrom %.*s import %.*s%s", open_end ? eol : "",
-                                     STR_ARG(module), STR_ARG(name), eol)));
+    if (strcmp(s.language, "python") || refactor_is_bound(&s, name)) return false;
+    refactor_add_line(&s, place_of(&s),
+                      arena_printf(a, "from %.*s import %.*s", STR_ARG(module), STR_ARG(name)),
+                      out);
     return true;
 }
 
@@ -110,10 +115,6 @@ bool refactor_add_include(document *d, str name, str path, arena *a, refactoring
     if (!name.len || !path.len || !refactor_begin(&s, d, a)) return false;
     if (strcmp(s.language, "c") || declares_name(&s, name)) return false;
     if (!include_place(&s, path, &at)) return false;
-    const char *eol = document_eol(d);
-    bool open_end = at > 0 && s.text.ptr[at - 1] != '\n' && s.text.ptr[at - 1] != '\r';
-    refactor_add(
-        out, at, at,
-        str_of(arena_printf(a, "%s#include \"%.*s\"%s", open_end ? eol : "", STR_ARG(path), eol)));
+    refactor_add_line(&s, at, arena_printf(a, "#include \"%.*s\"", STR_ARG(path)), out);
     return true;
 }

@@ -21,10 +21,16 @@ bool refactor_statement(TSNode node, TSNode *statement);
 bool refactor_is_block(TSNode node);
 /* Whether only white space stands before the offset on its line; that is `indentation`. */
 bool refactor_indentation(const refactor_site *s, size_t offset, str *indentation);
-/* `base`, or with a number behind it: a name that the file does not use. */
-str refactor_free_name(const refactor_site *s, const char *base);
+/* `wanted` if it is a name, else `base`; with a number behind it where the file uses that. */
+str refactor_name(const refactor_site *s, str wanted, const char *base);
 /* Whether evaluating `node` before all else of its statement changes nothing. */
 bool refactor_may_move(TSNode node, TSNode statement);
+/* Whether the file gives the name a meaning anywhere, or it has too many names to say. */
+bool refactor_is_bound(const refactor_site *s, str name);
+/* A line of its own at `at`, the start of a line or the end of the text. */
+void refactor_add_line(const refactor_site *s, size_t at, const char *line, refactoring *out);
 void refactor_add(refactoring *r, size_t from, size_t to, str text);
+/* Whether calling that name in C may mean a macro: it is all capitals, or one of this file. */
+bool refactor_is_macro(const refactor_site *s, str name);
 /* The type that a C expression has; empty: not known for sure. */
 str refactor_c_type(const refactor_site *s, TSNode expression, int depth);

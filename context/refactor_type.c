@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The type of a C expression, where the text around says it for sure: literals, comparisons, local
- * variables and parameters, calls of functions of the same file.  Everything else has none, and is
- * then not extracted.  Thread: loop; no state. */
-#include "context/refactor_private.h"
+ * variables and parameters, calls of functions of the same file; and that of a local variable.
+ * Everything else has none, and is then not extracted.  Thread: loop; no state. */
+#include "context/refactor_function.h"
 
 #define DEPTH_MAX 8
 
@@ -127,4 +127,52 @@ str refactor_c_type(const refactor_site *s, TSNode node, int depth) {
     str left = refactor_c_type(s, target_field(node, "left"), depth + 1);
     str right = refactor_c_type(s, target_field(node, "right"), depth + 1);
     return str_eq(left, right) && is_stable(left) ? left : (str){0};
+}
+
+/* ---- variables ------------------------------------------------------------------------------- */
+
+/* Words of a declaration that a parameter cannot have, or that a copy would change. */
+static bool is_special(str specifiers) {
+    static const char *const words[] = {"static",       "extern",   "register", "typedef",
+                                        "auto",         "volatile", "_Atomic",  "_Thread_local",
+                                        "thread_local", "__",       "{",        "(",
+                                        "/*",           "//",       "\n",       "[["};
+    for (size_t i = 0; i < COUNTOF(words); i++) {
+        if (str_find(specifiers, str_of(words[i])) >= 0) return true;
+    }
+    return !specifiers.len;
+}
+
+/* `const char *const p`: what stands in front of the first declarator, and this one's stars. */
+local_type refactor_c_local(const extraction *x, const local_name *l) {
+    local_type none = {{0}, HOLDS_NOTHING}, out = none;
+    str text = x->site.text;
+    TSNode first = target_field(l->declaration, "declarator"), at = l->name;
+    str specifiers =
+        str_trim(str_sub(text, ts_node_start_byte(l->declaration), ts_node_start_byte(first)));
+    if (is_special(specifiers)) return none;
+    size_t from = ts_node_start_byte(l->name);
+    bool pointer = false, array = false;
+    for (TSNode up = ts_node_parent(at); !ts_node_eq(up, l->declaration); up = ts_node_parent(up)) {
+        if (target_kind_is(up, "pointer_declarator")) {
+            if (array) return none; /* an array of pointers is one level more */
+            from = ts_node_start_byte(up);
+            pointer = true;
+        } else if (target_kind_is(up, "array_declarator")) {
+            if (array || pointer || !ts_node_eq(target_field(up, "declarator"), l->name))
+                return none;
+            array = true;
+        } else if (!target_kind_is(up, "init_declarator")) {
+            return none;
+        }
+        at = up;
+    }
+    str stars = str_trim(str_sub(text, from, ts_node_start_byte(l->name)));
+    if (array) stars = STR("*");
+    out.type = str_of(arena_printf(x->site.arena, "%.*s%s%.*s", STR_ARG(specifiers),
+                                   stars.len ? " " : "", STR_ARG(stars)));
+    bool scalar =
+        is_stable(out.type) || str_eq(out.type, STR("char")) || str_eq(out.type, STR("bool"));
+    out.holds = array ? HOLDS_ARRAY : pointer || scalar ? HOLDS_NOTHING : HOLDS_VALUE;
+    return out;
 }

@@ -46,14 +46,25 @@ static bool is_one_of(const char *kind, const char *const *list, size_t n) {
 #define IS_ONE_OF(node, list) is_one_of(ts_node_type(node), list, COUNTOF(list))
 
 bool target_kind_is(TSNode node, const char *kind) {
-    return strcmp(ts_node_type(node), kind) == 0;
+    return !ts_node_is_null(node) && strcmp(ts_node_type(node), kind) == 0;
 }
 
 TSNode target_field(TSNode node, const char *name) {
+    if (ts_node_is_null(node)) return node;
     return ts_node_child_by_field_name(node, name, (uint32_t)strlen(name));
 }
 
+bool target_is_field(TSNode parent, const char *field, TSNode node) {
+    for (uint32_t i = 0; i < ts_node_child_count(parent); i++) {
+        if (!ts_node_eq(ts_node_child(parent, i), node)) continue;
+        const char *name = ts_node_field_name_for_child(parent, i);
+        return name && !strcmp(name, field);
+    }
+    return false;
+}
+
 str target_text(str text, TSNode node) {
+    if (ts_node_is_null(node)) return (str){0};
     return str_sub(text, ts_node_start_byte(node), ts_node_end_byte(node));
 }
 

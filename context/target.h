@@ -16,8 +16,11 @@ bool target_name_node(TSNode node, TSNode *out);
 TSNode target_whole(TSNode node);
 /* The innermost node around `from`..`to` for which `is` holds; a null node: none. */
 TSNode target_around(TSNode root, size_t from, size_t to, bool (*is)(TSNode));
-/* Field by its name; null: there is none. */
+/* Field by its name; null: there is none.  A null node, as broken texts have them in odd places,
+ * has no field, no text and is of no kind. */
 TSNode target_field(TSNode node, const char *name);
+/* Whether `node` is a child of that field (of several, where a list has one name). */
+bool target_is_field(TSNode parent, const char *field, TSNode node);
 bool target_kind_is(TSNode node, const char *kind);
 str target_text(str text, TSNode node);
 /* The smallest named node that covers exactly [from, to); false: none does. */

@@ -198,8 +198,11 @@ void actions_request(server *s, const cJSON *params, reply *r) {
     if (l.has_target) add_fixes(&l);
     if (l.has_target && in.automatic) hover_rest(s, d, &l.target);
     if (l.has_target && !in.automatic) {
-        if (change_is_parsed(d))
+        if (change_is_parsed(d)) {
             l.tree_extracts = action_tree_add(s, d, MIN(from, to), MAX(from, to), in.only, l.list);
+            if (protocol_kind_wanted(in.only, "quickfix"))
+                action_import_add(s, d, MIN(from, to), in.diagnostics, l.list);
+        }
         add_rewrites(&l);
     }
     reply_result(r, l.list);
@@ -244,6 +247,8 @@ static void start(server *s, const cJSON *argument, const cJSON *resolve, const 
         action_review_start(s, &at, token, r);
     } else if (a && a->way == ACTION_EXPLAIN) {
         action_explain_start(s, &at, token, r);
+    } else if (a && a->way == ACTION_NAME) {
+        action_name_start(s, a, &at, resolve, token, r);
     } else if (a) {
         action_edit_start(s, a, &at, resolve, token, r);
     } else {

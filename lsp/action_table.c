@@ -42,6 +42,13 @@ static bool is_part(const document *d, const change_target *t) {
     return t->kind == TARGET_LINES && t->syntax && t->name.len > 0;
 }
 
+/* The menu has these where the tree can do them: action_tree.c. */
+static bool is_tree_only(const document *d, const change_target *t) {
+    UNUSED(d);
+    UNUSED(t);
+    return false;
+}
+
 /* clang-format off */
 static const code_action table[] = {
     {"improve", "refactor.rewrite", "Improve", "", ACTION_EDIT,
@@ -68,6 +75,12 @@ static const code_action table[] = {
     {"extract", "refactor.extract", "Extract a function from", "", ACTION_EDIT,
      "Move the marked lines into a new function with a good name in front of this one, and call it "
      "instead of them. Change nothing else. Write both functions.", is_part},
+    {"nameVariable", "refactor.extract", "Extract variable", "", ACTION_NAME,
+     "The marked code becomes the value of a new variable in front of its statement. What is a good "
+     "name for the variable?", is_tree_only},
+    {"nameFunction", "refactor.extract", "Extract function", "", ACTION_NAME,
+     "The marked lines become the body of a new function. What is a good name for the function?",
+     is_tree_only},
     {"explain", "inlined.explain", "Explain", "", ACTION_EXPLAIN, "", NULL},
     {"review", "inlined.review", "Review", "", ACTION_REVIEW, "", NULL},
     {"reviewFile", "inlined.review", "Review this file", "", ACTION_REVIEW, "", NULL},

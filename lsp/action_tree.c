@@ -9,9 +9,9 @@
 
 #include "context/refactor.h"
 #include "engine/base/limits.h"
+#include "engine/base/utf8.h"
+#include "lsp/position.h"
 #include "lsp/server.h"
-
-#define IMPORTS_MAX 3
 
 typedef struct {
     server *server;
@@ -29,21 +29,57 @@ static void add(const tree_menu *m, const char *kind, const char *title, const r
     cJSON_AddItemToArray(m->list, protocol_action(&s->features, &out));
 }
 
-static bool add_extractions(const tree_menu *m, size_t from, size_t to) {
+/* The same under a name that a model proposes when it is chosen. */
+static void add_named(const tree_menu *m, const char *word, size_t from, size_t to) {
+    server *s = m->server;
+    const code_action *a = action_find(str_of(word));
+    bool resolve = s->features.resolve_edit;
+    if (!action_name_ready(s) || (!resolve && !s->features.apply_edit)) return;
+    lsp_action_argument in = {.action = str_of(word),
+                              .uri = document_uri(m->document),
+                              .has_version = true,
+                              .version = document_version(m->document),
+                              .has_range = true,
+                              .range = {position_of_offset(m->document, s->encoding, from),
+                                        position_of_offset(m->document, s->encoding, to)}};
+    char title[160];
+    snprintf(title, sizeof title, "%s (syntax tree, named by the model)", a->verb);
+    lsp_action out = {.title = title,
+                      .kind = a->kind,
+                      .argument = protocol_argument(&in),
+                      .command = resolve ? NULL : "inlined.action"};
+    cJSON_AddItemToArray(m->list, protocol_action(&s->features, &out));
+}
+
+/* Why the tree leaves lines to the model, for clients that show what cannot be done. */
+static void add_refusal(const tree_menu *m, const char *why) {
+    char reason[200];
+    snprintf(reason, sizeof reason, "these lines cannot become a function: %.120s", why);
+    reason[utf8_complete_prefix(str_of(reason))] = '\0';
+    lsp_action out = {
+        .title = "Extract function (syntax tree)", .kind = "refactor.extract", .disabled = reason};
+    cJSON_AddItemToArray(m->list, protocol_action(&m->server->features, &out));
+}
+
+static bool add_extractions(const tree_menu *m, size_t from, size_t to, const cJSON *only) {
     arena a;
     refactoring r;
     char title[160];
     arena_init(&a);
-    if (refactor_extract_variable(m->document, from, to, &a, &r)) {
+    if (refactor_extract_variable(m->document, from, to, (str){0}, &a, &r)) {
         snprintf(title, sizeof title, "Extract variable %.*s (syntax tree)",
                  (int)MIN(r.name.len, 60), r.name.ptr);
         add(m, "refactor.extract", title, &r);
+        add_named(m, "nameVariable", from, to);
     }
-    bool function = refactor_extract_function(m->document, from, to, &a, &r);
+    bool function = refactor_extract_function(m->document, from, to, (str){0}, &a, &r);
     if (function) {
         snprintf(title, sizeof title, "Extract function %.*s (syntax tree)",
                  (int)MIN(r.name.len, 60), r.name.ptr);
         add(m, "refactor.extract", title, &r);
+        add_named(m, "nameFunction", from, to);
+    } else if (r.why && only && m->server->features.disabled) {
+        add_refusal(m, r.why);
     }
     arena_deinit(&a);
     return function;
@@ -62,87 +98,6 @@ static void add_inline(const tree_menu *m, size_t at) {
     arena_deinit(&a);
 }
 
-/* "pkg/mod.py" is pkg.mod, "pkg/__init__.py" is pkg; empty: no module that can be named. */
-static str module_of(str path, arena *a) {
-    if (!str_ends_with(path, STR(".py"))) return (str){0};
-    path = str_sub(path, 0, path.len - 3);
-    if (str_ends_with(path, STR("/__init__"))) path = str_sub(path, 0, path.len - 9);
-    char *name = arena_printf(a, "%.*s", STR_ARG(path));
-    for (char *c = name; *c; c++) {
-        bool word = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || *c == '_' ||
-                    (*c >= '0' && *c <= '9');
-        if (*c == '/')
-            *c = '.';
-        else if (!word)
-            return (str){0};
-    }
-    return str_of(name);
-}
-
-/* A header as this file would include it: from its own folder where it lies below that, else from
- * the workspace's.  Empty: it is no header, or not of this workspace. */
-static str header_of(const tree_menu *m, str path, const str *roots, size_t n_roots, arena *a) {
-    if (!str_ends_with(path, STR(".h"))) return (str){0};
-    str own = uri_path(document_uri(m->document), a);
-    str folder = str_sub(own, 0, (size_t)(str_rfind_char(own, '/') + 1));
-    if (folder.len && str_starts_with(path, folder)) return str_sub(path, folder.len, path.len);
-    for (size_t i = 0; i < n_roots; i++)
-        if (str_starts_with(path, roots[i])) return uri_relative(path, roots, n_roots);
-    return (str){0};
-}
-
-static void add_import(const tree_menu *m, const symbol *found, const str *roots, size_t n_roots,
-                       arena *a) {
-    refactoring r;
-    char title[160];
-    str name = found->name;
-    if (found->parent.len) return;
-    if (!strcmp(document_language(m->document), "c")) {
-        str header = header_of(m, found->path, roots, n_roots, a);
-        if (!header.len || !refactor_add_include(m->document, name, header, a, &r)) return;
-        snprintf(title, sizeof title, "Include %.*s for %.*s (syntax tree)",
-                 (int)MIN(header.len, 60), header.ptr, (int)MIN(name.len, 50), name.ptr);
-    } else {
-        str module = module_of(uri_relative(found->path, roots, n_roots), a);
-        if (!module.len || !refactor_add_import(m->document, name, module, a, &r)) return;
-        snprintf(title, sizeof title, "Import %.*s from %.*s (syntax tree)", (int)MIN(name.len, 50),
-                 name.ptr, (int)MIN(module.len, 60), module.ptr);
-    }
-    add(m, "quickfix", title, &r);
-}
-
-static void add_imports(const tree_menu *m, str name) {
-    server *s = m->server;
-    if (!s->options.symbols || !s->settings.context.index || !name.len) return;
-    const char *language = document_language(m->document);
-    if (strcmp(language, "python") != 0 && strcmp(language, "c") != 0) return;
-    arena a;
-    arena_init(&a);
-    symbol found[IMPORTS_MAX];
-    str *roots = arena_alloc(&a, (s->roots.count + 1) * sizeof *roots);
-    for (size_t i = 0; i < s->roots.count; i++)
-        roots[i] = str_of(s->roots.at[i]);
-    size_t n = symbols_find(s->options.symbols, s->options.client, roots, s->roots.count, name, &a,
-                            found, IMPORTS_MAX);
-    for (size_t i = 0; i < n; i++)
-        add_import(m, &found[i], roots, s->roots.count, &a);
-    arena_deinit(&a);
-}
-
-static bool is_word(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
-}
-
-/* The name at an offset; empty: none. */
-static str name_at(str text, size_t at) {
-    size_t from = at, to = at;
-    while (from > 0 && is_word(text.ptr[from - 1]) && at - from < 100)
-        from--;
-    while (to < text.len && is_word(text.ptr[to]) && to - at < 100)
-        to++;
-    return str_sub(text, from, to);
-}
-
 bool action_tree_add(server *s, document *d, size_t from, size_t to, const cJSON *only,
                      cJSON *list) {
     tree_menu m = {s, d, list};
@@ -150,8 +105,7 @@ bool action_tree_add(server *s, document *d, size_t from, size_t to, const cJSON
     if (!s->features.literals) return false;
     if (to > from && to - from <= LIMIT_ACTION_BYTES &&
         protocol_kind_wanted(only, "refactor.extract"))
-        function = add_extractions(&m, from, to);
+        function = add_extractions(&m, from, to, only);
     if (protocol_kind_wanted(only, "refactor.inline")) add_inline(&m, from);
-    if (protocol_kind_wanted(only, "quickfix")) add_imports(&m, name_at(document_text(d), from));
     return function;
 }

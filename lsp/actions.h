@@ -13,6 +13,7 @@ typedef enum {
     ACTION_TESTS,   /* a model writes another file */
     ACTION_REVIEW,  /* a model finds; the word says in what */
     ACTION_EXPLAIN, /* a model writes a page */
+    ACTION_NAME,    /* the syntax tree extracts, and a model says how the new thing is called */
 } action_way;
 
 typedef struct {
@@ -51,6 +52,12 @@ const char *action_refusal(const server *s, const document *d);
  * edit; NULL: the edit is applied. */
 void action_edit_start(server *s, const code_action *a, const action_place *at,
                        const cJSON *resolve, const cJSON *token, reply *r);
+
+/* action_name.c: the same for the tree's extractions that a model names. */
+void action_name_start(server *s, const code_action *a, const action_place *at,
+                       const cJSON *resolve, const cJSON *token, reply *r);
+/* Whether a model could name something now. */
+bool action_name_ready(const server *s);
 
 /* action_review.c, action_explain.c */
 void action_review_start(server *s, const action_place *at, const cJSON *token, reply *r);

@@ -120,7 +120,68 @@ static gsym text(maker *m, int least, int most) {
     return grammar_sequence(m->g, parts, 3);
 }
 
+/* One character of a pattern, or a class of them: [a-z_]; its end is *at.  GSYM_NONE: more. */
+static gsym pattern_atom(maker *m, str p, size_t *at) {
+    uint8_t set[32] = {0};
+    bool class = p.ptr[*at] == '[';
+    size_t i = *at + class, end = i + 1;
+    while (class && end < p.len && p.ptr[end] != ']')
+        end++;
+    if (end > p.len || (class && end == p.len)) return GSYM_NONE;
+    for (; i < end; i++) {
+        bool range = class && i + 2 < end && p.ptr[i + 1] == '-';
+        unsigned first = (uint8_t)p.ptr[i], last = range ? (uint8_t)p.ptr[i + 2] : first;
+        for (unsigned b = first; b <= last; b++) {
+            bool word = (b >= 'a' && b <= 'z') || (b >= 'A' && b <= 'Z') || b == '_' || b == '-' ||
+                        (b >= '0' && b <= '9');
+            if (!word) return GSYM_NONE;
+            set[b / 8] |= (uint8_t)(1u << b % 8);
+        }
+        i += range ? 2 : 0;
+    }
+    *at = end + class;
+    return grammar_set(m->g, set);
+}
+
+/* A number of a pattern's {2,5}, of up to three digits; -1: there is none. */
+static int pattern_count(str p, size_t *at) {
+    int n = -1;
+    for (size_t i = 0; i < 3 && *at < p.len && p.ptr[*at] >= '0' && p.ptr[*at] <= '9'; i++)
+        n = MAX(n, 0) * 10 + (p.ptr[(*at)++] - '0');
+    return n;
+}
+
+/* The patterns of names: ^ and $ around characters and classes with counts, "^[a-z][a-z0-9]{0,9}$".
+ * GSYM_NONE: it is another one. */
+static gsym pattern(maker *m, const cJSON *s) {
+    const cJSON *v = cJSON_GetObjectItemCaseSensitive(s, "pattern");
+    if (!cJSON_IsString(v)) return GSYM_NONE;
+    str p = str_of(v->valuestring);
+    gsym made = literal(m, "\"");
+    if (p.len < 3 || p.ptr[0] != '^' || p.ptr[p.len - 1] != '$') return GSYM_NONE;
+    p = str_sub(p, 1, p.len - 1);
+    for (size_t at = 0; at < p.len;) {
+        int least = 1, most = 1;
+        gsym one = pattern_atom(m, p, &at);
+        if (one == GSYM_NONE) return GSYM_NONE;
+        if (at < p.len && p.ptr[at] == '{') {
+            at++;
+            least = most = pattern_count(p, &at);
+            if (at < p.len && p.ptr[at] == ',') {
+                at++;
+                most = pattern_count(p, &at);
+            }
+            if (least < 0 || most < MAX(least, 1) || at >= p.len || p.ptr[at++] != '}')
+                return GSYM_NONE;
+        }
+        made = pair(m, made, grammar_repeat(m->g, one, least, most));
+    }
+    return pair(m, made, literal(m, "\""));
+}
+
 static gsym string(maker *m, const cJSON *s) {
+    gsym shaped = pattern(m, s);
+    if (shaped != GSYM_NONE) return shaped;
     is_loose(m, s, "pattern");
     is_loose(m, s, "format");
     int least = number(s, "minLength", 0, GRAMMAR_MANY - 1, 0);

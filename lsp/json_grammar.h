@@ -5,8 +5,9 @@
  *
  * Enforced: type, properties (in the schema's order), required, items, enum, const, anyOf, oneOf
  * (as anyOf), local $ref, minItems, maxItems, minLength, maxLength, whole numbers in ranges of up
- * to JSON_GRAMMAR_RANGE.  Properties that the schema does not name are never written unless it
- * names none.  What else a schema says is noted as loose and left to whoever receives the value.
+ * to JSON_GRAMMAR_RANGE, and patterns of the kind ^[a-z_][a-z0-9_]{0,30}$, which say the length,
+ * too.  Properties that the schema does not name are never written unless it names none.  What else
+ * a schema says is noted as loose and left to whoever receives the value.
  * Thread: any.
  */
 #include "engine/base/str.h"

@@ -44,6 +44,7 @@ void protocol_read_features(const cJSON *c, lsp_features *out) {
         .literals = cJSON_IsObject(protocol_get(action, "codeActionLiteralSupport")),
         .resolve_edit = cJSON_IsTrue(protocol_get(action, "dataSupport")) &&
                         holds(at(action, "resolveSupport", "properties"), "edit"),
+        .disabled = cJSON_IsTrue(protocol_get(action, "disabledSupport")),
         .llm_tag = holds_number(at(action, "tagSupport", "valueSet"), 1),
         .show_document = cJSON_IsTrue(protocol_get(at(c, "window", "showDocument"), "support")),
         .text_content = cJSON_IsObject(protocol_get(space, "textDocumentContent")),
@@ -157,6 +158,8 @@ cJSON *protocol_action(const lsp_features *f, const lsp_action *a) {
         cJSON_AddItemToArray(cJSON_AddArrayToObject(json, "diagnostics"),
                              cJSON_Duplicate(a->diagnostic, true));
     if (a->edit) cJSON_AddItemToObject(json, "edit", a->edit);
+    if (a->disabled)
+        cJSON_AddStringToObject(cJSON_AddObjectToObject(json, "disabled"), "reason", a->disabled);
     if (a->argument && a->command)
         add_command(cJSON_AddObjectToObject(json, "command"), a->title, a->command, a->argument);
     else if (a->argument)

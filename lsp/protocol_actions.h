@@ -15,6 +15,7 @@ typedef struct {
     bool create_files;     /* in edits */
     bool literals;         /* code actions; else only commands */
     bool resolve_edit;     /* codeAction/resolve may bring the edit */
+    bool disabled;         /* it shows actions that cannot be done, with the reason */
     bool llm_tag;          /* CodeActionTag.LLMGenerated */
     bool show_document;    /* window/showDocument */
     bool text_content;     /* workspace/textDocumentContent */
@@ -68,6 +69,7 @@ typedef struct {
     const char *command;            /* with `argument`; NULL: the argument becomes `data`, and the
                                        edit comes with codeAction/resolve */
     bool model;                     /* a model writes it */
+    const char *disabled;           /* why it cannot be done; then nothing else is set; or NULL */
 } lsp_action;
 struct cJSON *protocol_action(const lsp_features *f, const lsp_action *a);
 

@@ -36,6 +36,8 @@ struct work {
         cJSON *schema;
         work_answered answered;
         work_told told;
+        void (*unanswered)(void *own);
+        int tokens_max, time_ms;
         bool tools;
         enrichment *looking; /* it waits for what is looked up first */
     } question;
@@ -142,15 +144,25 @@ static void on_progress(void *ud, int tokens, double per_second) {
     work_progress_text(w, message, -1);
 }
 
+/* There is no answer: the work goes on without, or fails. */
+static void no_answer(work *w, const char *sentence) {
+    if (w->asking) agent_cancel(w->asking);
+    w->asking = NULL;
+    question_clear(w);
+    if (w->question.unanswered)
+        w->question.unanswered(w->own);
+    else
+        work_fail(w, LSP_REQUEST_FAILED, sentence);
+}
+
 /* An answer that runs away is stopped while it comes. */
 static void on_text(void *ud, str piece) {
     work *w = ud;
     strbuf_add_str(&w->written, piece);
     if (w->written.overflow)
-        work_fail(w, LSP_REQUEST_FAILED, "the model's answer is far too long; nothing was changed");
+        no_answer(w, "the model's answer is far too long; nothing was changed");
     else if (answer_runs_away(strbuf_str(&w->written)))
-        work_fail(w, LSP_REQUEST_FAILED,
-                  "the model repeats the same line for ever; nothing was changed");
+        no_answer(w, "the model repeats the same line for ever; nothing was changed");
     else if (w->question.told)
         w->question.told(w->own, strbuf_str(&w->written));
 }
@@ -159,13 +171,13 @@ static void on_done(void *ud, const agent_result *r) {
     work *w = ud;
     w->asking = NULL;
     if (r->status == OK && r->text.len > LIMIT_ANSWER_BYTES)
-        work_fail(w, LSP_REQUEST_FAILED, "the model's answer is far too long; nothing was changed");
+        no_answer(w, "the model's answer is far too long; nothing was changed");
     else if (r->status == OK)
         w->question.answered(w->own, r);
     else if (r->status == ERR_CANCELLED)
         work_fail(w, LSP_REQUEST_CANCELLED, "cancelled");
     else
-        work_fail(w, LSP_REQUEST_FAILED, r->error.text);
+        no_answer(w, r->error.text);
 }
 
 static void on_tool_done(void *ud, const mcp_answer *a) {
@@ -205,15 +217,15 @@ static void start(work *w, const model *m) {
                          .client = s->options.client,
                          .priority = PRIO_USER,
                          .sampling = {.top_p = 1, .repeat_penalty = 1},
-                         .tokens_max = s->settings.actions.max_tokens,
-                         .time_ms = s->settings.actions.time_budget_ms};
+                         .tokens_max = w->question.tokens_max,
+                         .time_ms = w->question.time_ms};
     agent_hooks hooks = {
         .ud = w, .text = on_text, .progress = on_progress, .call = on_call, .done = on_done};
     err e = {{0}};
     status st = agent_start(&w->asking, s->options.agents, &order, &hooks, &e);
     question_clear(w);
     xfree(offered);
-    if (st) work_fail(w, LSP_REQUEST_FAILED, e.text);
+    if (st) no_answer(w, e.text);
 }
 
 /* Goes on, waits, or fails: as the model is. */
@@ -221,11 +233,14 @@ static void try_start(work *w) {
     const model *m = server_want_model(w->server, w->role);
     switch (m->state) {
     case MODEL_READY: start(w, m); break;
-    case MODEL_LOADING: work_progress_text(w, "waiting for the model", -1); break;
-    case MODEL_FAILED: work_fail(w, LSP_REQUEST_FAILED, m->error.text); break;
-    case MODEL_NONE:
-        work_fail(w, LSP_REQUEST_FAILED, "no model is loaded for this: see inlined.enable");
+    case MODEL_LOADING:
+        if (w->question.unanswered)
+            no_answer(w, "the model is not loaded yet");
+        else
+            work_progress_text(w, "waiting for the model", -1);
         break;
+    case MODEL_FAILED: no_answer(w, m->error.text); break;
+    case MODEL_NONE: no_answer(w, "no model is loaded for this: see inlined.enable"); break;
     }
 }
 
@@ -253,6 +268,10 @@ void work_ask(work *w, const work_question *q) {
     w->question.schema = q->schema ? cJSON_Duplicate(q->schema, true) : NULL;
     w->question.answered = q->answered;
     w->question.told = q->told;
+    w->question.unanswered = q->unanswered;
+    const settings *set = &w->server->settings;
+    w->question.tokens_max = q->tokens_max ? q->tokens_max : set->actions.max_tokens;
+    w->question.time_ms = q->time_ms ? q->time_ms : set->actions.time_budget_ms;
     w->question.tools = q->tools && w->server->options.tools;
     if (w->question.tools) tools_wake(w->server->options.tools);
     work_progress_text(w, "reading", -1);

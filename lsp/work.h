@@ -44,8 +44,12 @@ typedef struct {
     bool tools;                 /* the model may call those of MCP servers */
     const change_target *about; /* of the document: what tools know of it is looked up and put in
                                    front of `user` (lsp/enrich.h); NULL: nothing is */
+    int tokens_max, time_ms;    /* 0: as the settings say */
     work_answered answered;
     work_told told; /* may be NULL */
+    /* What the work does without an answer; NULL: it fails.  With it nothing waits for a model that
+     * is not ready.  A cancelled work fails all the same. */
+    void (*unanswered)(void *own);
 } work_question;
 /* Asks the role's model, as soon as it is loaded; at most one question at a time.  Whatever goes
  * wrong ends the work, maybe before this returns. */

@@ -14,15 +14,16 @@ static inline void all_try(document *d, all_kind kind, size_t from, size_t to, a
     arena a;
     refactoring r;
     arena_init(&a);
-    bool good = kind == ALL_VARIABLE   ? refactor_extract_variable(d, from, to, &a, &r)
-                : kind == ALL_FUNCTION ? refactor_extract_function(d, from, to, &a, &r)
+    bool good = kind == ALL_VARIABLE   ? refactor_extract_variable(d, from, to, (str){0}, &a, &r)
+                : kind == ALL_FUNCTION ? refactor_extract_function(d, from, to, (str){0}, &a, &r)
                                        : refactor_inline_variable(d, from, &a, &r);
     if (good) fn(ud, kind, from, to, &r);
     arena_deinit(&a);
 }
 
-/* All expressions, all single statements and pairs of neighbours, all names. */
-static inline void all_refactorings(document *d, all_fn fn, void *ud) {
+/* All expressions, all single statements and pairs of neighbours, all names; of the kinds whose bit
+ * is set in `kinds`. */
+static inline void all_refactorings(document *d, unsigned kinds, all_fn fn, void *ud) {
     if (!context_parse(d, 60000000)) return;
     TSTree *tree = ts_tree_copy(syntax_tree(d->tree)); /* fn may look at the document again */
     TSTreeCursor at = ts_tree_cursor_new(ts_tree_root_node(tree));
@@ -31,11 +32,12 @@ static inline void all_refactorings(document *d, all_fn fn, void *ud) {
         size_t from = ts_node_start_byte(node), to = ts_node_end_byte(node);
         if (ts_node_is_named(node) && !ts_node_is_null(ts_node_parent(node))) {
             TSNode next = ts_node_next_named_sibling(node);
-            all_try(d, ALL_VARIABLE, from, to, fn, ud);
-            all_try(d, ALL_FUNCTION, from, to, fn, ud);
-            if (!ts_node_is_null(next))
+            if (kinds >> ALL_VARIABLE & 1) all_try(d, ALL_VARIABLE, from, to, fn, ud);
+            if (kinds >> ALL_FUNCTION & 1) all_try(d, ALL_FUNCTION, from, to, fn, ud);
+            if (kinds >> ALL_FUNCTION & 1 && !ts_node_is_null(next))
                 all_try(d, ALL_FUNCTION, from, ts_node_end_byte(next), fn, ud);
-            if (!strcmp(ts_node_type(node), "identifier") && names_role(node) == NAME_BIND)
+            if (kinds >> ALL_INLINE & 1 && !strcmp(ts_node_type(node), "identifier") &&
+                names_role(node) == NAME_BIND)
                 all_try(d, ALL_INLINE, from, to, fn, ud);
         }
         if (ts_tree_cursor_goto_first_child(&at)) continue;

@@ -47,7 +47,7 @@ int main(int argc, char **argv) {
     if (s)
         fprintf(stderr, "%s\n", e.text);
     else
-        all_refactorings(w.document, on_one, &w);
+        all_refactorings(w.document, 7, on_one, &w);
     strbuf_deinit(&text);
     context_free(c);
     return s ? 1 : 0;

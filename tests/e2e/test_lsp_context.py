@@ -89,6 +89,85 @@ class Context(lsp_case.Case):
                                             "from shop.stock import stock_count\n")])
         self.assertEqual(client.close(), 0)
 
+    def test_imports_of_modules(self):
+        """For the name at the cursor, and for names that other servers call unknown."""
+        self.write("web/prices.ts", "export function priceOf(id: number): number {\n"
+                                    "  return id;\n}\nfunction hiddenPrice() {\n  return 1;\n}\n"
+                                    "class Basket {\n}\nexport default Basket;\n")
+        self.write("web/tools.js", "const sumOf = (a, b) => a + b;\n"
+                                   "function meanOf(a) {\n  return a;\n}\n"
+                                   "export {\n  sumOf as sum,\n  meanOf,\n};\n")
+        self.write("go.mod", "// a module\nmodule example.org/shop\n\ngo 1.22\n")
+        self.write("internal/stock/stock.go", "// Package stock counts.\npackage stock\n\n"
+                                              "func Count(shelf int) int {\n\treturn shelf\n}\n")
+        client = self.start({"context": {"index": True}},
+                            env={**os.environ, "XDG_CACHE_HOME": os.path.join(self.folder, "cache"),
+                                 "HOME": self.folder})
+        client.settings = {"context": {"index": True},
+                           "model": os.path.join(self.folder, "absent.gguf")}
+        literals = {"codeActionLiteralSupport": {"codeActionKind": {"valueSet": []}}}
+        client.initialize({**lsp_client.CAPABILITIES, "textDocument": {
+            **lsp_client.CAPABILITIES["textDocument"], "codeAction": literals}},
+            workspaceFolders=[{"uri": f"file://{self.root}", "name": "project"}])
+
+        def menu(uri, line, character, message=None):
+            place = {"line": line, "character": character}
+            around = {"start": place, "end": place}
+            problems = [{"range": around, "message": message}] if message else []
+            found = client.call("textDocument/codeAction", {
+                "textDocument": {"uri": uri}, "range": around,
+                "context": {"diagnostics": problems, "only": ["quickfix"]}})
+            return [(a["title"], a["edit"]["changes"][uri][0]["newText"],
+                     len(a.get("diagnostics", []))) for a in found if "edit" in a]
+
+        uri = self.write("web/pages/cart.ts", "")
+        client.open(uri, "const a = priceOf(3);\nconst b = hiddenPrice();\n"
+                         "const c = new Basket();\n", "typescript")
+        found = self.wait_for(lambda: menu(uri, 0, 12), bool, "the index")
+        price = ("Import priceOf from ../prices (syntax tree)",
+                 'import { priceOf } from "../prices";\n')
+        self.assertEqual(found, [(*price, 0)])
+        self.assertEqual(menu(uri, 0, 10, "Cannot find name 'priceOf'."), [(*price, 1)])
+        self.assertEqual(menu(uri, 1, 12), [])
+        self.assertEqual(menu(uri, 2, 16), [
+            ("Import Basket from ../prices (syntax tree)", 'import Basket from "../prices";\n', 0)])
+        uri = self.write("web/main.js", "")
+        client.open(uri, "meanOf(1);\nsumOf(1, 2);\npriceOf(1);\n", "javascript")
+        self.assertEqual(menu(uri, 0, 0, "'meanOf' is not defined."), [
+            ("Import meanOf from ./tools.js (syntax tree)",
+             'import { meanOf } from "./tools.js";\n', 1)])
+        self.assertEqual(menu(uri, 1, 2), [])  # exported under another name
+        self.assertEqual(menu(uri, 2, 2), [])  # TypeScript
+        uri = self.write("cmd/main.go", "")
+        client.open(uri, "package main\n\nfunc main() {\n\tprintln(stock.Count(1))\n}\n", "go")
+        stock = ("Import example.org/shop/internal/stock for stock.Count (syntax tree)",
+                 '\nimport "example.org/shop/internal/stock"\n')
+        self.assertEqual(menu(uri, 3, 11), [(*stock, 0)])
+        self.assertEqual(menu(uri, 3, 17), [(*stock, 0)])
+        self.assertEqual(menu(uri, 3, 9, "undefined: stock"), [(*stock, 1)])
+        client.change(uri, 2, {"range": {"start": {"line": 3, "character": 9},
+                                         "end": {"line": 3, "character": 14}}, "text": "stack"})
+        self.assertEqual(menu(uri, 3, 11), [])  # no package of that name has a Count
+        uri = self.write("main.c", "")
+        self.write("lib/shelf.h", "#pragma once\nint shelf_count(int shelf) { return shelf; }\n")
+        client.open(uri, "int f(void) { return shelf_count(3); }\n", "c")
+        for said in ("use of undeclared identifier 'shelf_count'",
+                     "call to undeclared function 'shelf_count'; ISO",
+                     "implicit declaration of function \u2018shelf_count\u2019"):
+            found = self.wait_for(lambda: menu(uri, 0, 0, said), bool, "the index")
+            self.assertEqual(found, [("Include lib/shelf.h for shelf_count (syntax tree)",
+                                      '#include "lib/shelf.h"\n', 1)])
+        uri = self.write("main.py", "")
+        self.write("shop/stock.py", "def stock_count(shelf):\n    return shelf\n")
+        client.open(uri, "print(stock_count(3))\n")
+        for said in ('"stock_count" is not defined', "Undefined name `stock_count`",
+                     "undefined name 'stock_count'", 'Name "stock_count" is not defined',
+                     "Undefined variable 'stock_count'"):
+            found = self.wait_for(lambda: menu(uri, 0, 0, said), bool, "the index")
+            self.assertEqual(found, [("Import stock_count from shop.stock (syntax tree)",
+                                      "from shop.stock import stock_count\n", 1)])
+        self.assertEqual(client.close(), 0)
+
     # -- explain itself
 
     def test_explain_says_what_went_in_and_what_it_cost(self):

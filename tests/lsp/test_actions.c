@@ -116,6 +116,30 @@ static void test_tree_actions(void **state) {
     lsp_peer_close(&p);
 }
 
+/* A model that is too slow to name something holds nobody up: the rule's name stands. */
+static void test_slow_name(void **state) {
+    UNUSED(state);
+    lsp_peer p;
+    action_begin(&p, MODERN);
+    lsp_peer_edit(&p, URI, 1, 4, 1, 12, "b = a * 2\\n    return g(b)");
+    lsp_peer_send(
+        &p, "{\"id\":1,\"method\":\"codeAction/resolve\",\"params\":{\"title\":\"x\",\"data\":{"
+            "\"action\":\"nameVariable\",\"uri\":\"" URI "\",\"version\":2,\"range\":{"
+            "\"start\":{\"line\":1,\"character\":8},\"end\":{\"line\":1,\"character\":13}}}}}");
+    assert_int_equal(fake_engine_waiting(p.engine), 1);
+    assert_non_null(fake_engine_job(p.engine, 0)->grammar); /* identifiers only */
+    assert_true(fake_engine_job(p.engine, 0)->tokens_max < 100);
+    agents_tick(p.agents, clock_ms());
+    assert_null(lsp_peer_answer(&p, 1)); /* not yet */
+    agents_tick(p.agents, clock_ms() + 60000);
+    cJSON *a = lsp_peer_answer(&p, 1);
+    assert_non_null(a);
+    action_expect_text(a, "result.edit.documentChanges.0.edits.1.newText", "value");
+    cJSON_Delete(a);
+    assert_int_equal(p.server->works.count, 0);
+    lsp_peer_close(&p);
+}
+
 /* Listing a large file right after edits, when its tree may be the one before; says how long. */
 static void test_list_after_edits(void **state) {
     UNUSED(state);
@@ -486,6 +510,7 @@ int main(void) {
         cmocka_unit_test(test_list_of_odd_ranges),
         cmocka_unit_test(test_fixes_of_noted_diagnostics),
         cmocka_unit_test(test_tree_actions),
+        cmocka_unit_test(test_slow_name),
         cmocka_unit_test(test_list_after_edits),
         cmocka_unit_test(test_resolve),
         cmocka_unit_test(test_command),

@@ -198,6 +198,31 @@ static void usual_writing_passes_and_the_rest_does_not(void **state) {
     assert_true(takes("{}", "{\"a\":[1,{\"b\":null}],\"c\":-0.5}"));
 }
 
+static void names_follow_their_pattern(void **state) {
+    UNUSED(state);
+    static const char name[] = "{\"type\":\"string\",\"pattern\":\"^[A-Za-z_][A-Za-z0-9_]{1,3}$\"}";
+    static const char fixed[] = "{\"type\":\"string\",\"pattern\":\"^a-[0-9]{2}$\"}";
+    static const char *const other[] = {"^[^a]$", "^a+$",     "^a|b$", "a",         "^[a",
+                                        "^a{2",   "^a{2,1}$", "^$",    "^[a\\\"]$", "^{2}$"};
+    assert_true(takes(name, "\"ab_9\""));
+    assert_true(takes(name, "\"_1\""));
+    assert_false(takes(name, "\"a\""));
+    assert_false(takes(name, "\"abcde\""));
+    assert_false(takes(name, "\"9ab\""));
+    assert_false(takes(name, "\"a b\""));
+    assert_true(takes(fixed, "\"a-07\""));
+    assert_false(takes(fixed, "\"a-7\""));
+    for (size_t i = 0; i < COUNTOF(other); i++) { /* any text, and that is said */
+        char schema[100], loose[256];
+        cJSON *s;
+        snprintf(schema, sizeof schema, "{\"type\":\"string\",\"pattern\":\"%s\"}", other[i]);
+        assert_true(takes(schema, "\"any thing\""));
+        grammar_release(compile(schema, &s, loose, sizeof loose));
+        assert_string_equal(loose, "pattern");
+        cJSON_Delete(s);
+    }
+}
+
 static void what_is_not_enforced_is_named(void **state) {
     UNUSED(state);
     char loose[256];
@@ -291,6 +316,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_passes_is_valid),
         cmocka_unit_test(usual_writing_passes_and_the_rest_does_not),
+        cmocka_unit_test(names_follow_their_pattern),
         cmocka_unit_test(what_is_not_enforced_is_named),
         cmocka_unit_test(hostile_schemas_end),
         cmocka_unit_test(cut_anywhere),

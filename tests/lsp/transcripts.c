@@ -49,6 +49,8 @@ static const struct {
     {"progress", EDITS ",\"textDocument\":{\"codeAction\":{" LITERALS RESOLVE "}},\"window\":{"
                        "\"workDoneProgress\":true}"},
     {"no-resolve", EDITS ",\"textDocument\":{\"codeAction\":{" LITERALS "}}"},
+    {"disabled",
+     EDITS ",\"textDocument\":{\"codeAction\":{" LITERALS RESOLVE ",\"disabledSupport\":true}}"},
     {"no-annotations",
      "\"workspace\":{\"applyEdit\":true,\"workspaceEdit\":{\"documentChanges\":true}},"
      "\"textDocument\":{\"codeAction\":{" LITERALS "}}"},
