@@ -3,7 +3,8 @@
  * one of the script's words is answered by the script, a few bytes at a time.  So a test of an
  * editor knows which findings, edits and explanations come, and sees them arrive.
  *
- * The script is the file that INLINED_TEST_SCRIPT names: [{"when": WORDS, "say": TEXT}, ...].
+ * The script is the file that INLINED_TEST_SCRIPT names: [{"when": WORDS, "say": TEXT}, ...].  With
+ * "until": PATH the second half of a text waits until that file exists.
  * It is linked with --wrap, so that everything but these five functions is what users run.
  * Thread: the loop's, but for the ticker, which only wakes the loop.
  */
@@ -21,13 +22,13 @@
 #include "engine/base/vec.h"
 #include "engine/engine.h"
 
-#define PIECE_BYTES 8 /* in both: so slow that an editor shows the beginning first */
-#define PIECE_MS 50
+#define PIECE_BYTES 8 /* in both: so slow that it is seen to arrive */
+#define PIECE_MS 20
 #define FIRST_ID ((job_id)1 << 62) /* the real engine's are below */
 
 typedef struct {
     job_id id;
-    const char *say;
+    const char *say, *until; /* until: NULL, or a path */
     size_t told;
     int slot, tokens;
     bool stream, grammar, cancelled;
@@ -93,27 +94,29 @@ static bool holds(str text, const char *words) {
     return str_find(text, str_of(words)) >= 0;
 }
 
-/* What the script says to a conversation; NULL: nothing. */
-static const char *answer_to(chat_value chat) {
+/* The script's line for a conversation; NULL: none. */
+static const cJSON *answer_to(chat_value chat) {
     chat_value messages = chat_get(chat, STR("messages"));
     cJSON *line;
     cJSON_ArrayForEach(line, script.lines) {
         const char *when = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(line, "when"));
         for (size_t i = 0; when && i < chat_count(messages); i++) {
             chat_value m = chat_at(messages, i, NULL);
-            if (holds(chat_get(m, STR("content")).text, when))
-                return cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(line, "say"));
+            if (holds(chat_get(m, STR("content")).text, when)) return line;
         }
     }
     return NULL;
 }
 
 status __wrap_engine_submit(engine *g, const engine_job *job, job_id *id, err *e) {
-    const char *say = job->prompt.kind == PROMPT_CHAT ? answer_to(job->prompt.chat) : NULL;
+    const cJSON *line = job->prompt.kind == PROMPT_CHAT ? answer_to(job->prompt.chat) : NULL;
+    const char *say = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(line, "say"));
+    const char *until = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(line, "until"));
     if (!say) return __real_engine_submit(g, job, id, e);
     *id = ++script.last;
     vec_push(&script.jobs, ((played){.id = *id,
                                      .say = say,
+                                     .until = until,
                                      .slot = job->slot,
                                      .stream = job->stream,
                                      .grammar = job->grammar != NULL,
@@ -125,6 +128,10 @@ void __wrap_engine_cancel(engine *g, job_id id) {
     for (size_t i = 0; i < script.jobs.count; i++)
         if (script.jobs.at[i].id == id) script.jobs.at[i].cancelled = true;
     if (id < FIRST_ID) __real_engine_cancel(g, id);
+}
+
+static bool waits(const played *p) {
+    return p->until && p->told >= strlen(p->say) / 2 && access(p->until, F_OK);
 }
 
 static void say_more(played *p, void (*fn)(void *ud, const engine_event *ev), void *ud) {
@@ -158,7 +165,7 @@ void __wrap_engine_drain(engine *g, void (*fn)(void *ud, const engine_event *ev)
             end(&ended, fn, ud);
             continue;
         }
-        if (clock_ms() >= p->next_ms) say_more(p, fn, ud);
+        if (clock_ms() >= p->next_ms && !waits(p)) say_more(p, fn, ud);
         i++;
     }
 }

@@ -92,12 +92,18 @@ function middleware(hooks: ClientHooks): Middleware {
   };
 }
 
-export function buildClient(program: string, output: vscode.LogOutputChannel, hooks: ClientHooks): LanguageClient {
+export interface Channels {
+  output: vscode.LogOutputChannel;
+  trace: vscode.LogOutputChannel;
+}
+
+export function buildClient(program: string, { output, trace }: Channels, hooks: ClientHooks): LanguageClient {
   const args = vscode.workspace.getConfiguration("inlined").get<string[]>("server.arguments", []);
   const options: LanguageClientOptions = {
     documentSelector: [{ scheme: "file" }, { scheme: "untitled" }, { scheme: "vscode-notebook-cell" },
       { scheme: "vscode-remote" }, { scheme: "vscode-vfs" }],
     outputChannel: output,
+    traceOutputChannel: trace,
     errorHandler: hooks.errors,
     initializationOptions: daemonSettings(vscode.workspace.getConfiguration().get("inlined")),
     middleware: middleware(hooks),

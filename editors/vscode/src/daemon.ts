@@ -17,6 +17,7 @@ import { sentence } from "./messages";
 import type { Pauses } from "./pause";
 import { readReport, type Report } from "./report";
 import type { DaemonStatus, Life } from "./status";
+import { TraceChannel } from "./trace";
 import { RunningWork } from "./running_work";
 
 /** A person, or the daemon, gave the work up: nothing is to be said about it. */
@@ -47,19 +48,22 @@ export class Daemon implements vscode.Disposable {
   private client: LanguageClient | undefined;
   private stopping = false;
   private looking: NodeJS.Timeout | undefined;
+  readonly trace: TraceChannel;
 
   constructor(
     private readonly context: vscode.ExtensionContext,
     private readonly pauses: Pauses,
-    private readonly output: vscode.LogOutputChannel,
+    readonly output: vscode.LogOutputChannel,
   ) {
     this.onChange = this.changed.event;
+    this.trace = new TraceChannel(output);
   }
 
   dispose(): void {
     clearTimeout(this.looking);
     this.others.dispose();
     this.pages.dispose();
+    this.trace.dispose();
     this.changed.dispose();
   }
 
@@ -89,7 +93,7 @@ export class Daemon implements vscode.Disposable {
     this.status = undefined;
     this.set("starting");
     this.output.info(`starting ${found.program} (${found.from})`);
-    const client = buildClient(found.program, this.output, this.hooks());
+    const client = buildClient(found.program, this, this.hooks());
     this.client = client;
     this.listen(client);
     try {

@@ -22,7 +22,12 @@ It is called with the whole stock of the shop, and takes as long as that has ite
 Who wants to see the value of one kind of thing only passes a list that holds just these. End of the page.
 `;
 const SCRIPT = [
-  { when: "Explain this code to a programmer", say: EXPLANATION },
+  { when: "there are 7 of them", say: "It adds up the 7 items of the left shelf." },
+  {
+    when: "Answer this question about the code: how many are there?",
+    say: '<tool_call>\n{"name": "counter__count", "arguments": {"shelf": "left"}}\n</tool_call>',
+  },
+  { when: "Explain this code to a programmer", say: EXPLANATION, until: "seen" },
   { when: "Answer this question about the code: who calls it?", say: "Nobody in this file calls it." },
   {
     when: "Review this code",
@@ -48,13 +53,18 @@ const SCRIPT = [
 ];
 
 // An MCP server of the test's, as small as one can be.
+const TOOL = {
+  name: "count", description: "Counts pieces.",
+  inputSchema: { type: "object", properties: { shelf: { type: "string" } }, required: ["shelf"] },
+};
 const SERVER = `
 let all = "";
 const answers = {
   initialize: () => ({
     protocolVersion: "2025-06-18", capabilities: { tools: {} }, serverInfo: { name: "t", version: "1" },
   }),
-  "tools/list": () => ({ tools: [{ name: "count", description: "Counts pieces.", inputSchema: { type: "object" } }] }),
+  "tools/list": () => ({ tools: [${JSON.stringify(TOOL)}] }),
+  "tools/call": () => ({ content: [{ type: "text", text: "there are 7 of them" }] }),
 };
 process.stdin.on("data", (data) => {
   const lines = (all += data).split("\\n");
@@ -76,6 +86,7 @@ export function actions({ code, git, work, build, folder, passed, equal, servers
   /** The file as it was, the cursor at a line. */
   async function at(line, column = 1) {
     await code.keys("Escape");
+    if (!(await code.tab()).includes("shop.py")) await code.show(shop);
     await code.command("File: Revert File");
     await code.goTo(line, column);
   }
@@ -83,7 +94,7 @@ export function actions({ code, git, work, build, folder, passed, equal, servers
   async function menu() {
     return until("the menu of code actions", async () => {
       await code.keys("Control+."); // once more: the host may still be starting
-      for (let looks = 0; looks < 20; looks++) {
+      for (let looks = 0; looks < 100; looks++) {
         const all = (await code.texts(".action-widget .monaco-list-row")).map((t) => t.trim());
         if (all.length) return all;
         await sleep(100);
@@ -149,10 +160,11 @@ export function actions({ code, git, work, build, folder, passed, equal, servers
 
   /** From here on the daemon says what the script says; a person changes the program by this setting. */
   async function scripted() {
-    fs.writeFileSync(path.join(folder, "script.json"), JSON.stringify(SCRIPT));
+    const script = SCRIPT.map((line) => (line.until ? { ...line, until: path.join(folder, line.until) } : line));
+    fs.writeFileSync(path.join(folder, "script.json"), JSON.stringify(script));
     code.configure({
       "inlined.server.path": path.join(build, "tests/scripted_model"),
-      "inlined.server.arguments": ["--no-daemon"], // the user's daemon says what models say
+      "inlined.server.arguments": ["--no-daemon", "--log-level", "info"], // the user's daemon says what models say
     });
     await until("another daemon", () => running());
     await until("the old one has gone", () => servers().length === 0);
@@ -168,6 +180,7 @@ export function actions({ code, git, work, build, folder, passed, equal, servers
       return shown.includes("What it does") && shown;
     });
     equal(early.includes("End of the page"), false, "the page grows while the model writes");
+    fs.writeFileSync(path.join(folder, "seen"), ""); // it goes on
     await until("all of the page", async () => (await code.rendered()).includes("End of the page"));
     const bold = await Promise.all(code.page.frames().map((f) =>
       f.evaluate(() => document.querySelector("strong")?.textContent).catch(() => undefined)));
@@ -284,5 +297,23 @@ export function actions({ code, git, work, build, folder, passed, equal, servers
     passed("an MCP server starts after a modal box with its command line was answered");
   }
 
-  return [action_menu, exact_refactoring, hover, scripted, explanation, review, preview, instruction, commit, approval];
+  async function tool_call() {
+    await at(here, 6);
+    await code.command("inlined: Ask About This Code...");
+    await code.input("inlined: Answer");
+    await code.type("how many are there?");
+    await code.keys("Enter");
+    const box = await until("the question", async () => (await code.texts(".monaco-dialog-box"))[0]);
+    equal(box.includes("May the model call count of counter?"), true, `what is decided: ${box}`);
+    equal(/\{\s*"shelf":\s*"left"\s*\}/.test(box), true, `with all arguments: ${box}`);
+    await code.picture("tool.png");
+    await code.page.locator(".monaco-dialog-box .monaco-button", { hasText: "Allow once" }).click();
+    await until("the answer", async () => (await code.rendered()).includes("the 7 items of the left shelf"));
+    await code.command("View: Close All Editors");
+    await code.show(shop);
+    passed("a tool is called after a modal box with its arguments was answered");
+  }
+
+  return [action_menu, exact_refactoring, hover, scripted, explanation, review, preview, instruction, commit, approval,
+    tool_call];
 }

@@ -232,6 +232,20 @@ export class Code {
     return texts.join("").replace(/\u00a0/g, " ");
   }
 
+  /** Types `text` and then, until ghost text stands there, a blank and back: the host may still be starting. */
+  async ghostAfter(text) {
+    await this.type(text);
+    for (let tries = 0; tries < 60; tries++) {
+      try {
+        return await until("ghost text", () => this.ghost(), 3000);
+      } catch {
+        await this.keys("Backspace");
+        await this.type(text.slice(-1));
+      }
+    }
+    throw new Error(`no ghost text after ${JSON.stringify(text)}; the status bar says: ${await this.bar()}`);
+  }
+
   /** The status bar item: its text and, as assistive technology reads it, its tooltip. */
   async bar() {
     const item = this.page.locator('[id="inlined.inlined.inlined.status"], [id$="inlined.status"]').first();
@@ -240,8 +254,14 @@ export class Code {
   }
 
   async saved(file) {
-    await this.keys("Control+S");
-    await until("the file is saved", async () => !(await this.page.locator(".tab.active.dirty").count()));
+    await until("the file is saved", async () => {
+      await this.keys("Control+S"); // once more: a change may have come behind the key
+      for (let looks = 0; looks < 20; looks++) {
+        if (!(await this.page.locator(".tab.active.dirty").count())) return true;
+        await sleep(100);
+      }
+      return false;
+    });
     return fs.readFileSync(file, "utf8");
   }
 

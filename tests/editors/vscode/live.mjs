@@ -8,6 +8,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { actions } from "./actions.mjs";
 import { Code, sleep, until } from "./code.mjs";
+import { firstStart } from "./first.mjs";
 import { Hub } from "./hub.mjs";
 import { machine } from "./machine.mjs";
 
@@ -69,7 +70,7 @@ function equal(got, want, what) {
   if (got !== want) throw new Error(`${what}\n got: ${JSON.stringify(got)}\nwant: ${JSON.stringify(want)}`);
 }
 
-const hub = await Hub.start(path.join(folder, "config"));
+const hub = await Hub.start(path.join(folder, "config"), { held: true });
 const code = await Code.start({
   server, vsix: path.join(build, "inlined.vsix"), state: path.join(folder, "state"),
   env: {
@@ -90,19 +91,7 @@ async function again() {
   await code.keys("End");
 }
 
-/** Types `text` and then, until ghost text stands there, a blank and back: the host may still be starting. */
-async function ghostAfter(text) {
-  await code.type(text);
-  for (let tries = 0; tries < 60; tries++) {
-    try {
-      return await until("ghost text", () => code.ghost(), 3000);
-    } catch {
-      await code.keys("Backspace");
-      await code.type(text.slice(-1));
-    }
-  }
-  throw new Error(`no ghost text after ${JSON.stringify(text)}; the status bar says: ${await code.bar()}`);
-}
+const ghostAfter = (text) => code.ghostAfter(text);
 
 function servers() {
   try {
@@ -164,6 +153,32 @@ async function says_why() {
   passed(`menu: ${rows.length} entries`);
 }
 
+/** The output channel, as far as its panel shows it. */
+async function log() {
+  return (await code.texts(".part.panel .view-line")).join("").replace(/\s/g, "");
+}
+
+async function shows_the_log() {
+  await again();
+  await code.command("inlined: Status and Menu");
+  await code.choose("Show the log");
+  await until("the log", async () => (await log()).includes("bin/inlined(bundled)"));
+  passed("the menu shows the log");
+  await code.command("View: Focus Active Editor Group");
+  equal((await log()).includes("Sendingrequest"), false, "messages in the log without the setting");
+  code.configure({ "inlined.trace.server": "messages" });
+  await until("the messages", async () => {
+    await code.command("inlined: Show What the Model Sees Here"); // a request
+    return /Sendingrequest'inlined\/context\/explain-\(\d+\)'/.test(await log());
+  });
+  await code.picture("trace.png");
+  code.configure({ "inlined.trace.server": "off" });
+  await code.keys("Control+J");
+  await code.command("View: Close All Editors");
+  await code.show(file);
+  passed("the messages between editor and daemon are in it, when the setting wants them");
+}
+
 async function pauses() {
   await again();
   await code.command("inlined: Pause in This File");
@@ -173,9 +188,17 @@ async function pauses() {
   equal(await code.ghost(), "", "ghost text while paused");
   await code.command("inlined: Resume");
   await until("the status bar says so", async () => !/Paused/.test(await code.bar()));
+  for (const pause of ["Pause for python", "Pause everywhere"]) {
+    for (const choice of [pause, "Resume"]) {
+      await code.command("inlined: Status and Menu");
+      await code.choose(choice);
+      await until(`${choice}: the status bar says so`, async () =>
+        /Paused/.test(await code.bar()) === (choice !== "Resume"));
+    }
+  }
   await again();
   await ghostAfter(" += ");
-  passed("pause in this file, and resume");
+  passed("pause in this file, for the language and everywhere, and resume");
 }
 
 async function other_documents() {
@@ -225,15 +248,17 @@ const tools = { code, git, work, build, folder, hub, passed, equal, servers, aga
 let failed = 0;
 try {
   await code.open(path.join(work, "both.code-workspace"), file);
-  const all = [shows_and_accepts, takes_a_word, dismisses, says_why, pauses, other_documents, server_comes_back,
-    daemon_comes_back, ...actions(tools), ...machine(tools)];
+  const all = [shows_and_accepts, takes_a_word, dismisses, says_why, shows_the_log, pauses, other_documents,
+    server_comes_back, daemon_comes_back, ...actions(tools), ...machine(tools)];
   for (const step of all.filter((f) => !only.length || only.includes(f.name))) await step();
 } catch (error) {
   failed = 1;
   console.log(`FAILED: ${error.stack}`);
-  await code.command("Notifications: Show Notifications").catch(() => undefined);
+  await code.picture("failure.png").catch(() => undefined);
+  await code.keys("Escape", "Escape").catch(() => undefined); // a list may be open
+  await Promise.race([code.command("Notifications: Show Notifications").catch(() => undefined), sleep(10000)]);
   console.log(`notifications: ${(await code.texts(".notification-list-item-message")).join(" | ")}`);
-  console.log(`picture: ${await code.picture("failure.png").catch(() => "none")}; logs under ${folder}/state`);
+  console.log(`picture: ${folder}/state/failure.png; logs beside it`);
 } finally {
   await code.end();
   hub.end();
@@ -242,6 +267,15 @@ if (!failed) {
   await until("no daemon is left", async () => servers().length + code.daemons().length === 0).catch((error) => {
     failed = 1;
     console.log(`FAILED: ${error.message}: ${servers()} ${code.daemons()}`);
+  });
+}
+if (!failed && (!only.length || only.includes("first_start"))) {
+  await firstStart({
+    server, vsix: path.join(build, "inlined.vsix"), folder: path.join(folder, "first"),
+    file: path.join(work, "beta/other.py"), line: LINE, column: 14, passed, equal,
+  }).catch((error) => {
+    failed = 1;
+    console.log(`FAILED: ${error.stack}`);
   });
 }
 process.exit(failed);
