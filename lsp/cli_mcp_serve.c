@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "context/hidden.h"
 #include "context/symbols.h"
 #include "engine/base/limits.h"
 #include "engine/base/mem.h"
@@ -30,6 +31,7 @@ typedef struct {
     serve_http *http; /* a port */
     settings settings;
     symbols *symbols; /* NULL: nobody has asked for one */
+    hidden *hidden;
     bool has_input, ended, closing, failed;
     char buffer[LIMIT_READ_BYTES];
 } serving;
@@ -143,6 +145,16 @@ static status open_input(serving *v, err *e) {
     return rc ? err_set(e, ERR_IO, "standard input cannot be read: %s", uv_strerror(rc)) : OK;
 }
 
+/* What the settings and the files of the folder say that nobody may be shown. */
+static void set_privacy(serving *v, const char *workspace) {
+    strbuf globs;
+    str root = str_of(workspace);
+    strbuf_init(&globs, sizeof v->settings.privacy.deny_globs.at + SETTINGS_LIST_COUNT);
+    settings_deny_globs(&v->settings, &globs);
+    hidden_set(v->hidden, &root, 1, strbuf_str(&globs), v->settings.privacy.respect_gitignore);
+    strbuf_deinit(&globs);
+}
+
 static status open_tools(serving *v, const cli_args *a, err *e) {
     char workspace[PATH_MAX];
     if (!getcwd(workspace, sizeof workspace))
@@ -154,12 +166,14 @@ static status open_tools(serving *v, const cli_args *a, err *e) {
     if (memory || state)
         strbuf_addf(&path, "%s%s", memory ? memory : state, memory ? "" : "/memory.jsonl");
     const own_options o = {.workspace = workspace,
+                           .privacy = {v->hidden, hidden_look, hidden_is, hidden_mask},
                            .memory_file = path.len ? path.ptr : NULL,
                            .declared = a->file,
                            .search_path = getenv("PATH"),
                            .find_symbol = find_symbol,
                            .ud = v};
     status s = cli_settings(a, &v->settings, e);
+    if (!s) set_privacy(v, workspace);
     if (!s) s = own_tools_new(&v->tools, &v->loop.uv, &o, e);
     strbuf_deinit(&path);
     xfree(state);
@@ -197,6 +211,7 @@ static status run(serving *v, const cli_args *a, err *e) {
 status cli_mcp_serve(const cli_args *a, err *e) {
     if (a->n_operands > 2) return err_set(e, ERR_USAGE, "mcp serve takes at most a port");
     serving *v = xcalloc(1, sizeof *v);
+    v->hidden = hidden_new();
     signal(SIGPIPE, SIG_IGN);
     loop_init(&v->loop);
     loop_signal_init(&v->loop, &v->interrupt, SIGINT, on_stop, v);
@@ -210,6 +225,7 @@ status cli_mcp_serve(const cli_args *a, err *e) {
     }
     loop_deinit(&v->loop);
     symbols_stop(v->symbols);
+    hidden_free(v->hidden);
     xfree(v);
     return s;
 }

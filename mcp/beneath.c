@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/openat2.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -49,13 +50,57 @@ static const char *relative(const beneath *b, const char *path) {
     return *path ? path : ".";
 }
 
-static int open_below(const beneath *b, const char *path, int flags, err *e) {
+/* What an open file is called, without links. */
+static bool name_of(int fd, char out[PATH_MAX]) {
+    char link[40];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t n = readlink(link, out, PATH_MAX - 1);
+    if (n > 0) out[n] = '\0';
+    return n > 0;
+}
+
+/* git's own folder holds all that was ever committed, and addresses with passwords. */
+static bool is_gits(const char *path) {
+    const char *at = strstr(path, "/.git");
+    while (at && at[5] && at[5] != '/')
+        at = strstr(at + 5, "/.git");
+    return at != NULL;
+}
+
+static bool is_hidden(const beneath *b, const char *path, bool folder) {
+    return is_gits(path + strlen(b->path)) || (b->hides && b->hides(b->ud, path, folder));
+}
+
+/* Writes where `fd` really is to `real`, as a path that begins like the folder's.  False: nobody
+ * may be shown it, under that name or the one that it was asked for. */
+static bool is_shown(const beneath *b, int fd, const char *path, char real[PATH_MAX]) {
+    char root[PATH_MAX], there[PATH_MAX], asked[PATH_MAX];
+    struct stat st;
+    if (!name_of(b->fd, root) || !name_of(fd, there) || fstat(fd, &st)) return false;
+    size_t n = strcmp(root, "/") ? strlen(root) : 0;
+    if (strncmp(there, root, n) || (there[n] && there[n] != '/')) return false;
+    int len = snprintf(real, PATH_MAX, "%s%s", b->path, there + n);
+    bool folder = S_ISDIR(st.st_mode), here = !strcmp(path, ".");
+    int asked_len =
+        snprintf(asked, sizeof asked, "%s%s%s", b->path, here ? "" : "/", here ? "" : path);
+    if (len >= PATH_MAX || asked_len >= PATH_MAX || is_hidden(b, real, folder)) return false;
+    return !strcmp(asked, real) || strstr(path, "..") || !is_hidden(b, asked, folder);
+}
+
+/* `real`: where it is, see is_shown. */
+static int open_below(const beneath *b, const char *path, int flags, char real[PATH_MAX], err *e) {
     struct open_how how = {.flags =
                                (uint64_t)(flags | O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK),
                            .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
     int fd = (int)syscall(SYS_openat2, b->fd, relative(b, path), &how, sizeof how);
-    if (fd >= 0) return fd;
-    if (errno == EXDEV || errno == ELOOP)
+    if (fd >= 0 && is_shown(b, fd, relative(b, path), real)) return fd;
+    if (fd >= 0) {
+        close(fd);
+        (void)err_set(e, ERR_USAGE,
+                      "%.200s is hidden by the privacy rules (inlined.privacy, .inlinedignore, "
+                      ".gitignore)",
+                      path);
+    } else if (errno == EXDEV || errno == ELOOP)
         (void)err_set(e, ERR_USAGE, "%.200s is outside of %.100s", path, b->path);
     else if (errno == ENOSYS)
         (void)err_set(e, ERR_UNSUPPORTED, "this system has no openat2 (Linux 5.6 or newer)");
@@ -82,7 +127,8 @@ static bool read_into(int fd, uint64_t offset, size_t bytes_max, strbuf *out) {
 status beneath_read(const beneath *b, const char *path, uint64_t offset, size_t bytes_max,
                     strbuf *out, uint64_t *all, err *e) {
     struct stat st;
-    int fd = open_below(b, path, 0, e);
+    char real[PATH_MAX];
+    int fd = open_below(b, path, 0, real, e);
     if (fd < 0) return ERR_IO;
     status s = OK;
     if (fstat(fd, &st) || !S_ISREG(st.st_mode))
@@ -122,8 +168,16 @@ static void free_names(names *n) {
     vec_free(n);
 }
 
+/* Whether a folder's entry may be shown. */
+static bool shows_entry(const beneath *b, const char *folder, const char *name, bool is_folder) {
+    char path[PATH_MAX];
+    int n = snprintf(path, sizeof path, "%s/%s", folder, name);
+    return n < PATH_MAX && !is_hidden(b, path, is_folder);
+}
+
 status beneath_list(const beneath *b, const char *path, strbuf *out, err *e) {
-    int fd = open_below(b, path, O_DIRECTORY, e);
+    char real[PATH_MAX];
+    int fd = open_below(b, path, O_DIRECTORY, real, e);
     if (fd < 0) return ERR_IO;
     int kept = dup(fd);
     names all = {0};
@@ -131,6 +185,7 @@ status beneath_list(const beneath *b, const char *path, strbuf *out, err *e) {
     for (size_t i = 0; i < all.count; i++) {
         struct stat st;
         if (kept < 0 || fstatat(kept, all.at[i], &st, AT_SYMLINK_NOFOLLOW)) continue;
+        if (!shows_entry(b, real, all.at[i], S_ISDIR(st.st_mode))) continue;
         output_clean(out, str_of(all.at[i]));
         if (S_ISDIR(st.st_mode))
             strbuf_addf(out, "/\n");
@@ -173,10 +228,10 @@ static void search_file(walk *w, const char *path, const char *name) {
     uint64_t all = 0;
     err e;
     if (w->s->files && !mcp_pattern_matches(w->s->files, name)) return;
-    w->files++;
     strbuf_init(&text, LIMIT_OWN_READ_BYTES + 1);
-    if (!beneath_read(w->b, path, 0, LIMIT_OWN_READ_BYTES, &text, &all, &e) && text.ptr &&
-        all <= LIMIT_OWN_READ_BYTES && !memchr(text.ptr, 0, text.len)) {
+    bool read = !beneath_read(w->b, path, 0, LIMIT_OWN_READ_BYTES, &text, &all, &e);
+    w->files += read;
+    if (read && text.ptr && all <= LIMIT_OWN_READ_BYTES && !memchr(text.ptr, 0, text.len)) {
         str rest = strbuf_str(&text), line;
         for (int number = 1; !is_over(w) && str_split(&rest, '\n', &line); number++) {
             if (!holds(w->s, line)) continue;
@@ -208,7 +263,8 @@ static void search_entry(walk *w, int folder, const char *path, const char *name
 
 static void search_folder(walk *w, const char *path, int depth) {
     err e;
-    int fd = depth < LIMIT_PATH_DEPTH ? open_below(w->b, path, O_DIRECTORY, &e) : -1;
+    char real[PATH_MAX];
+    int fd = depth < LIMIT_PATH_DEPTH ? open_below(w->b, path, O_DIRECTORY, real, &e) : -1;
     if (fd < 0) return;
     int kept = dup(fd);
     names all = {0};
@@ -222,7 +278,8 @@ static void search_folder(walk *w, const char *path, int depth) {
 status beneath_find(const beneath *b, const char *path, const beneath_search *s, strbuf *out,
                     err *e) {
     walk w = {.b = b, .s = s, .out = out};
-    int fd = open_below(b, path, O_DIRECTORY, e);
+    char real[PATH_MAX];
+    int fd = open_below(b, path, O_DIRECTORY, real, e);
     if (fd < 0) return ERR_IO;
     close(fd);
     search_folder(&w, relative(b, path), 0);

@@ -2,15 +2,22 @@
 #pragma once
 /* Files below one folder, and never beside it: every path is opened by the kernel with
  * openat2(RESOLVE_BENEATH), so that neither "..", nor an absolute path, nor a link leads out, not
- * even one that is changed meanwhile.  Thread: any; blocks. */
+ * even one that is changed meanwhile.  What is hidden is neither read, listed nor searched, also
+ * under another name that leads to it.  Thread: any; blocks. */
 #include "engine/base/status.h"
 #include "engine/base/str.h"
 
+/* Whether nobody may be shown this path: absolute, and as it is found without links. */
+typedef bool beneath_hides(void *ud, const char *path, bool folder);
+
 typedef struct {
-    int fd;           /* of the folder; -1: closed */
-    const char *path; /* borrowed, absolute */
+    int fd;               /* of the folder; -1: closed */
+    const char *path;     /* borrowed, absolute */
+    beneath_hides *hides; /* NULL: only git's own folder is hidden */
+    void *ud;             /* its */
 } beneath;
 
+/* `hides` and `ud` stay as they are. */
 status beneath_open(beneath *b, const char *folder, err *e) MUST_USE;
 void beneath_close(beneath *b);
 

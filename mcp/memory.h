@@ -2,7 +2,7 @@
 #pragma once
 /* A graph of what a person wants kept, in the official memory server's own file: one JSON object a
  * line, entities and relations.  Both programs may use one file in turn.
- * Thread: loop; blocks for one small file (LIMIT_OWN_MEMORY_BYTES). */
+ * Thread: any; blocks for one small file (LIMIT_OWN_MEMORY_BYTES) and others that use it. */
 #include <cjson/cJSON.h>
 
 #include "engine/base/status.h"

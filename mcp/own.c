@@ -23,7 +23,7 @@ void own_maybe_closed(own_tools *t) {
     vec_free(&t->calls);
     cJSON_Delete(t->built_in);
     cJSON_Delete(t->declared);
-    xfree(t->workspace);
+    xfree(t->place.workspace);
     xfree(t->memory_file);
     xfree(t->search_path);
     xfree(t);
@@ -40,6 +40,7 @@ static status add_built_in(own_tools *t, err *e) {
     ASSERT(s == OK); /* it is ours */
     for (size_t i = t->entries.count; i-- > 0;) {
         own_entry *entry = &t->entries.at[i];
+        entry->git = entry->argv && str_starts_with(str_of(entry->offer.name), STR("git_"));
         if (entry->argv) continue;
         entry->run = own_files(entry->offer.name);
         entry->symbols = !strcmp(entry->offer.name, "find_symbol");
@@ -73,7 +74,7 @@ static void on_nothing(void *ud) {
 status own_tools_new(own_tools **out, uv_loop_t *loop, const own_options *o, err *e) {
     own_tools *t = xcalloc(1, sizeof *t);
     *t = (own_tools){.loop = loop,
-                     .workspace = xstrdup(o->workspace),
+                     .place = {xstrdup(o->workspace), o->privacy},
                      .memory_file = o->memory_file ? xstrdup(o->memory_file) : NULL,
                      .search_path = xstrdup(o->search_path ? o->search_path : ""),
                      .find_symbol = o->find_symbol,
@@ -168,9 +169,9 @@ static bool file_behind(own_tools *t, const char *uri, strbuf *path, bool *known
                        own_uri_match(entry->offer.name, uri, &arguments)))
             continue;
         *known = true;
-        strbuf_addf(path, "%s/", t->workspace);
-        bool good =
-            entry->file && own_expand_text(entry->file, arguments, t->workspace, path, &e) == OK;
+        strbuf_addf(path, "%s/", t->place.workspace);
+        bool good = entry->file &&
+                    own_expand_text(entry->file, arguments, t->place.workspace, path, &e) == OK;
         cJSON_Delete(arguments);
         return good;
     }

@@ -34,8 +34,19 @@ typedef struct {
  * yet; it is asked again soon. */
 typedef void own_find_symbol(void *ud, str name, strbuf *out, bool *busy);
 
+/* What nobody may be shown.  Functions are called on any thread, several at once. */
+typedef struct {
+    void *ud;
+    void (*look)(void *ud); /* before each call: rules may have changed; may be NULL */
+    /* An absolute path of the workspace, as it is found without links.  NULL: nothing is hidden. */
+    bool (*hides)(void *ud, const char *path, bool folder);
+    /* Appends the text without its keys, tokens and passwords.  NULL: as it is. */
+    void (*mask)(void *ud, str text, strbuf *out);
+} own_privacy;
+
 typedef struct {
     const char *workspace;        /* absolute */
+    own_privacy privacy;          /* for files, and what git shows of them */
     const char *memory_file;      /* NULL: there is no memory */
     const char *declared;         /* a file with the project's own; NULL: none */
     const char *search_path;      /* PATH for commands */

@@ -81,18 +81,6 @@ static void fail_later(own_call *c, const char *sentence) {
     answer_later(c);
 }
 
-static status run_memory(own_call *c, err *e) {
-    cJSON *result;
-    status s = memory_call(c->owner->memory_file, c->entry->offer.name, c->arguments, &result, e);
-    if (s) return s;
-    char *text = cJSON_Print(result);
-    output_clean(&c->out, str_of(text));
-    cJSON_free(text);
-    cJSON_Delete(result);
-    answer_later(c);
-    return OK;
-}
-
 /* ---- symbols --------------------------------------------------------------------------------- */
 
 #define FIND_AGAIN_MS 50
@@ -127,7 +115,8 @@ static void run_symbols(own_call *c) {
 static status run_messages(own_call *c, err *e) {
     const cJSON *m;
     cJSON *all;
-    status s = own_expand_json(c->entry->messages, c->arguments, c->owner->workspace, &all, e);
+    status s =
+        own_expand_json(c->entry->messages, c->arguments, c->owner->place.workspace, &all, e);
     c->content = cJSON_CreateArray();
     cJSON_ArrayForEach(m, all) {
         const cJSON *text = cJSON_GetObjectItemCaseSensitive(m, "text");
@@ -152,17 +141,58 @@ static bool run_file(own_call *c) {
     strbuf path;
     err e = {{0}};
     strbuf_init(&path, LIMIT_PATH_BYTES);
-    status s = own_expand_text(c->entry->file, c->arguments, c->owner->workspace, &path, &e);
-    if (!s) s = own_read_file(c->owner->workspace, path.ptr, &c->out, &c->binary, &e);
+    status s = own_expand_text(c->entry->file, c->arguments, c->owner->place.workspace, &path, &e);
+    if (!s) s = own_read_file(&c->owner->place, path.ptr, &c->out, &c->binary, &e);
     strbuf_deinit(&path);
     if (s) strbuf_addf(&c->out, "%s", e.text);
     return !s;
 }
 
+static bool run_memory(own_call *c) {
+    cJSON *result = NULL;
+    err e = {{0}};
+    if (memory_call(c->owner->memory_file, c->entry->offer.name, c->arguments, &result, &e)) {
+        strbuf_addf(&c->out, "%s", e.text);
+        return false;
+    }
+    char *text = cJSON_Print(result);
+    output_clean(&c->out, str_of(text));
+    cJSON_free(text);
+    cJSON_Delete(result);
+    return true;
+}
+
+/* What came of it, without secrets. */
+static void mask(own_call *c) {
+    const own_privacy *p = &c->owner->place.privacy;
+    if (!p->mask || !c->out.len || c->binary) return;
+    strbuf masked;
+    strbuf_init(&masked, LIMIT_OWN_OUTPUT_BYTES * 2);
+    p->mask(p->ud, strbuf_str(&c->out), &masked);
+    strbuf_deinit(&c->out);
+    c->out = masked;
+}
+
+static void sift(own_call *c) {
+    strbuf shown;
+    strbuf_init(&shown, LIMIT_OWN_OUTPUT_BYTES * 2);
+    own_git_sift(&c->owner->place, c->entry->offer.name, strbuf_str(&c->out), c->full, &shown);
+    strbuf_deinit(&c->out);
+    c->out = shown;
+}
+
 static void run_work(uv_work_t *w) { /* a thread of libuv's */
     own_call *c = w->data;
-    bool good =
-        c->entry->file ? run_file(c) : c->entry->run(c->owner->workspace, c->arguments, &c->out);
+    const own_place *at = &c->owner->place;
+    bool good = true;
+    if (at->privacy.look) at->privacy.look(at->privacy.ud);
+    if (c->entry->git)
+        sift(c);
+    else if (c->entry->memory)
+        good = run_memory(c);
+    else
+        good = c->entry->file ? run_file(c) : c->entry->run(at, c->arguments, &c->out);
+    if (!c->entry->memory) mask(c);
     if (!good) c->outcome = OWN_FAILED;
 }
 
@@ -189,12 +219,20 @@ static void on_bytes(void *ud, str bytes) {
         return;
     }
     size_t room = LIMIT_OWN_OUTPUT_BYTES - MIN(c->out.len, (size_t)LIMIT_OWN_OUTPUT_BYTES);
-    output_clean(&c->out, str_sub(bytes, 0, room));
+    if (c->entry->git) /* names of files are judged as they are */
+        strbuf_add_str(&c->out, str_sub(bytes, 0, room));
+    else
+        output_clean(&c->out, str_sub(bytes, 0, room));
     c->full = bytes.len > room;
 }
 
 static void command_done(own_call *c) {
     if (!c->process_gone || !c->timer_gone) return;
+    if (c->entry->git && c->outcome == OWN_DONE) {
+        c->work.data = c;
+        uv_queue_work(c->owner->loop, &c->work, run_work, after_work);
+        return;
+    }
     if (c->full) strbuf_addf(&c->out, "\n(there was more)\n");
     finish(c);
 }
@@ -286,7 +324,7 @@ static status start_command(own_call *c, err *e) {
     arena a;
     own_words words = {0}, env = {0};
     arena_init(&a);
-    status s = own_expand(c->entry, c->arguments, t->workspace, &a, &words, e);
+    status s = own_expand(c->entry, c->arguments, t->place.workspace, &a, &words, e);
     if (!s) {
         collect_env(c->entry, &a, &env);
         const process_options o = {.command = words.at[0],
@@ -294,7 +332,7 @@ static status start_command(own_call *c, err *e) {
                                    .n_args = words.count - 1,
                                    .env = env.at,
                                    .n_env = env.count,
-                                   .cwd = t->workspace,
+                                   .cwd = t->place.workspace,
                                    .search = t->search_path};
         s = process_start(&c->process, t->loop, &o,
                           &(process_hooks){c, on_bytes, on_ended, on_gone}, e);
@@ -341,6 +379,10 @@ static status check_arguments(const own_tools *t, const own_call *c, err *e) {
     bool clock = !strcmp(o->name, "current_time") || !strcmp(o->name, "convert_time");
     if (t->calls.count > LIMIT_OWN_CALLS)
         return err_set(e, ERR_LIMIT, "more than %d calls are running", LIMIT_OWN_CALLS);
+    if (c->entry->git) {
+        status s = own_git_check(&t->place, c->arguments, e);
+        if (s) return s;
+    }
     if (o->kind == OWN_PROMPT) return check_prompt(o, c->arguments, e);
     if (o->kind != OWN_TOOL) return OK;
     status s = own_check(o->schema, c->arguments, e);
@@ -371,7 +413,6 @@ static status start(own_call *c, err *e) {
     status s = check_arguments(c->owner, c, e);
     if (s) return s;
     if (entry->argv) return start_command(c, e);
-    if (entry->memory) return run_memory(c, e);
     if (entry->symbols) {
         run_symbols(c);
         return OK;

@@ -22,6 +22,11 @@ static int64_t number_or(const cJSON *arguments, const char *name, int64_t other
     return cJSON_IsNumber(m) ? (int64_t)m->valuedouble : otherwise;
 }
 
+static status open_place(const own_place *at, beneath *b, err *e) {
+    *b = (beneath){.hides = at->privacy.hides, .ud = at->privacy.ud};
+    return beneath_open(b, at->workspace, e);
+}
+
 static bool finish(status s, const err *e, strbuf *out) {
     if (s) strbuf_addf(out, "%s", e->text);
     return s == OK;
@@ -38,14 +43,14 @@ static void take_lines(str text, int64_t first, int64_t n, strbuf *out) {
     }
 }
 
-static bool read_file(const char *workspace, const cJSON *arguments, strbuf *out) {
+static bool read_file(const own_place *at, const cJSON *arguments, strbuf *out) {
     beneath b;
     strbuf text;
     uint64_t all = 0;
     err e = {{0}};
     const char *path = text_or(arguments, "path", "");
     strbuf_init(&text, LIMIT_OWN_READ_BYTES + 1);
-    status s = beneath_open(&b, workspace, &e);
+    status s = open_place(at, &b, &e);
     if (!s) s = beneath_read(&b, path, 0, LIMIT_OWN_READ_BYTES, &text, &all, &e);
     if (!s && text.ptr && memchr(text.ptr, 0, text.len))
         s = err_set(&e, ERR_USAGE, "%.200s is not a text", path);
@@ -60,16 +65,16 @@ static bool read_file(const char *workspace, const cJSON *arguments, strbuf *out
     return finish(s, &e, out);
 }
 
-static bool list_directory(const char *workspace, const cJSON *arguments, strbuf *out) {
+static bool list_directory(const own_place *at, const cJSON *arguments, strbuf *out) {
     beneath b;
     err e = {{0}};
-    status s = beneath_open(&b, workspace, &e);
+    status s = open_place(at, &b, &e);
     if (!s) s = beneath_list(&b, text_or(arguments, "path", "."), out, &e);
     beneath_close(&b);
     return finish(s, &e, out);
 }
 
-static bool search_files(const char *workspace, const cJSON *arguments, strbuf *out) {
+static bool search_files(const own_place *at, const cJSON *arguments, strbuf *out) {
     beneath b;
     err e = {{0}};
     const beneath_search search = {.text = text_or(arguments, "text", ""),
@@ -77,18 +82,18 @@ static bool search_files(const char *workspace, const cJSON *arguments, strbuf *
                                    .ignore_case = cJSON_IsTrue(GET(arguments, "ignore_case")),
                                    .lines_max = FOUND_MAX,
                                    .until_ms = clock_ms() + SEARCH_MS};
-    status s = beneath_open(&b, workspace, &e);
+    status s = open_place(at, &b, &e);
     if (!s) s = beneath_find(&b, text_or(arguments, "path", "."), &search, out, &e);
     beneath_close(&b);
     return finish(s, &e, out);
 }
 
-status own_read_file(const char *workspace, const char *path, strbuf *out, bool *binary, err *e) {
+status own_read_file(const own_place *at, const char *path, strbuf *out, bool *binary, err *e) {
     beneath b;
     strbuf bytes;
     uint64_t all = 0;
     strbuf_init(&bytes, LIMIT_OWN_READ_BYTES + 1);
-    status s = beneath_open(&b, workspace, e);
+    status s = open_place(at, &b, e);
     if (!s) s = beneath_read(&b, path, 0, LIMIT_OWN_READ_BYTES, &bytes, &all, e);
     if (!s && all > LIMIT_OWN_READ_BYTES)
         s = err_set(e, ERR_LIMIT, "%.200s has more than %u bytes", path, LIMIT_OWN_READ_BYTES);

@@ -9,8 +9,14 @@
 #include "mcp/own.h"
 #include "mcp/process.h"
 
+/* Where tools look, and what they leave out there.  Fixed, for any thread. */
+typedef struct {
+    char *workspace;
+    own_privacy privacy;
+} own_place;
+
 /* Runs on a thread of libuv's, with nothing of the loop's.  False: `out` says why not. */
-typedef bool (*own_run)(const char *workspace, const cJSON *arguments, strbuf *out);
+typedef bool (*own_run)(const own_place *at, const cJSON *arguments, strbuf *out);
 
 /* One of: run, memory, symbols, argv, text, file, messages. */
 typedef struct {
@@ -18,6 +24,7 @@ typedef struct {
     own_run run;           /* files */
     bool memory;           /* the memory */
     bool symbols;          /* the symbol index */
+    bool git;              /* a command of git's that shows files: what is hidden is taken out */
     const cJSON *argv;     /* a command: texts, */
     const cJSON *env;      /* what is set for it, or NULL, */
     bool speaks;           /* and whether it speaks in messages */
@@ -32,8 +39,13 @@ typedef VEC(own_entry) own_entries;
 
 own_run own_files(const char *name); /* own_files.c; NULL: it is no tool for files */
 /* A file below the workspace as text, or as base64 where it is none (*binary). */
-status own_read_file(const char *workspace, const char *path, strbuf *out, bool *binary,
+status own_read_file(const own_place *at, const char *path, strbuf *out, bool *binary,
                      err *e) MUST_USE;
+
+/* own_git.c: what a command of git's has printed (`cut`: it was more), without what is hidden. */
+void own_git_sift(const own_place *at, const char *tool, str printed, bool cut, strbuf *out);
+/* ERR_USAGE: its argument "path" is hidden, or outside. */
+status own_git_check(const own_place *at, const cJSON *arguments, err *e) MUST_USE;
 
 /* own_declared.c: reads {"tools": {NAME: {...}}, "prompts": ..., "resources": ...,
  * "resourceTemplates": ...}, checks all of it, and appends. */
@@ -94,7 +106,8 @@ typedef struct {
 
 struct own_tools {
     uv_loop_t *loop;
-    char *workspace, *memory_file, *search_path;
+    own_place place;
+    char *memory_file, *search_path;
     cJSON *built_in, *declared; /* what the entries point into */
     own_entries entries;
     own_find_symbol *find_symbol;

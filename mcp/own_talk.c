@@ -44,7 +44,7 @@ void own_talk_start(own_call *c) {
     cJSON_AddItemToObject(hello, "arguments", cJSON_Duplicate(c->arguments, true));
     cJSON_AddItemToObject(hello, "client",
                           c->client ? cJSON_Duplicate(c->client, true) : cJSON_CreateObject());
-    cJSON_AddStringToObject(hello, "workspace", c->owner->workspace);
+    cJSON_AddStringToObject(hello, "workspace", c->owner->place.workspace);
     frame_reader_init(&c->lines, FRAME_LINES, LIMIT_OWN_LINE_BYTES);
     send_line(c, hello);
 }

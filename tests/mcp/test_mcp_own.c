@@ -229,7 +229,7 @@ static void test_texts(void **state) {
 /* ---- files ----------------------------------------------------------------------------------- */
 
 static void test_beneath(void **state) {
-    beneath b;
+    beneath b = {0};
     strbuf out;
     uint64_t all;
     err e = {{0}};
@@ -267,6 +267,60 @@ static void test_beneath(void **state) {
     assert_string_equal(out.ptr, "sub/a.c:2: int Needle;\n");
     strbuf_deinit(&out);
     beneath_close(&b);
+}
+
+/* ---- git ------------------------------------------------------------------------------------- */
+
+static bool hides(void *ud, const char *path, bool is_folder) {
+    (void)ud;
+    return strstr(path, "secret") != NULL || (is_folder && strstr(path, "private"));
+}
+
+static void sift(const char *tool, const char *printed, bool cut, const char *wanted) {
+    const own_place at = {.workspace = (char[]){"/w"}, .privacy = {.hides = hides}};
+    strbuf out;
+    strbuf_init(&out, 4096);
+    own_git_sift(&at, tool, str_of(printed), cut, &out);
+    strbuf_add_char(&out, '\0');
+    assert_string_equal(out.ptr, wanted);
+    strbuf_deinit(&out);
+}
+
+#define LEFT_OUT(n) "(changes of " #n " hidden files are left out)\n"
+
+/* What cannot be read is hidden; what only looks like a header is none. */
+static void test_git(void **state) {
+    (void)state;
+    sift("git_diff",
+         "diff --git a/a.c b/a.c\n@@ -1 +1 @@\n-diff --git a/secret b/secret\n+x\n"
+         "diff --git a/secret.c b/secret.c\n-canary\n+diff --git a/a.c b/a.c\n"
+         "diff --git \"a/s\\145cret\" \"b/s\\145cret\"\n+canary\n"
+         "diff --git a/a b.c b/a b.c\n+y\n",
+         false,
+         "diff --git a/a.c b/a.c\n@@ -1 +1 @@\n-diff --git a/secret b/secret\n+x\n"
+         "diff --git a/a b.c b/a b.c\n+y\n" LEFT_OUT(2));
+    static const char *const unreadable[] = {"diff --git a/a.c b/b.c\n+canary\n",
+                                             "diff --git a.c a.c\n+canary\n",
+                                             "diff --git \n+canary\n",
+                                             "diff --git a/../a b/../a\n+canary\n",
+                                             "diff --git a/ b/\n+canary\n",
+                                             "diff --git \"a/\\q\" \"b/\\q\"\n+canary\n",
+                                             "diff --git \"a/x b/x\n+canary\n",
+                                             "diff --git a/.git/config b/.git/config\n+canary\n",
+                                             "diff --git a//etc/x b//etc/x\n+canary\n",
+                                             "diff --strange a.c\n+canary\n",
+                                             "diff --git \"a/\\00x\" \"b/\\00x\"\n+canary\n",
+                                             "diff --git \"a/x\\000\" \"b/x\\000\"\n+canary\n",
+                                             "diff --cc secret\n++canary\n",
+                                             "* Unmerged path secret\n"};
+    for (size_t i = 0; i < COUNTOF(unreadable); i++)
+        sift("git_show", unreadable[i], false, LEFT_OUT(1));
+    sift("git_show", "commit 1\n\n    diff --git a/secret b/secret\n", false,
+         "commit 1\n\n    diff --git a/secret b/secret\n");
+    sift("git_status", "## main\n M a.c\n?? secret.c\n?? private/\n M ../b.c\n M \"tab\\t.c\"\nx\n",
+         false, "## main\n M a.c\n M \"tab\\t.c\"\n" LEFT_OUT(4));
+    sift("git_status", " M a.c\n M secre", true, " M a.c\n(there was more)\n");
+    sift("git_status", " M secre", true, "(there was more)\n");
 }
 
 /* ---- memory ---------------------------------------------------------------------------------- */
@@ -323,10 +377,15 @@ static void test_memory(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_schema),   cmocka_unit_test(test_words),
-        cmocka_unit_test(test_declared), cmocka_unit_test(test_beneath),
-        cmocka_unit_test(test_memory),   cmocka_unit_test(test_declared_offers),
-        cmocka_unit_test(test_uris),     cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_schema),
+        cmocka_unit_test(test_words),
+        cmocka_unit_test(test_declared),
+        cmocka_unit_test(test_beneath),
+        cmocka_unit_test(test_git),
+        cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_declared_offers),
+        cmocka_unit_test(test_uris),
+        cmocka_unit_test(test_texts),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

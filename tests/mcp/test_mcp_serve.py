@@ -149,6 +149,74 @@ class Serve(unittest.TestCase):
         self.assertIn("no time zone", self.call("current_time", failed=True, timezone="No/Where"))
         self.finish()
 
+    def test_hidden(self):
+        """What the privacy rules hide comes out of no tool, under no name, and of no commit."""
+        secret = "canary" + "-7f3a"
+        for folder in ("keys", "sub/deep", "secrets"):
+            os.makedirs(os.path.join(self.work, folder))
+        hidden = (".env", "keys/a.txt", "sub/deep/b.txt", "sub/c.log", "secrets/x.txt")
+        for name in hidden + ("a.txt", "sub/d.txt", "odd \t\"name.txt"):
+            self.write(name, f"{name} {secret} one\n")
+        self.write(".inlinedignore", "keys/\n")
+        self.write(".gitignore", "*.log\n")
+        self.write("sub/.gitignore", "deep/\n")
+        os.symlink(".env", os.path.join(self.work, "harmless.txt"))
+        os.symlink("keys", os.path.join(self.work, "open"))
+        git = ["git", "-c", "user.name=t", "-c", "user.email=t@t", "-C", self.work]
+        message = "diff --git a/a.txt b/a.txt"
+        for words in (["init", "-q", "-b", "main"], ["add", "-f", "."], ["commit", "-qm", message]):
+            subprocess.run(git + words, check=True, env=self.env)
+        for pair in ("color.ui=always", "color.diff=always", "diff.noprefix=true",
+                     "diff.renames=copies", "format.pretty=raw", "status.relativePaths=false"):
+            subprocess.run([*git, "config", *pair.split("=")], check=True, env=self.env)
+        blob = subprocess.run([*git, "rev-parse", "HEAD:.env"], check=True, text=True, env=self.env,
+                              stdout=subprocess.PIPE).stdout.strip()
+        for name in hidden + ("a.txt",):
+            self.write(name, f"{name} {secret} two\n")
+        private = os.path.join(self.work, "secrets")
+        os.rename(os.path.join(private, "x.txt"), os.path.join(private, "y.txt"))
+        self.start()
+        for path in hidden[:4] + ("harmless.txt", "open/a.txt", "sub/../.env", "./keys/a.txt",
+                                  ".git/config", self.work + "/.env"):
+            self.assertIn("hidden by the", self.call("read_file", failed=True, path=path))
+        for path in ("keys", "open", ".git"):
+            self.assertIn("hidden", self.call("list_directory", failed=True, path=path))
+        self.assertIn(secret, self.call("read_file", path="a.txt"))
+        listed = self.call("list_directory")
+        self.assertIn("a.txt  ", listed)
+        for name in (".env", "keys", ".git/", "harmless"):
+            self.assertNotIn(name, listed)
+        self.assertEqual(self.call("list_directory", path="secrets"), "")
+        found = self.call("search_files", text=secret)
+        self.assertEqual(sorted(line.split(":")[0] for line in found.splitlines()),
+                         ["a.txt", 'odd \t"name.txt', "sub/d.txt"])
+        shown = [self.call("git_diff"), self.call("git_diff", revision="HEAD"),
+                 self.call("git_show", revision="HEAD"), self.call("git_status")]
+        for text in shown:
+            self.assertIn("a.txt", text)
+            for name in hidden + ("secrets/y.txt",):
+                self.assertNotIn(name, text)
+        self.assertEqual(shown[0].count("diff --git"), 1)
+        self.assertIn("(changes of 5 hidden files are left out)", shown[0])
+        self.assertIn("+a.txt " + secret + " two", shown[1])
+        self.assertIn("name.txt", shown[2])
+        self.assertIn(" M a.txt", shown[3])
+        for tool, arguments in (("git_show", {"revision": blob}), ("git_diff", {"revision": blob}),
+                                ("git_diff", {"revision": blob, "path": "a.txt"}),
+                                ("git_log", {"count": 3, "path": ".env"}),
+                                ("git_diff", {"path": "../x"}),
+                                ("git_diff", {"path": "keys/a.txt"}),
+                                ("git_diff", {"revision": blob + ".." + blob})):
+            self.assertNotIn(secret, self.call(tool, failed=True, **arguments))
+        self.write(".inlinedignore", "a.txt\n")  # counts from the next call on
+        self.assertIn("hidden", self.call("read_file", failed=True, path="a.txt"))
+        self.assertNotIn("a.txt ", self.call("git_diff", revision="HEAD"))
+        self.write("sub/.gitignore", "")
+        self.assertIn("two", self.call("read_file", path="sub/deep/b.txt"))
+        self.write("d.py", 'token = "ghp_' + "a1B2" * 9 + '"\n')
+        self.assertEqual(self.call("read_file", path="d.py"), 'token = "REDACTED"\n')
+        self.finish()
+
     def test_symbols(self):
         self.write("a.c", "struct point { int x; };\n\nint add_points(int a, int b) {\n"
                    "    return a + b;\n}\n")
@@ -180,7 +248,8 @@ class Serve(unittest.TestCase):
         self.assertIn("first step", self.call("git_log", count=3))
         self.assertIn("+one", self.call("git_show", revision="HEAD"))
         self.assertIn("not what its schema", self.call("git_show", failed=True, revision="a b"))
-        self.assertIn("may not begin", self.call("git_show", failed=True, revision="--help"))
+        for word in ("--help", "--output=x", "-O"):
+            self.assertIn("not what its schema", self.call("git_show", failed=True, revision=word))
         self.assertFalse(os.path.exists(ran))
         self.finish()
 
