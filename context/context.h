@@ -99,6 +99,16 @@ void context_set_notes(document *d, const context_note *notes, size_t n);
 bool context_note_at(const document *d, size_t index, context_note *out);
 void context_set_diff(context *c, str folder, str unified_diff);
 
+/* Places where a text does not fit its language's grammar, in order, at most `max`.  The language
+ * is told as in context_open.  SIZE_MAX: not known; there is no grammar, or parsing it from scratch
+ * takes longer than `budget_us`. */
+typedef struct {
+    size_t line;
+    const char *missing; /* static: what should stand there; NULL: what stands there is wrong */
+} context_fault;
+size_t context_find_faults(str path, str language_id, str text, uint64_t budget_us,
+                           context_fault *out, size_t max);
+
 /* ---- a cursor becomes a prompt -------------------------------------------------------------- */
 
 typedef enum { SHAPE_LINE, SHAPE_BLOCK } completion_shape;
@@ -108,11 +118,11 @@ typedef struct {
     bool invoked;                           /* asked for by hand: milder rules */
     int prefix_bytes_max, suffix_bytes_max; /* 0: chosen */
     bool multiline_allowed;                 /* setting and model */
-    int tab_size; /* what the editor says of indentation, for a document that shows none; 0: */
-    bool tabs;    /* nothing is known */
-    bool retrieval;                         /* pieces of other places are wanted */
-    int chunk_bytes_max;                    /* of all of them together; 0: chosen */
-    uint32_t sections_off;                  /* bits of context_section_bit() */
+    int tab_size;   /* what the editor says of indentation, for a document that shows none; 0: */
+    bool tabs;      /* nothing is known */
+    bool retrieval; /* pieces of other places are wanted */
+    int chunk_bytes_max;   /* of all of them together; 0: chosen */
+    uint32_t sections_off; /* bits of context_section_bit() */
 } context_request;
 
 #define CONTEXT_SECTIONS 6
@@ -135,8 +145,8 @@ typedef struct {
     const struct context_chunk *chunks; /* other files' pieces, stable first */
     size_t n_chunks;
     completion_shape shape;
-    int indent;        /* columns of the cursor's line's indentation */
-    int tab_size;      /* copied from the request, like tabs */
+    int indent;   /* columns of the cursor's line's indentation */
+    int tab_size; /* copied from the request, like tabs */
     bool tabs;
     const char *scope; /* "code", "comment", "string", "import", ...; for explain */
     size_t offset;     /* copied from the request */

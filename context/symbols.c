@@ -37,7 +37,7 @@
 #define TAGS_BUDGET_US 1000000
 #define SCAN_EVERY_MS 30000.0
 #define SCAN_EVERY_WATCHED_MS 600000.0
-#define SCAN_REST 20.0 /* a scan is followed by so many times its own length without one */
+#define SCAN_REST 20.0      /* a scan is followed by so many times its own length without one */
 #define LINE_BYTES_MAX 5000 /* a file with a longer line is minified or data */
 #define CHAIN_MAX 512       /* rows of one bucket that a question looks at */
 #define MESSAGES_MAX 8
@@ -64,7 +64,7 @@ typedef struct {
     privacy *privacy;
     symbol_store *store;
     symbol_scan scan;
-    uint64_t number;     /* of the scan */
+    uint64_t number; /* of the scan */
     double began_ms, next_ms;
     bool watched, wanted;
 } root;
@@ -242,8 +242,7 @@ static void index_file(symbols *x, root *r, const char *path) {
     err e;
     strbuf_init(&text, LIMIT_INDEX_FILE_BYTES);
     if (file_read(path, LIMIT_INDEX_FILE_BYTES, &text, &e) != OK) strbuf_clear(&text);
-    symbol_file *f =
-        tag_text(x, path, language_find(str_of(path), STR("")), strbuf_str(&text));
+    symbol_file *f = tag_text(x, path, language_find(str_of(path), STR("")), strbuf_str(&text));
     strbuf_deinit(&text);
     f->mtime_ns = mtime_ns(&st);
     f->size = (int64_t)st.st_size;
@@ -587,8 +586,8 @@ void symbols_set_view(symbols *x, const symbols_view *in) {
     }
     if (in->n) {
         view v = {.client = in->client,
-                  .globs = xstrndup(in->deny_globs.len ? in->deny_globs.ptr : "",
-                                    in->deny_globs.len),
+                  .globs =
+                      xstrndup(in->deny_globs.len ? in->deny_globs.ptr : "", in->deny_globs.len),
                   .respect_gitignore = in->respect_gitignore,
                   .watched = in->watched};
         for (size_t i = 0; i < in->n; i++) {
@@ -626,8 +625,7 @@ void symbols_document(symbols *x, uint64_t client, str path, const char *name, s
 
 void symbols_document_closed(symbols *x, uint64_t client, str path) {
     if (path.len && path.len < LIMIT_PATH_BYTES)
-        push(x, (job){
-                    .kind = JOB_CLOSED, .client = client, .path = xstrndup(path.ptr, path.len)});
+        push(x, (job){.kind = JOB_CLOSED, .client = client, .path = xstrndup(path.ptr, path.len)});
 }
 
 static void copy_row(const symbol_row *r, arena *a, symbol *out) {
@@ -663,6 +661,18 @@ size_t symbols_find(symbols *x, uint64_t client, const str *roots, size_t n_root
         if (r->kind == TAG_FIELD || !str_eq(symbol_row_name(r), name)) continue;
         if (is_visible(r->file, client, roots, n_roots)) copy_row(r, a, &out[n++]);
     }
+    unlock(x, t);
+    return n;
+}
+
+size_t symbols_in_file(symbols *x, const symbols_view *who, str path, arena *a, symbol *out,
+                       size_t max) {
+    size_t n = 0;
+    double t = lock(x);
+    const symbol_file *f = symbol_table_find(&x->table, path);
+    if (f && !is_visible(f, who->client, who->roots, who->n)) f = NULL;
+    for (size_t i = 0; f && i < f->n && n < max; i++)
+        if (f->rows[i].kind != TAG_FIELD) copy_row(&f->rows[i], a, &out[n++]);
     unlock(x, t);
     return n;
 }

@@ -40,9 +40,9 @@ void symbols_document_closed(symbols *x, uint64_t client, str path);
 typedef struct {
     str path; /* absolute */
     str name, signature;
-    str parent;        /* name of the type around it, or "" */
-    const char *kind;  /* static: "function", "type", ... */
-    uint32_t line;     /* 0-based */
+    str parent;       /* name of the type around it, or "" */
+    const char *kind; /* static: "function", "type", ... */
+    uint32_t line;    /* 0-based */
     uint8_t indent;
 } symbol;
 
@@ -50,6 +50,9 @@ typedef struct {
  * most `max`; in `a`.  Fields are left out. */
 size_t symbols_find(symbols *x, uint64_t client, const str *roots, size_t n_roots, str name,
                     arena *a, symbol *out, size_t max);
+/* What this file (absolute path) defines, without fields, in its order; else as symbols_find. */
+size_t symbols_in_file(symbols *x, const symbols_view *who, str path, arena *a, symbol *out,
+                       size_t max);
 /* What lies inside the type `name` of this file, in its order. */
 size_t symbols_members(symbols *x, str path, str name, arena *a, symbol *out, size_t max);
 /* Whether anything of that name, fields too, is defined anywhere. */
@@ -57,10 +60,10 @@ bool symbols_knows(symbols *x, str name);
 
 typedef struct {
     size_t files, symbols;
-    bool busy;         /* a scan or the first reading is not finished */
-    uint64_t scans;    /* finished ones */
-    double scan_ms;    /* how long the last one took */
-    double lock_ms;    /* the longest that the lock was held */
+    bool busy;      /* a scan or the first reading is not finished */
+    uint64_t scans; /* finished ones */
+    double scan_ms; /* how long the last one took */
+    double lock_ms; /* the longest that the lock was held */
 } symbols_stats;
 void symbols_get_stats(symbols *x, symbols_stats *out);
 /* Takes the next sentence that a person should read once; false: there is none. */

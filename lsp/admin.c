@@ -99,13 +99,20 @@ static cJSON *tier_json(const admin *a, const settings *s, model_tier tier) {
 }
 
 /* Of all clients together; a state that none is in is left out. */
-static cJSON *servers_json(const admin *a) {
-    cJSON *o = cJSON_CreateObject();
-    int by_state[MCP_STATES] = {0};
-    a->servers(a->ud, by_state);
+static void add_servers(cJSON *o, const admin *a) {
+    cJSON *states = cJSON_AddObjectToObject(o, "mcpServers"),
+          *calls = cJSON_AddObjectToObject(o, "mcpCalls");
+    admin_servers all = {0};
+    a->servers(a->ud, &all);
     for (int i = 0; i < MCP_STATES; i++)
-        if (by_state[i]) add(o, mcp_state_name((mcp_state)i), by_state[i]);
-    return o;
+        if (all.by_state[i]) add(states, mcp_state_name((mcp_state)i), all.by_state[i]);
+    add(calls, "calls", (double)all.calls.calls);
+    add(calls, "errors", (double)all.calls.errors);
+    add(calls, "timeouts", (double)all.calls.timeouts);
+    add(calls, "cancelled", (double)all.calls.cancelled);
+    add(calls, "fromCache", (double)all.calls.cache_hits);
+    add(calls, "starts", (double)all.starts);
+    add(calls, "exits", (double)all.exits);
 }
 
 cJSON *admin_status(const admin *a) {
@@ -130,7 +137,7 @@ cJSON *admin_status(const admin *a) {
     part = cJSON_AddArrayToObject(o, "models");
     for (size_t i = 0; i < tiers_count(a->tiers); i++)
         cJSON_AddItemToArray(part, model_json(a, tiers_at(a->tiers, i)));
-    cJSON_AddItemToObject(o, "mcpServers", servers_json(a));
+    add_servers(o, a);
     part = cJSON_AddObjectToObject(o, "suggestions");
     add(part, "asked", (double)a->stats->asked);
     add(part, "withoutModel", (double)a->stats->cached);

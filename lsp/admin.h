@@ -9,6 +9,13 @@
 #include "lsp/tiers.h"
 #include "mcp/mcp.h"
 
+/* The MCP servers of all clients together, without the built-in ones; their calls with them. */
+typedef struct {
+    int by_state[MCP_STATES];
+    uint64_t starts, exits;
+    mcp_numbers calls; /* its counts; times are each server's own */
+} admin_servers;
+
 /* One per daemon; all borrowed. */
 typedef struct admin {
     engine *engine;
@@ -19,8 +26,8 @@ typedef struct admin {
     /* The settings of the editor that came last, or the daemon's own: whose tiers are meant. */
     const settings *(*settings)(void *ud);
     int (*clients)(void *ud);
-    /* Counts the clients' MCP servers into by_state; it starts as zeros. */
-    void (*servers)(void *ud, int by_state[static MCP_STATES]);
+    /* Adds the clients' MCP servers to `out`, which starts as zeros. */
+    void (*servers)(void *ud, admin_servers *out);
 } admin;
 
 cJSON *admin_status(const admin *a);

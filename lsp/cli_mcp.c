@@ -233,8 +233,10 @@ static status approve(const cli_args *a, err *e) {
     strbuf out;
     strbuf_init(&out, 1u << 24);
     mcp_server_info s;
+    cJSON *root = cJSON_CreateObject(), *approved = cJSON_AddArrayToObject(root, "approved");
     for (size_t i = 0; mcp_server_at(r.host, i, &s); i++) {
         if (!is_meant(&r, s.name)) continue;
+        cJSON_AddItemToArray(approved, list_item(&r, &s));
         strbuf shown;
         strbuf_init(&shown, 1u << 20);
         mcp_definition_show(s.definition, &shown);
@@ -243,7 +245,11 @@ static status approve(const cli_args *a, err *e) {
         strbuf_addf(&out, "approved %s: %s\n", s.name, shown.ptr ? shown.ptr : "");
         strbuf_deinit(&shown);
     }
-    st = term_write(strbuf_str(&out), e);
+    if (a->json)
+        st = term_write_json(root, e);
+    else
+        st = term_write(strbuf_str(&out), e);
+    if (!a->json) cJSON_Delete(root);
     strbuf_deinit(&out);
     mcp_run_close(&r);
     return st;
@@ -256,7 +262,10 @@ static status forget(const cli_args *a, err *e) {
     if (st != OK) return st;
     mcp_server_forget(r.host, a->operands[1]);
     mcp_run_close(&r);
-    return OK;
+    if (!a->json) return OK;
+    cJSON *root = cJSON_CreateObject();
+    cJSON_AddStringToObject(root, "forgotten", a->operands[1]);
+    return term_write_json(root, e);
 }
 
 /* ---- call ------------------------------------------------------------------------------------ */

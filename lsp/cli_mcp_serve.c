@@ -16,10 +16,9 @@
 #include "engine/base/mem.h"
 #include "lsp/cli_engine.h"
 #include "lsp/cli_mcp.h"
+#include "lsp/code_tools.h"
 #include "mcp/serve.h"
 #include "mcp/serve_http.h"
-
-#define FOUND_MAX 50 /* definitions of one name */
 
 typedef struct {
     loop loop;
@@ -65,27 +64,14 @@ static void start_symbols(serving *v) {
     strbuf_deinit(&globs);
 }
 
-static void find_symbol(void *ud, str name, strbuf *out, bool *busy) {
+static bool answer_code(void *ud, const own_code_request *q, strbuf *out, bool *busy) {
     serving *v = ud;
     char cwd[PATH_MAX];
-    symbol found[FOUND_MAX];
-    symbols_stats stats;
-    arena a;
-    if (!v->symbols) start_symbols(v);
-    if (!v->symbols || !getcwd(cwd, sizeof cwd)) return;
+    if (!getcwd(cwd, sizeof cwd)) return false;
+    if (!v->symbols && strcmp(q->tool, "diagnostics")) start_symbols(v);
     str root = str_of(cwd);
-    symbols_get_stats(v->symbols, &stats);
-    *busy = !stats.scans || stats.busy;
-    arena_init(&a);
-    size_t n = symbols_find(v->symbols, 1, &root, 1, name, &a, found, FOUND_MAX);
-    for (size_t i = 0; i < n; i++) {
-        str path = found[i].path;
-        if (str_starts_with(path, root)) path = str_sub(path, root.len + 1, path.len);
-        strbuf_addf(out, "%.*s:%u: %s %.*s\n", STR_ARG(path), found[i].line + 1, found[i].kind,
-                    STR_ARG(found[i].signature));
-    }
-    if (!n) strbuf_addf(out, "nothing of that name is defined in the workspace\n");
-    arena_deinit(&a);
+    const code_view view = {.symbols = v->symbols, .client = 1, .roots = &root, .n_roots = 1};
+    return code_tools_answer(&view, q, out, busy);
 }
 
 static void shut(serving *v) {
@@ -159,24 +145,18 @@ static status open_tools(serving *v, const cli_args *a, err *e) {
     char workspace[PATH_MAX];
     if (!getcwd(workspace, sizeof workspace))
         return err_set(e, ERR_IO, "the current folder cannot be read");
-    const char *memory = getenv("MEMORY_FILE_PATH");
-    char *state = memory ? NULL : mcp_folder(MCP_FOLDER_STATE);
-    strbuf path;
-    strbuf_init(&path, LIMIT_PATH_BYTES);
-    if (memory || state)
-        strbuf_addf(&path, "%s%s", memory ? memory : state, memory ? "" : "/memory.jsonl");
+    char *memory = mcp_memory_file();
     const own_options o = {.workspace = workspace,
                            .privacy = {v->hidden, hidden_look, hidden_is, hidden_mask},
-                           .memory_file = path.len ? path.ptr : NULL,
+                           .memory_file = memory,
                            .declared = a->file,
                            .search_path = getenv("PATH"),
-                           .find_symbol = find_symbol,
+                           .code = answer_code,
                            .ud = v};
     status s = cli_settings(a, &v->settings, e);
     if (!s) set_privacy(v, workspace);
     if (!s) s = own_tools_new(&v->tools, &v->loop.uv, &o, e);
-    strbuf_deinit(&path);
-    xfree(state);
+    xfree(memory);
     return s;
 }
 

@@ -53,6 +53,22 @@ static void show_model(strbuf *out, const cJSON *m) {
     strbuf_addf(out, "%s%s\n", text(m, "error")[0] ? " " : "", text(m, "error"));
 }
 
+static void show_servers(strbuf *out, const cJSON *o) {
+    const cJSON *calls = get(o, "mcpCalls"), *state;
+    const char *before = "";
+    strbuf_addf(out, "\nMCP servers of all clients: ");
+    cJSON_ArrayForEach(state, get(o, "mcpServers")) {
+        strbuf_addf(out, "%s%d %s", before, state->valueint, state->string);
+        before = ", ";
+    }
+    strbuf_addf(out,
+                "%s\n  %.0f calls (%.0f failed, %.0f of them not in time; %.0f cancelled), %.0f "
+                "answers from the cache; %.0f starts, %.0f unexpected ends\n",
+                before[0] ? "" : "none beside the built-in tools", number(calls, "calls"),
+                number(calls, "errors"), number(calls, "timeouts"), number(calls, "cancelled"),
+                number(calls, "fromCache"), number(calls, "starts"), number(calls, "exits"));
+}
+
 static void show(strbuf *out, const cJSON *o) {
     const cJSON *item, *device = get(o, "device"), *suggestions = get(o, "suggestions");
     double asked = number(suggestions, "asked");
@@ -73,6 +89,7 @@ static void show(strbuf *out, const cJSON *o) {
     }
     strbuf_addf(out, "\nmodels\n");
     cJSON_ArrayForEach(item, get(o, "models")) show_model(out, item);
+    show_servers(out, o);
     strbuf_addf(
         out, "\n%.0f suggestions asked for, %.0f %% without the model; %.0f loads, %.0f failed\n",
         asked, asked > 0 ? 100 * number(suggestions, "withoutModel") / asked : 0,

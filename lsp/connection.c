@@ -10,8 +10,10 @@
 #include <errno.h>
 #include <signal.h>
 
+#include "context/hidden.h"
 #include "engine/base/log.h"
 #include "engine/base/mem.h"
+#include "lsp/code_tools.h"
 #include "lsp/tool_questions.h"
 #include "lsp/tools.h"
 
@@ -20,6 +22,7 @@ struct connection {
     stream *stream;
     server *server;
     tools *tools; /* NULL once it is closed */
+    hidden *hidden;
     loop_timer timer;
     int64_t pids[2]; /* the client's process, and one from the command line; 0: none */
     bool ending;
@@ -69,6 +72,7 @@ static void on_ended(void *ud, const char *why) {
 static void on_timer_closed(void *ud) {
     connection *c = ud;
     c->hooks.closed(c->hooks.ud, c, c->exit_code);
+    hidden_free(c->hidden);
     xfree(c);
 }
 
@@ -142,6 +146,16 @@ static void on_files_read(void *ud, const mcp_config *config) {
     if (c->server) tool_questions_show_notes(c->server, config);
 }
 
+static void on_tools_changed(void *ud) {
+    connection *c = ud;
+    if (c->server && !c->ending) works_tools_changed(c->server);
+}
+
+static bool on_code(void *ud, const own_code_request *q, strbuf *out, bool *busy) {
+    connection *c = ud;
+    return c->server && code_tools_ask(c->server, q, out, busy);
+}
+
 /* ---- life ------------------------------------------------------------------------------------ */
 
 status connection_open(connection **out, loop *l, const connection_source *from,
@@ -156,9 +170,17 @@ status connection_open(connection **out, loop *l, const connection_source *from,
         return s;
     }
     loop_timer_init(l, &c->timer, on_timer, c);
-    c->tools = tools_new(&l->uv, &(tools_hooks){.ud = c, .ask = on_ask, .read = on_files_read});
+    c->hidden = hidden_new();
+    c->tools = tools_new(
+        &l->uv, &(tools_hooks){.ud = c,
+                               .ask = on_ask,
+                               .changed = on_tools_changed,
+                               .read = on_files_read,
+                               .code = on_code,
+                               .privacy = {c->hidden, hidden_look, hidden_is, hidden_mask}});
     server_options own = *options;
     own.tools = c->tools;
+    own.hidden = c->hidden;
     c->server = server_new(&(server_host){.ud = c,
                                           .write = on_write,
                                           .timer = on_timer_wanted,

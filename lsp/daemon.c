@@ -98,14 +98,23 @@ static int count_clients(void *ud) {
 }
 
 /* How many, and no names: a client's servers are nobody else's business. */
-static void count_servers(void *ud, int by_state[static MCP_STATES]) {
+static void count_servers(void *ud, admin_servers *out) {
     program *d = ud;
     for (size_t i = 0; i < d->connections.count; i++) {
         tools *t = connection_tools(d->connections.at[i]);
         mcp_host *h = t ? tools_host(t) : NULL;
         mcp_server_info info;
-        for (size_t k = 0; h && mcp_server_at(h, k, &info); k++)
-            by_state[info.state]++;
+        for (size_t k = 0; h && mcp_server_at(h, k, &info); k++) {
+            bool own = info.definition->transport == MCP_BUILT_IN; /* always there */
+            out->by_state[info.state] += !own;
+            out->starts += own ? 0 : info.starts;
+            out->exits += info.exits;
+            out->calls.calls += info.numbers.calls;
+            out->calls.errors += info.numbers.errors;
+            out->calls.timeouts += info.numbers.timeouts;
+            out->calls.cancelled += info.numbers.cancelled;
+            out->calls.cache_hits += info.numbers.cache_hits;
+        }
     }
 }
 

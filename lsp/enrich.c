@@ -339,8 +339,9 @@ static void make_plan(server *s, const document *d, const change_target *t, call
     facts f = {.arena = &a};
     if (n) find_facts(s, d, t, &f);
     for (size_t i = 0; i < n && plan->n < LOOKUPS_MAX; i++) {
-        cJSON *o = arguments_for(tool_of(offered[i].name), &f);
-        if (!o) continue;
+        bool own = str_starts_with(str_of(offered[i].name), STR(MCP_BUILT_IN_NAME "__"));
+        cJSON *o = own ? NULL : arguments_for(tool_of(offered[i].name), &f);
+        if (!o) continue; /* the built-in memory is of all projects together */
         plan->tool[plan->n] = xstrdup(offered[i].name);
         plan->arguments[plan->n++] = o;
     }

@@ -47,6 +47,7 @@ typedef struct {
     symbols *symbols;          /* borrowed; NULL: there is no symbol index */
     struct git *git;           /* lsp/git.h; borrowed; NULL: git is not asked */
     struct tools *tools;       /* lsp/tools.h; borrowed; NULL: there are no MCP servers */
+    struct hidden *hidden;     /* context/hidden.h; borrowed, for its threads; NULL: nobody asks */
 } server_options;
 
 struct server {

@@ -62,6 +62,7 @@ static const leaf leaves[] = {
     {"engine.kvCache",               LEAF_ENUM, offsetof(settings, engine.kv_cache)},
     {"engine.threads",               LEAF_INT,  offsetof(settings, engine.threads)},
     {"hover",                        LEAF_ENUM, offsetof(settings, hover)},
+    {"mcp.builtIn",                  LEAF_BOOL, offsetof(settings, mcp.built_in)},
     {"mcp.enable",                   LEAF_BOOL, offsetof(settings, mcp.enable)},
     {"memory.deviceMb",              LEAF_INT,  offsetof(settings, memory.device_mb)},
     {"memory.hostMb",                LEAF_INT,  offsetof(settings, memory.host_mb)},

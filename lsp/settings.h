@@ -66,7 +66,8 @@ typedef struct {
         bool respect_gitignore;
     } privacy;
     struct {
-        bool enable; /* offer the tools of MCP servers to the model */
+        bool enable;   /* offer the tools of MCP servers to the model */
+        bool built_in; /* and our own */
     } mcp;
     struct {
         settings_device device;

@@ -8,9 +8,11 @@
 #include "lsp/tool_questions.h"
 
 #include "engine/base/clock.h"
+#include "engine/base/file.h"
 #include "engine/base/limits.h"
 #include "engine/base/utf8.h"
 #include "engine/base/vec.h"
+#include "lsp/position.h"
 #include "lsp/server.h"
 #include "lsp/tools.h"
 
@@ -126,13 +128,38 @@ void tool_questions_ask(server *s, const mcp_question *q) {
 
 /* ---- notes about files ----------------------------------------------------------------------- */
 
-static cJSON *note_diagnostic(const mcp_note *n) {
+static str line_at(str text, size_t number) {
+    str line = {0};
+    for (size_t i = 0; i <= number; i++)
+        if (!str_split(&text, '\n', &line)) return (str){0};
+    return line;
+}
+
+/* Where the quoted text, word or character that begins at `from` ends. */
+static size_t mark_end(str line, size_t from) {
+    char first = from < line.len ? line.ptr[from] : '\0';
+    size_t i = from + 1;
+    if (first == '"' || first == '\'') {
+        while (i < line.len && line.ptr[i] != first)
+            i += 1 + (line.ptr[i] == '\\');
+        return MIN(i + 1, line.len);
+    }
+    while (i < line.len && !strchr(" \t\r,:=[]{}#\"'", line.ptr[i]))
+        i++;
+    return MIN(i, line.len);
+}
+
+/* Columns of notes are bytes of the file's line; the client counts in its own units. */
+static cJSON *note_diagnostic(const server *s, const mcp_note *n, str text) {
     cJSON *d = cJSON_CreateObject(), *range = cJSON_AddObjectToObject(d, "range");
-    int line = MAX(n->line - 1, 0), column = MAX(n->column - 1, 0);
+    size_t number = (size_t)MAX(n->line - 1, 0);
+    str line = line_at(text, number);
+    size_t from = MIN((size_t)MAX(n->column - 1, 0), line.len), to = mark_end(line, from);
     for (int end = 0; end < 2; end++) {
         cJSON *at = cJSON_AddObjectToObject(range, end ? "end" : "start");
-        cJSON_AddNumberToObject(at, "line", line);
-        cJSON_AddNumberToObject(at, "character", column + end);
+        cJSON_AddNumberToObject(at, "line", (double)number);
+        cJSON_AddNumberToObject(at, "character",
+                                position_units(line, s->encoding, end ? to : from));
     }
     cJSON_AddNumberToObject(d, "severity", n->error ? 1 : 2);
     cJSON_AddStringToObject(d, "source", "inlined");
@@ -170,11 +197,15 @@ void tool_questions_show_notes(server *s, const mcp_config *c) {
         const char *file = c->notes.at[i].file;
         bool first = true;
         cJSON *all = cJSON_CreateArray();
+        strbuf text;
+        strbuf_init(&text, LIMIT_MCP_CONFIG_BYTES);
+        if (file_read(file, LIMIT_MCP_CONFIG_BYTES, &text, NULL)) strbuf_clear(&text); /* gone */
         for (size_t k = 0; k < c->notes.count; k++) {
             if (strcmp(c->notes.at[k].file, file)) continue;
             first &= k >= i;
-            cJSON_AddItemToArray(all, note_diagnostic(&c->notes.at[k]));
+            cJSON_AddItemToArray(all, note_diagnostic(s, &c->notes.at[k], strbuf_str(&text)));
         }
+        strbuf_deinit(&text);
         if (!first) { /* its turn was an earlier note's */
             cJSON_Delete(all);
             continue;
@@ -198,6 +229,11 @@ static cJSON *servers_json(mcp_host *h) {
         cJSON_AddStringToObject(o, "state", mcp_state_name(info.state));
         cJSON_AddStringToObject(o, "why", info.why);
         cJSON_AddNumberToObject(o, "tools", (double)info.tools);
+        cJSON_AddStringToObject(o, "version", info.server_version);
+        cJSON_AddNumberToObject(o, "calls", (double)info.numbers.calls);
+        cJSON_AddNumberToObject(o, "errors", (double)info.numbers.errors);
+        cJSON_AddNumberToObject(o, "p50Us", (double)info.numbers.p50_us);
+        cJSON_AddNumberToObject(o, "p95Us", (double)info.numbers.p95_us);
         cJSON_AddItemToArray(all, o);
     }
     return all;

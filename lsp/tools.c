@@ -36,9 +36,11 @@ struct tools {
     uv_loop_t *loop;
     tools_hooks hooks;
     char *workspace; /* "": none */
-    bool enabled, closing;
-    mcp_host *host; /* NULL: OFF */
-    uint64_t stamp; /* of the files as they were read */
+    bool enabled, built_in, closing;
+    char *memory_file;
+    own_options own; /* of the host */
+    mcp_host *host;  /* NULL: OFF */
+    uint64_t stamp;  /* of the files as they were read */
     VEC(running *) calls;
     uint64_t last;
     VEC(tool_name) names; /* of the last list */
@@ -66,11 +68,17 @@ static uint64_t stamp_of(const tools *t) {
     return h;
 }
 
+static bool has_own(const tools *t) {
+    return t->built_in && t->workspace[0] && t->hooks.code;
+}
+
 static void read_files(tools *t) {
     mcp_config fresh;
     t->stamp = stamp_of(t);
     mcp_config_init(&fresh);
     mcp_config_discover(&fresh, t->workspace[0] ? t->workspace : NULL);
+    if (has_own(t) && !mcp_config_find(&fresh, MCP_BUILT_IN_NAME))
+        vec_push(&fresh.servers, mcp_definition_new_built_in());
     if (t->hooks.read) t->hooks.read(t->hooks.ud, &fresh);
     if (fresh.broken > 0 && mcp_server_count(t->host) > 0)
         log_info("mcp", "a file cannot be read: the servers stay as they were");
@@ -96,8 +104,18 @@ static void on_changed(void *ud, const char *server) {
 static void bring_up(tools *t) {
     if (t->host || !t->enabled || t->closing) return;
     char *state = mcp_folder(MCP_FOLDER_STATE), *cache = mcp_folder(MCP_FOLDER_CACHE);
-    const mcp_options o = {
-        .workspace = t->workspace[0] ? t->workspace : NULL, .state_dir = state, .cache_dir = cache};
+    xfree(t->memory_file);
+    t->memory_file = mcp_memory_file();
+    t->own = (own_options){.workspace = t->workspace,
+                           .privacy = t->hooks.privacy,
+                           .memory_file = t->memory_file,
+                           .search_path = getenv("PATH"),
+                           .code = t->hooks.code,
+                           .ud = t->hooks.ud};
+    const mcp_options o = {.workspace = t->workspace[0] ? t->workspace : NULL,
+                           .state_dir = state,
+                           .cache_dir = cache,
+                           .built_in = has_own(t) ? &t->own : NULL};
     const mcp_hooks hooks = {.ud = t, .ask = on_ask, .changed = on_changed};
     t->host = mcp_host_new(t->loop, &o, &hooks);
     read_files(t);
@@ -125,6 +143,7 @@ static void finish_close(tools *t) {
     vec_free(&t->names);
     vec_free(&t->calls);
     xfree(t->workspace);
+    xfree(t->memory_file);
     xfree(t);
     closed(ud);
 }
@@ -177,9 +196,10 @@ void tools_close(tools *t, void (*closed)(void *ud), void *ud) {
     finish_close(t);
 }
 
-void tools_configure(tools *t, const char *workspace, bool enabled) {
-    bool moved = strcmp(workspace, t->workspace) != 0;
+void tools_configure(tools *t, const char *workspace, bool enabled, bool built_in) {
+    bool moved = strcmp(workspace, t->workspace) != 0 || built_in != t->built_in;
     t->enabled = enabled;
+    t->built_in = built_in;
     if (moved) {
         xfree(t->workspace);
         t->workspace = xstrdup(workspace);
@@ -211,7 +231,7 @@ void tools_wake(tools *t) {
 bool tools_are_starting(const tools *t) {
     mcp_server_info s;
     for (size_t i = 0; t->host && mcp_server_at(t->host, i, &s); i++)
-        if (s.state == MCP_STARTING) return true;
+        if (s.definition->transport == MCP_BUILT_IN) return s.state == MCP_STARTING;
     return false;
 }
 

@@ -24,22 +24,26 @@ typedef struct {
     void (*changed)(void *ud);
     /* The files were read again; what is wrong in them.  May be NULL. */
     void (*read)(void *ud, const mcp_config *config);
+    /* For the built-in tools: what is asked about the code, and what nobody may be shown. */
+    own_code *code;
+    own_privacy privacy;
 } tools_hooks;
 
 tools *tools_new(uv_loop_t *loop, const tools_hooks *hooks);
 /* Ends calls without calling their `done`, stops servers; `closed` comes from the loop. */
 void tools_close(tools *t, void (*closed)(void *ud), void *ud);
 
-/* Folder (absolute; "": none) and whether there are tools at all.  Nothing is read before it is
- * needed. */
-void tools_configure(tools *t, const char *workspace, bool enabled);
+/* Folder (absolute; "": none), whether there are tools at all, and whether the built-in ones, which
+ * need a folder.  Nothing is read before it is needed. */
+void tools_configure(tools *t, const char *workspace, bool enabled, bool built_in);
 /* Looks whether files have changed; call every few seconds. */
 void tools_tick(tools *t);
 
 /* Starts what is idle and may start, and asks about what may not yet.  Within this session each
  * server is asked about once. */
 void tools_wake(tools *t);
-/* True while a server is on its way to its first catalogue. */
+/* True while the built-in tools are about to be there, some turns of the loop after tools_wake:
+ * then `changed` is called. */
 bool tools_are_starting(const tools *t);
 
 /* What is ready now, in a fixed order; texts live until the loop turns.  Quarantined ones are left

@@ -232,7 +232,9 @@ static void start(work *w, const model *m) {
 static void try_start(work *w) {
     const model *m = server_want_model(w->server, w->role);
     switch (m->state) {
-    case MODEL_READY: start(w, m); break;
+    case MODEL_READY:
+        if (!w->question.tools || !tools_are_starting(w->server->options.tools)) start(w, m);
+        break;
     case MODEL_LOADING:
         if (w->question.unanswered)
             no_answer(w, "the model is not loaded yet");
@@ -262,7 +264,6 @@ static void on_looked_up(void *ud, str text) {
 void work_ask(work *w, const work_question *q) {
     ASSERT(!w->asking && !w->question.open);
     strbuf_clear(&w->written);
-    w->question.open = true;
     w->question.system = xstrndup(q->system.ptr, q->system.len);
     w->question.user = xstrndup(q->user.ptr, q->user.len);
     w->question.schema = q->schema ? cJSON_Duplicate(q->schema, true) : NULL;
@@ -278,15 +279,24 @@ void work_ask(work *w, const work_question *q) {
     if (q->about && w->document)
         w->question.looking =
             enrich_start(w->server, w->document, q->about, &w->budget, on_looked_up, w);
+    w->question.open = true; /* not before: servers that start are told of, see retry() */
     if (!w->question.looking) try_start(w);
 }
 
-void works_model_changed(server *s) {
+static void retry(server *s) {
     for (size_t i = s->works.count; i-- > 0;) {
         if (i >= s->works.count) continue;
         work *w = s->works.at[i];
         if (w->question.open && !w->question.looking) try_start(w);
     }
+}
+
+void works_model_changed(server *s) {
+    retry(s);
+}
+
+void works_tools_changed(server *s) {
+    if (!tools_are_starting(s->options.tools)) retry(s);
 }
 
 /* ---- the client ------------------------------------------------------------------------------ */

@@ -74,5 +74,6 @@ void works_document_changed(server *s, document *d);
 void works_document_closing(server *s, document *d);
 void works_end_all(server *s, const char *why); /* shutdown */
 void works_abandon(server *s);                  /* the connection is gone */
-/* Models have loaded, or failed to. */
+/* Models have loaded, or failed to; tools are there. */
 void works_model_changed(server *s);
+void works_tools_changed(server *s);

@@ -10,6 +10,7 @@
 
 #include <cjson/cJSON.h>
 
+#include "context/hidden.h"
 #include "engine/base/clock.h"
 #include "engine/base/limits.h"
 #include "engine/base/log.h"
@@ -56,6 +57,9 @@ void workspace_update(server *s) {
     context_set_roots(s->context, roots, s->roots.count);
     rename_documents(s, roots);
     context_set_privacy(s->context, strbuf_str(&lines), s->settings.privacy.respect_gitignore);
+    if (s->options.hidden)
+        hidden_set(s->options.hidden, roots, s->roots.count, strbuf_str(&lines),
+                   s->settings.privacy.respect_gitignore);
     context_set_symbols(s->context, index_of(s), s->options.client);
     if (s->options.symbols) {
         symbols_view view = {.client = s->options.client,

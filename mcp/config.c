@@ -304,6 +304,18 @@ static void read_process(config_reader *r, const cJSON *entry, const cJSON *comm
     if (!r->d->command || !*r->d->command) config_problem(r, "command", "it has no command");
 }
 
+/* Our own tools: what may be said of them are rules and limits, and only by their user. */
+static bool read_own(config_reader *r) {
+    if (strcmp(r->name, MCP_BUILT_IN_NAME) == 0 && r->from->scope == MCP_USER) {
+        definition_make_built_in(r->d);
+        return true;
+    }
+    config_note(r, true, "type",
+                "the built-in tools are the server \"" MCP_BUILT_IN_NAME "\" of your own file; "
+                "this entry does not count");
+    return false;
+}
+
 static void read_rules(config_reader *r, const cJSON *entry) {
     static const char *const allow[] = {"includeTools", "available_tools", "enabled_tools", NULL};
     static const char *const deny[] = {"excludeTools", "disabled_tools", NULL};
@@ -377,12 +389,18 @@ static void read_entry(config_reader *r, const char *name, const cJSON *entry) {
     place_of(r, NULL, &r->d->line, &r->d->column);
     const cJSON *command = config_first(from, commands);
     bool gemini_sse = r->dialect == EXPAND_GEMINI && !config_member(from, "httpUrl");
-    if (url && !command)
+    if (strcmp(kind, "built-in") == 0) {
+        if (!read_own(r)) {
+            mcp_definition_free(r->d);
+            return;
+        }
+    } else if (url && !command) {
         config_http(r, from, url, strcmp(kind, "sse") == 0 || gemini_sse);
-    else if (command)
+    } else if (command) {
         read_process(r, from, command);
-    else
+    } else {
         config_problem(r, NULL, "it has neither a command nor a url");
+    }
     read_rules(r, entry);
     advise(r);
     settle(r);

@@ -15,8 +15,8 @@
 #include "engine/base/status.h"
 #include "engine/base/vec.h"
 
-/* MCP_SSE is the old HTTP+SSE, asked for by name. */
-typedef enum { MCP_STDIO, MCP_HTTP, MCP_SSE } mcp_transport;
+/* MCP_SSE is the old HTTP+SSE, asked for by name; MCP_BUILT_IN our own tools in this process. */
+typedef enum { MCP_STDIO, MCP_HTTP, MCP_SSE, MCP_BUILT_IN } mcp_transport;
 /* Who wrote the file, from weakest to strongest; a project's servers need an approval. */
 typedef enum { MCP_IMPORTED, MCP_USER, MCP_PROJECT, MCP_LOCAL } mcp_scope;
 typedef enum { MCP_ERA_AUTO, MCP_ERA_LEGACY, MCP_ERA_MODERN } mcp_era;
@@ -59,7 +59,7 @@ typedef struct {
     mcp_pairs env;     /* set for the child beside the few that every child gets */
     mcp_pairs headers; /* sent with every request; with an Authorization there is no OAuth */
     mcp_oauth oauth;
-    const char *env_file; /* whose variables are in `env`; NULL: none */
+    const char *env_file;       /* whose variables are in `env`; NULL: none */
     mcp_texts env_passthrough;  /* names taken over from our environment */
     mcp_texts included;         /* only these tools exist for us; empty: all */
     mcp_texts allow, deny, ask; /* patterns (* and ?) over tool names; deny wins, then ask */
@@ -81,6 +81,9 @@ typedef struct {
 } mcp_definition;
 
 mcp_definition *mcp_definition_new(const char *name);
+/* Our own tools (mcp/own.h), as a server of this name that needs no approval. */
+#define MCP_BUILT_IN_NAME "inlined"
+mcp_definition *mcp_definition_new_built_in(void);
 void mcp_definition_free(mcp_definition *d); /* accepts NULL */
 /* What an approval is bound to: SHA-256 over transport, command, arguments, working folder, names
  * of the environment, url, names of the headers, and whose client it is; hex. */
@@ -109,8 +112,7 @@ typedef struct {
     VEC(mcp_note) notes;
     size_t broken; /* files that mcp_config_discover left out because they cannot be read */
     /* As in mcp_source, for the functions that read files; set between init and reading. */
-    void (*keep)(void *ud, strbuf *out, mcp_variable kind, const char *name,
-                 const char *otherwise);
+    void (*keep)(void *ud, strbuf *out, mcp_variable kind, const char *name, const char *otherwise);
     void *keep_ud;
 } mcp_config;
 
@@ -129,8 +131,7 @@ typedef struct {
     const char *(*input)(void *ud, const char *id);      /* an answer to ${input:id}; may be NULL */
     /* For exports: appends what stands for the variable there, instead of its value.  `otherwise`:
      * its default, or NULL.  NULL: values are wanted. */
-    void (*keep)(void *ud, strbuf *out, mcp_variable kind, const char *name,
-                 const char *otherwise);
+    void (*keep)(void *ud, strbuf *out, mcp_variable kind, const char *name, const char *otherwise);
     /* The text of a file of variables (envFile); NULL: none can be read. */
     status (*read)(void *ud, const char *path, strbuf *out, err *e);
     const void *inputs; /* the reader's own: what the file says about ${input:id} */
@@ -160,5 +161,8 @@ bool mcp_pattern_matches(const char *pattern, const char *name);
 /* Folders of ours, by the XDG rules; on the heap (xfree), NULL without a home. */
 typedef enum { MCP_FOLDER_CONFIG, MCP_FOLDER_STATE, MCP_FOLDER_CACHE } mcp_folder_kind;
 char *mcp_folder(mcp_folder_kind kind);
+/* Where the built-in memory is: $MEMORY_FILE_PATH, else in our state's folder; on the heap, NULL
+ * without a home. */
+char *mcp_memory_file(void);
 /* Makes it and its parents, for this user only. */
 bool mcp_folder_make(const char *path);

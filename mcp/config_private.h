@@ -43,5 +43,8 @@ void config_pairs(config_reader *r, const cJSON *object, mcp_pairs *out);
 /* The value of a variable that a file names instead of writing ${...}; NULL: a problem. */
 const char *config_named(config_reader *r, const char *key, const char *name);
 
+/* ---- definition.c ---- */
+void definition_make_built_in(mcp_definition *d);
+
 /* ---- config_http.c ---- */
 void config_http(config_reader *r, const cJSON *entry, const cJSON *url, bool sse);

@@ -2,12 +2,31 @@
 /* A server's definition: its life, its hash, and how it is shown to a person. */
 #include "engine/base/hash.h"
 #include "engine/base/mem.h"
-#include "mcp/config.h"
+#include "mcp/config_private.h"
+#include "mcp/own_tools_json.h"
 
 mcp_definition *mcp_definition_new(const char *name) {
     mcp_definition *d = xcalloc(1, sizeof *d);
     arena_init(&d->memory);
     d->name = arena_str(&d->memory, str_of(name)).ptr;
+    return d;
+}
+
+/* Its hash is another in another version: nothing that is remembered of it counts then. */
+void definition_make_built_in(mcp_definition *d) {
+    sha256 h;
+    char *hash = arena_alloc(&d->memory, 65);
+    sha256_init(&h);
+    sha256_add(&h, own_tools_json, own_tools_bytes);
+    sha256_hex(&h, hash);
+    d->transport = MCP_BUILT_IN;
+    vec_push(&d->args, (const char *)hash);
+}
+
+mcp_definition *mcp_definition_new_built_in(void) {
+    mcp_definition *d = mcp_definition_new(MCP_BUILT_IN_NAME);
+    definition_make_built_in(d);
+    d->scope = MCP_USER;
     return d;
 }
 
@@ -31,7 +50,7 @@ static void add(sha256 *h, const char *text) {
 
 void mcp_definition_hash(const mcp_definition *d, char out[static 65]) {
     static const char *const kinds[] = {
-        [MCP_STDIO] = "stdio", [MCP_HTTP] = "http", [MCP_SSE] = "sse"};
+        [MCP_STDIO] = "stdio", [MCP_HTTP] = "http", [MCP_SSE] = "sse", [MCP_BUILT_IN] = "own"};
     sha256 h;
     sha256_init(&h);
     add(&h, kinds[d->transport]);
@@ -77,7 +96,8 @@ static void add_word(strbuf *out, const char *word) {
 
 void mcp_definition_show(const mcp_definition *d, strbuf *out) {
     if (d->transport != MCP_STDIO) {
-        strbuf_addf(out, "%s", d->url ? d->url : "");
+        bool own = d->transport == MCP_BUILT_IN;
+        strbuf_addf(out, "%s", own ? "(built in)" : d->url ? d->url : "");
         return;
     }
     for (size_t i = 0; i < d->env.count; i++) { /* names only: values may be secrets */

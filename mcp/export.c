@@ -367,8 +367,10 @@ void exporter_write(exporter *x, const mcp_config *c, const char *self, const ch
         if (!is_wanted(d->name, names, n)) continue;
         if (d->problem)
             note(x, "server %.80s is left out: %.200s", d->name, d->problem);
-        else
+        else if (d->transport != MCP_BUILT_IN)
             cJSON_AddItemToObject(servers, d->name, entry_of(x, d));
+        else if (self)
+            cJSON_AddItemToObject(servers, d->name, own_entry(x, self));
     }
     if (x->format == EXPORT_CODEX) {
         cJSON_ArrayForEach(m, servers) toml_table(out, FORMATS[x->format].wrapper, m);

@@ -16,9 +16,12 @@ static const struct {
     const char *path, *product;
 } PROJECT_FILES[] = {
     {".codex/config.toml", "codex"},
-    {".zed/settings.json", "zed"},     {".gemini/settings.json", "gemini"},
-    {".warp/.mcp.json", "warp"},       {".cursor/mcp.json", "cursor"},
-    {".vscode/mcp.json", "vscode"},    {".mcp.json", NULL},
+    {".zed/settings.json", "zed"},
+    {".gemini/settings.json", "gemini"},
+    {".warp/.mcp.json", "warp"},
+    {".cursor/mcp.json", "cursor"},
+    {".vscode/mcp.json", "vscode"},
+    {".mcp.json", NULL},
 };
 
 /* Files of a user's other programs, below the home; read only when our own file asks for them, and
@@ -46,8 +49,8 @@ static const char *from_inputs(void *ud, const char *id) {
     size_t n = strlen(name);
     UNUSED(ud);
     for (; *id && n + 1 < sizeof name; id++) {
-        bool plain = (*id >= 'a' && *id <= 'z') || (*id >= 'A' && *id <= 'Z') ||
-                     (*id >= '0' && *id <= '9');
+        bool plain =
+            (*id >= 'a' && *id <= 'z') || (*id >= 'A' && *id <= 'Z') || (*id >= '0' && *id <= '9');
         name[n++] = plain ? *id : '_';
     }
     return getenv(name);
@@ -79,8 +82,8 @@ static status read_as(mcp_config *c, const char *path, const char *product, mcp_
                                 e);
 }
 
-status mcp_config_read_path(mcp_config *c, const char *path, mcp_scope scope,
-                            const char *workspace, err *e) {
+status mcp_config_read_path(mcp_config *c, const char *path, mcp_scope scope, const char *workspace,
+                            err *e) {
     return read_as(c, path, NULL, scope, workspace, e);
 }
 
@@ -111,6 +114,17 @@ char *mcp_folder(mcp_folder_kind kind) {
     else
         return NULL;
     return strbuf_take(&path);
+}
+
+char *mcp_memory_file(void) {
+    const char *named = getenv("MEMORY_FILE_PATH");
+    char *folder = named ? NULL : mcp_folder(MCP_FOLDER_STATE);
+    strbuf path;
+    strbuf_init(&path, 1u << 16);
+    if (named || folder)
+        strbuf_addf(&path, "%s%s", named ? named : folder, named ? "" : "/memory.jsonl");
+    xfree(folder);
+    return path.len ? strbuf_take(&path) : NULL;
 }
 
 bool mcp_folder_make(const char *path) {
@@ -170,8 +184,9 @@ static void read_others(mcp_config *c, const char *own, const char *workspace) {
     if (file_read(own, LIMIT_MCP_CONFIG_BYTES, &text, NULL) == OK &&
         config_tree_read(&d, strbuf_str(&text), &offset, NULL) == OK) {
         const cJSON *x = cJSON_GetObjectItemCaseSensitive(d.root, "x-host"), *product;
-        cJSON_ArrayForEach(product, cJSON_GetObjectItemCaseSensitive(x, "import"))
-            if (cJSON_IsString(product)) read_other(c, product->valuestring, workspace);
+        cJSON_ArrayForEach(
+            product, cJSON_GetObjectItemCaseSensitive(x, "import")) if (cJSON_IsString(product))
+            read_other(c, product->valuestring, workspace);
         config_tree_free(&d);
     }
     strbuf_deinit(&text);

@@ -86,6 +86,7 @@ mcp_host *mcp_host_new(uv_loop_t *loop, const mcp_options *options, const mcp_ho
     h->workspace = copy(options->workspace);
     h->state_dir = copy(options->state_dir);
     h->cache_dir = copy(options->cache_dir);
+    h->built_in = options->built_in;
     h->search_path = copy(options->search_path ? options->search_path : getenv("PATH"));
     if (h->state_dir) mcp_folder_make(h->state_dir);
     if (h->cache_dir) mcp_folder_make(h->cache_dir);

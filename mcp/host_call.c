@@ -117,7 +117,9 @@ static double keep_ms(const server *s, const call *c) {
         if (str_ends_with(value, STR("s"))) value.len--;
         return str_to_i64(value, &seconds) && seconds > 0 ? (double)MIN(seconds, 86400) * 1000 : 0;
     }
-    bool own = s->def->trusted && t->annotated && t->read_only && !t->open_world;
+    /* A person edits the files that our own tools read, without a call. */
+    bool own = s->def->trusted && s->def->transport != MCP_BUILT_IN && t->annotated &&
+               t->read_only && !t->open_world;
     return own ? LIMIT_MCP_CACHE_MS : 0;
 }
 
@@ -147,8 +149,13 @@ static void tell_result(call *c, mcp_answer *a) {
     strbuf_init(&whole, SIZE_MAX / 2);
     strbuf_init(&cut, SIZE_MAX / 2);
     output_text(&whole, a->result);
+    uint64_t number = 0;
+    bool large = whole.len > c->output_max;
+    if (large) a->spill = spill_write(c->host->spill, strbuf_str(&whole), &number);
+    if (a->spill && c->purpose == MCP_FOR_MODEL && c->host->built_in)
+        strbuf_addf(&cut, "[%zu bytes, some are left out: read_output reads them, output %llu]\n",
+                    whole.len, (unsigned long long)number);
     a->truncated = output_cut(&cut, strbuf_str(&whole), c->output_max);
-    if (a->truncated) a->spill = spill_write(c->host->spill, strbuf_str(&whole));
     a->text = cut.ptr ? strbuf_str(&cut) : STR("");
     char first[256];
     if (a->outcome == MCP_TOOL_ERROR) {

@@ -6,6 +6,7 @@
 #include "mcp/cache.h"
 #include "mcp/histogram.h"
 #include "mcp/http.h"
+#include "mcp/inside.h"
 #include "mcp/output.h"
 #include "mcp/process.h"
 #include "mcp/session.h"
@@ -58,7 +59,8 @@ struct server {
     char why[384];
     session *session;
     process *process; /* or */
-    http_link *http;
+    http_link *http;  /* or */
+    inside *inside;
     auth *auth;         /* beside http, unless its headers have an Authorization */
     bool authorizing;   /* its requests wait for a token */
     char auth_why[384]; /* why there is none; "" */
@@ -107,6 +109,7 @@ struct mcp_host {
     double due_ms; /* when the timer fires; 0: it does not run */
     mcp_hooks hooks;
     char *workspace, *state_dir, *cache_dir, *search_path;
+    const own_options *built_in;
     char *marks; /* folder of the marks of running servers, or NULL */
     approvals *approvals;
     tokens *tokens;

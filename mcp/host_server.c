@@ -148,7 +148,10 @@ static void on_send(void *ud, const session_message *m) {
                   t ? cJSON_GetObjectItemCaseSensitive(t->definition, "inputSchema") : NULL);
         return;
     }
-    if (!s->process || process_write(s->process, m->line)) return;
+    bool sent = s->inside    ? inside_write(s->inside, m->line)
+                : s->process ? process_write(s->process, m->line)
+                             : true;
+    if (sent) return;
     if (m->id) vec_push(&s->lost, m->id); /* told outside of the hook */
     if (s->state == MCP_READY) host_server_set(s, MCP_DEGRADED, "it does not read what it is sent");
     host_wake_at(s->host, clock_ms());
@@ -282,6 +285,7 @@ static void on_closed(void *ud) {
     server *s = ud;
     s->process = NULL;
     s->http = NULL;
+    s->inside = NULL;
     if (s->auth) { /* after the link, whose last request may want a header */
         auth *a = s->auth;
         s->auth = NULL;
@@ -316,12 +320,13 @@ static void keep_stderr(server *s) {
 }
 
 void host_server_stop(server *s, then_do then) {
-    if (s->process || s->http) {
+    if (s->process || s->http || s->inside) {
         if (!s->stopping) {
             s->stopping = true;
             if (s->process) keep_stderr(s);
             if (s->process) process_stop(s->process);
             if (s->http) http_close(s->http);
+            if (s->inside) inside_close(s->inside);
         }
         s->then = MAX(s->then, then);
         if (then == THEN_IDLE && s->state == MCP_IDLE) host_server_set(s, MCP_DRAINING, "");
@@ -530,6 +535,19 @@ static bool on_is_open(void *ud, int64_t id) {
     return s->session && session_waits_for(s->session, id);
 }
 
+static const char *find_output(void *ud, uint64_t number) {
+    const mcp_host *h = ud;
+    return spill_find(h->spill, number);
+}
+
+static status open_inside(server *s, err *e) {
+    if (!s->host->built_in) return err_set(e, ERR_UNSUPPORTED, "there are no built-in tools here");
+    own_options o = *s->host->built_in;
+    o.outputs = find_output;
+    o.outputs_ud = s->host;
+    return inside_open(&s->inside, s->host->loop, &o, &(inside_hooks){s, on_bytes, on_closed}, e);
+}
+
 static status open_url(server *s) {
     http_hooks hooks = {.ud = s,
                         .bytes = on_bytes,
@@ -550,7 +568,7 @@ static void open_session(server *s) {
         may_download(d->command ? d->command : "") ? LIMIT_MCP_START_SLOW_MS : LIMIT_MCP_START_MS;
     const session_options o = {
         .era = s->legacy_only || s->old_http || d->transport == MCP_SSE ? MCP_ERA_LEGACY : d->era,
-        .http = d->transport != MCP_STDIO,
+        .http = d->transport == MCP_HTTP || d->transport == MCP_SSE,
         .forms = s->host->hooks.ask != NULL,
         .sampling = d->sampling && s->host->hooks.ask,
         .roots = d->roots,
@@ -576,7 +594,9 @@ void host_server_start(server *s) {
     s->starts++;
     host_server_set(s, MCP_STARTING, "");
     s->quiet = s->http_refused = false;
-    status st = s->def->transport == MCP_STDIO ? spawn(s, &e) : open_url(s);
+    status st = s->def->transport == MCP_STDIO      ? spawn(s, &e)
+                : s->def->transport == MCP_BUILT_IN ? open_inside(s, &e)
+                                                    : open_url(s);
     if (st != OK) {
         host_server_down(s, MCP_FAILED, MCP_NOT_STARTED, e.text);
         return;

@@ -16,6 +16,7 @@
 #include <uv.h>
 
 #include "mcp/config.h"
+#include "mcp/own.h"
 
 typedef struct mcp_host mcp_host;
 
@@ -123,7 +124,8 @@ typedef struct {
     const char *workspace; /* absolute: working folder of servers, root; NULL: the current one */
     const char *state_dir; /* approvals, pins, process marks (0700); NULL: nothing is remembered */
     const char *cache_dir; /* catalogues and spilled outputs; NULL: none are kept */
-    const char *search_path; /* PATH for commands; NULL: that of the environment */
+    const char *search_path;     /* PATH for commands; NULL: that of the environment */
+    const own_options *built_in; /* of a server MCP_BUILT_IN; borrowed; NULL: it cannot start */
 } mcp_options;
 
 mcp_host *mcp_host_new(uv_loop_t *loop, const mcp_options *options, const mcp_hooks *hooks);

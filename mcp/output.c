@@ -148,10 +148,13 @@ bool output_cut(strbuf *out, str text, size_t bytes_max) {
     return true;
 }
 
+#define OTHERS_MAX 10000 /* files of others that are passed over */
+
 /* ---- spill ----------------------------------------------------------------------------------- */
 
 typedef struct {
     char *path;
+    uint64_t id;
     size_t bytes;
 } spill_file;
 
@@ -195,18 +198,34 @@ static bool write_all(int fd, str text) {
     return true;
 }
 
-const char *spill_write(spill *s, str text) {
+/* A new file under a number that is free: hosts of other connections write into the same folder. */
+static int open_new(spill *s, char **name) {
+    for (int tries = 0;; tries++) {
+        strbuf path;
+        strbuf_init(&path, 1u << 16);
+        strbuf_addf(&path, "%s/output-%ld-%llu.txt", s->folder, (long)getpid(),
+                    (unsigned long long)++s->last);
+        *name = strbuf_take(&path);
+        int fd = open(*name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        if (fd < 0 && errno == ENOENT && mkdir(s->folder, 0700) == 0)
+            fd = open(*name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        if (fd >= 0 || errno != EEXIST || tries == OTHERS_MAX) return fd;
+        xfree(*name);
+    }
+}
+
+const char *spill_find(const spill *s, uint64_t id) {
+    for (size_t i = 0; s && i < s->files.count; i++)
+        if (s->files.at[i].id == id) return s->files.at[i].path;
+    return NULL;
+}
+
+const char *spill_write(spill *s, str text, uint64_t *id) {
     if (!s || text.len > LIMIT_MCP_SPILL_BYTES) return NULL;
     while (s->files.count && s->bytes + text.len > LIMIT_MCP_SPILL_BYTES)
         drop_oldest(s);
-    strbuf path;
-    strbuf_init(&path, 1u << 16);
-    strbuf_addf(&path, "%s/output-%ld-%llu.txt", s->folder, (long)getpid(),
-                (unsigned long long)++s->last);
-    char *name = strbuf_take(&path);
-    int fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd < 0 && errno == ENOENT && mkdir(s->folder, 0700) == 0)
-        fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    char *name;
+    int fd = open_new(s, &name);
     bool good = fd >= 0 && write_all(fd, text);
     if (!good) log_warn("mcp", "cannot keep a large output errno=%d", errno);
     if (fd >= 0) close(fd);
@@ -215,7 +234,8 @@ const char *spill_write(spill *s, str text) {
         xfree(name);
         return NULL;
     }
-    vec_push(&s->files, ((spill_file){name, text.len}));
+    vec_push(&s->files, ((spill_file){name, s->last, text.len}));
     s->bytes += text.len;
+    *id = s->last;
     return name;
 }

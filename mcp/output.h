@@ -25,5 +25,8 @@ bool output_cut(strbuf *out, str text, size_t bytes_max);
 typedef struct spill spill;
 spill *spill_new(const char *folder); /* the folder is made at the first use; NULL: keeps nothing */
 void spill_free(spill *s);            /* removes the files; accepts NULL */
-/* Writes a file (0600) and returns its path, valid until the next call; NULL when it cannot. */
-const char *spill_write(spill *s, str text);
+/* Writes a file (0600) and returns its path, valid until the next call; NULL when it cannot.  *id
+ * is its number, which no other text of this process has. */
+const char *spill_write(spill *s, str text, uint64_t *id);
+/* The path of a file that is still there; NULL: there is none of this number. */
+const char *spill_find(const spill *s, uint64_t id);

@@ -32,6 +32,11 @@ void own_maybe_closed(own_tools *t) {
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
+static bool is_about_code(const char *name) {
+    return !strcmp(name, "find_symbol") || !strcmp(name, "list_symbols") ||
+           !strcmp(name, "diagnostics");
+}
+
 static status add_built_in(own_tools *t, err *e) {
     size_t offset;
     status s =
@@ -43,9 +48,11 @@ static status add_built_in(own_tools *t, err *e) {
         entry->git = entry->argv && str_starts_with(str_of(entry->offer.name), STR("git_"));
         if (entry->argv) continue;
         entry->run = own_files(entry->offer.name);
-        entry->symbols = !strcmp(entry->offer.name, "find_symbol");
-        entry->memory = !entry->run && !entry->symbols;
-        if ((entry->memory && !t->memory_file) || (entry->symbols && !t->find_symbol))
+        entry->code = is_about_code(entry->offer.name);
+        entry->output = !strcmp(entry->offer.name, "read_output");
+        entry->memory = !entry->run && !entry->code && !entry->output;
+        if ((entry->memory && !t->memory_file) || (entry->code && !t->code) ||
+            (entry->output && !t->outputs))
             vec_remove(&t->entries, i);
     }
     return s;
@@ -77,8 +84,10 @@ status own_tools_new(own_tools **out, uv_loop_t *loop, const own_options *o, err
                      .place = {xstrdup(o->workspace), o->privacy},
                      .memory_file = o->memory_file ? xstrdup(o->memory_file) : NULL,
                      .search_path = xstrdup(o->search_path ? o->search_path : ""),
-                     .find_symbol = o->find_symbol,
-                     .find_ud = o->ud};
+                     .code = o->code,
+                     .code_ud = o->ud,
+                     .outputs = o->outputs,
+                     .outputs_ud = o->outputs_ud};
     status s = add_built_in(t, e);
     if (!s && o->declared) s = add_declared(t, o->declared, e);
     if (s)

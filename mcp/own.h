@@ -30,9 +30,20 @@ typedef struct {
     bool read_only, destructive, idempotent, open_world;
 } own_offer;
 
-/* Where names are defined: fills `out` with lines for a model, at once.  *busy: not all is known
- * yet; it is asked again soon. */
-typedef void own_find_symbol(void *ud, str name, strbuf *out, bool *busy);
+/* What is asked about the code: find_symbol, list_symbols, diagnostics.  For the last with a
+ * "path": the file's text, or the sentence why there is none. */
+typedef struct {
+    const char *tool;
+    const cJSON *arguments;
+    str file;
+    const char *trouble;
+} own_code_request;
+/* Where the whole text of an answer is that was cut; NULL: it is not there (any more).  From the
+ * loop; what it returns is copied. */
+typedef const char *own_outputs(void *ud, uint64_t number);
+/* Fills `out` with lines for a model, at once; false: it says why not.  *busy: not all is known
+ * yet; it is asked again soon.  From the loop. */
+typedef bool own_code(void *ud, const own_code_request *q, strbuf *out, bool *busy);
 
 /* What nobody may be shown.  Functions are called on any thread, several at once. */
 typedef struct {
@@ -45,13 +56,15 @@ typedef struct {
 } own_privacy;
 
 typedef struct {
-    const char *workspace;        /* absolute */
-    own_privacy privacy;          /* for files, and what git shows of them */
-    const char *memory_file;      /* NULL: there is no memory */
-    const char *declared;         /* a file with the project's own; NULL: none */
-    const char *search_path;      /* PATH for commands */
-    own_find_symbol *find_symbol; /* NULL: there is no such tool */
-    void *ud;                     /* its */
+    const char *workspace;   /* absolute */
+    own_privacy privacy;     /* for files, and what git shows of them */
+    const char *memory_file; /* NULL: there is no memory */
+    const char *declared;    /* a file with the project's own; NULL: none */
+    const char *search_path; /* PATH for commands */
+    own_code *code;          /* NULL: there are no tools for the code */
+    void *ud;                /* its */
+    own_outputs *outputs;    /* NULL: there is no tool read_output */
+    void *outputs_ud;        /* its */
 } own_options;
 
 /* ERR_FORMAT, with the place: what is declared cannot be used. */

@@ -20,12 +20,14 @@
 
 static void call_free(own_call *c) {
     strbuf_deinit(&c->out);
+    strbuf_deinit(&c->file);
     if (c->entry->speaks) frame_reader_deinit(&c->lines);
     cJSON *const owned[] = {c->arguments, c->content, c->structured, c->client,
                             c->given,     c->asks,    c->got};
     for (size_t i = 0; i < COUNTOF(owned); i++)
         cJSON_Delete(owned[i]);
     xfree(c->name);
+    xfree(c->path);
     xfree(c);
 }
 
@@ -81,7 +83,7 @@ static void fail_later(own_call *c, const char *sentence) {
     answer_later(c);
 }
 
-/* ---- symbols --------------------------------------------------------------------------------- */
+/* ---- code ------------------------------------------------------------------------------------ */
 
 #define FIND_AGAIN_MS 50
 #define FIND_MS 10000.0 /* for an index that is being built */
@@ -96,15 +98,16 @@ static void on_find(uv_timer_t *timer) {
     bool busy = false;
     strbuf_clear(&c->out);
     if (c->hooks.done) {
-        const cJSON *name = cJSON_GetObjectItemCaseSensitive(c->arguments, "name");
-        t->find_symbol(t->find_ud, str_of(name->valuestring), &c->out, &busy);
+        const own_code_request q = {c->entry->offer.name, c->arguments, strbuf_str(&c->file),
+                                    c->trouble[0] ? c->trouble : NULL};
+        c->outcome = t->code(t->code_ud, &q, &c->out, &busy) ? OWN_DONE : OWN_FAILED;
     }
     if (busy && clock_ms() < c->until_ms) return;
     if (busy) strbuf_addf(&c->out, "(not all files have been read yet)\n");
     uv_close((uv_handle_t *)timer, on_find_closed);
 }
 
-static void run_symbols(own_call *c) {
+static void run_code(own_call *c) {
     uv_timer_init(c->owner->loop, &c->timer);
     c->timer.data = c;
     c->until_ms = clock_ms() + FIND_MS;
@@ -148,6 +151,16 @@ static bool run_file(own_call *c) {
     return !s;
 }
 
+/* The file that is asked about; whether there is one is for whom it is asked. */
+static void read_asked(own_call *c) {
+    const cJSON *path = cJSON_GetObjectItemCaseSensitive(c->arguments, "path");
+    err e = {{0}};
+    bool binary = false;
+    strbuf_init(&c->file, LIMIT_OWN_READ_BYTES * 2);
+    if (own_read_file(&c->owner->place, path->valuestring, &c->file, &binary, &e) || binary)
+        snprintf(c->trouble, sizeof c->trouble, "%s", binary ? "it is not a text" : e.text);
+}
+
 static bool run_memory(own_call *c) {
     cJSON *result = NULL;
     err e = {{0}};
@@ -188,8 +201,12 @@ static void run_work(uv_work_t *w) { /* a thread of libuv's */
     if (at->privacy.look) at->privacy.look(at->privacy.ud);
     if (c->entry->git)
         sift(c);
+    else if (c->entry->code)
+        read_asked(c);
     else if (c->entry->memory)
         good = run_memory(c);
+    else if (c->entry->output)
+        good = own_read_output(c->path, c->arguments, &c->out);
     else
         good = c->entry->file ? run_file(c) : c->entry->run(at, c->arguments, &c->out);
     if (!c->entry->memory) mask(c);
@@ -199,7 +216,10 @@ static void run_work(uv_work_t *w) { /* a thread of libuv's */
 static void after_work(uv_work_t *w, int rc) {
     own_call *c = w->data;
     if (rc) c->outcome = OWN_FAILED; /* cancelled before it began */
-    finish(c);
+    if (c->entry->code && !rc)
+        run_code(c);
+    else
+        finish(c);
 }
 
 /* ---- commands -------------------------------------------------------------------------------- */
@@ -408,13 +428,27 @@ static const own_entry *find(const own_tools *t, const own_request *request, cJS
     return NULL;
 }
 
+/* What is open is known without its file; what is defined, by the index. */
+static bool reads_file(const own_call *c) {
+    const cJSON *path = cJSON_GetObjectItemCaseSensitive(c->arguments, "path");
+    return !strcmp(c->entry->offer.name, "diagnostics") && cJSON_IsString(path);
+}
+
+static bool find_output(own_call *c) {
+    const own_tools *t = c->owner;
+    const cJSON *number = cJSON_GetObjectItemCaseSensitive(c->arguments, "output");
+    const char *path = t->outputs(t->outputs_ud, (uint64_t)number->valuedouble);
+    if (path) c->path = xstrdup(path);
+    return path != NULL;
+}
+
 static status start(own_call *c, err *e) {
     const own_entry *entry = c->entry;
     status s = check_arguments(c->owner, c, e);
     if (s) return s;
     if (entry->argv) return start_command(c, e);
-    if (entry->symbols) {
-        run_symbols(c);
+    if (entry->code && !reads_file(c)) {
+        run_code(c);
         return OK;
     }
     if (entry->messages) return run_messages(c, e);
@@ -423,6 +457,8 @@ static status start(own_call *c, err *e) {
         answer_later(c);
         return OK;
     }
+    if (entry->output && !find_output(c))
+        return err_set(e, ERR_NOT_FOUND, "there is no output of that number (any more)");
     c->work.data = c;
     uv_queue_work(c->owner->loop, &c->work, run_work, after_work);
     return OK;

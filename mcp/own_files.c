@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The tools for files: reading, listing, searching, below the workspace only.  On a thread of
  * libuv's: nothing here touches the loop's things. */
+#include <fcntl.h>
+#include <unistd.h>
+
 #include "engine/base/clock.h"
 #include "engine/base/limits.h"
 #include "mcp/beneath.h"
@@ -11,6 +14,7 @@
 #define GET(object, name) cJSON_GetObjectItemCaseSensitive(object, name)
 #define SEARCH_MS 5000.0
 #define FOUND_MAX 200
+#define OUTPUT_PART 16384 /* of an answer that was cut, at once */
 
 static const char *text_or(const cJSON *arguments, const char *name, const char *otherwise) {
     const cJSON *m = GET(arguments, name);
@@ -105,6 +109,24 @@ status own_read_file(const own_place *at, const char *path, strbuf *out, bool *b
     beneath_close(&b);
     strbuf_deinit(&bytes);
     return s;
+}
+
+bool own_read_output(const char *path, const cJSON *arguments, strbuf *out) {
+    char part[OUTPUT_PART];
+    int64_t from = number_or(arguments, "offset", 0);
+    size_t most = (size_t)number_or(arguments, "length", sizeof part);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    ssize_t n = fd < 0 ? -1 : pread(fd, part, MIN(most, sizeof part), (off_t)from);
+    off_t all = fd < 0 ? 0 : lseek(fd, 0, SEEK_END);
+    if (fd >= 0) close(fd);
+    if (n < 0) {
+        strbuf_addf(out, "the output cannot be read any more");
+        return false;
+    }
+    output_clean(out, (str){part, (size_t)n});
+    strbuf_addf(out, "\n[bytes %lld to %lld of %lld]\n", (long long)from, (long long)(from + n),
+                (long long)all);
+    return true;
 }
 
 own_run own_files(const char *name) {

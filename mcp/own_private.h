@@ -18,12 +18,13 @@ typedef struct {
 /* Runs on a thread of libuv's, with nothing of the loop's.  False: `out` says why not. */
 typedef bool (*own_run)(const own_place *at, const cJSON *arguments, strbuf *out);
 
-/* One of: run, memory, symbols, argv, text, file, messages. */
+/* One of: run, memory, code, output, argv, text, file, messages. */
 typedef struct {
     own_offer offer;
     own_run run;           /* files */
     bool memory;           /* the memory */
-    bool symbols;          /* the symbol index */
+    bool code;             /* what is known of the code */
+    bool output;           /* the rest of an answer */
     bool git;              /* a command of git's that shows files: what is hidden is taken out */
     const cJSON *argv;     /* a command: texts, */
     const cJSON *env;      /* what is set for it, or NULL, */
@@ -38,6 +39,8 @@ typedef struct {
 typedef VEC(own_entry) own_entries;
 
 own_run own_files(const char *name); /* own_files.c; NULL: it is no tool for files */
+/* A part of the file of an output, a path that the host has made. */
+bool own_read_output(const char *path, const cJSON *arguments, strbuf *out);
 /* A file below the workspace as text, or as base64 where it is none (*binary). */
 status own_read_file(const own_place *at, const char *path, strbuf *out, bool *binary,
                      err *e) MUST_USE;
@@ -84,8 +87,10 @@ typedef struct {
     const own_entry *entry;
     char *name; /* as it was called: a URI */
     cJSON *arguments;
-    own_hooks hooks; /* done NULL: cancelled, or put aside */
-    strbuf out;
+    own_hooks hooks;  /* done NULL: cancelled, or put aside */
+    char *path;       /* of an output that is read */
+    strbuf out, file; /* file: of a question about the code; then `trouble` is "" */
+    char trouble[sizeof((err *)NULL)->text];
     cJSON *content, *structured; /* of a command that speaks, or of a resource */
     size_t content_bytes;
     own_outcome outcome;
@@ -110,8 +115,9 @@ struct own_tools {
     char *memory_file, *search_path;
     cJSON *built_in, *declared; /* what the entries point into */
     own_entries entries;
-    own_find_symbol *find_symbol;
-    void *find_ud;
+    own_code *code;
+    own_outputs *outputs;
+    void *code_ud, *outputs_ud;
     VEC(own_call *) calls;
     uint64_t last;
     size_t watches; /* that are not closed */

@@ -36,7 +36,7 @@ class Tools(lsp_case.Case):
                   "env": {"MEMORY_FILE_PATH": os.path.join(self.folder, "memory.jsonl")}, **more}
         return json.dumps({"mcpServers": {"memory": memory}}, indent=1)
 
-    def begin(self, answer):
+    def begin(self, answer, encoding=None):
         env = {k: v for k, v in os.environ.items() if not k.startswith("XDG_")}
         client = self.start(env={**env, "HOME": self.home})
 
@@ -44,7 +44,8 @@ class Tools(lsp_case.Case):
             self.asked.append(params)
             return {"title": answer} if answer else None
         client.handlers["window/showMessageRequest"] = ask
-        client.initialize(workspaceFolders=[
+        general = {"general": {"positionEncodings": [encoding]}} if encoding else {}
+        client.initialize({**lsp_client.CAPABILITIES, **general}, workspaceFolders=[
             {"uri": "file://" + self.project, "name": "project"}])
         return client
 
@@ -58,7 +59,8 @@ class Tools(lsp_case.Case):
             time.sleep(0.1)
 
     def state(self, tools):
-        return {s["name"]: s["state"] for s in tools["servers"]}
+        """Of those that are configured."""
+        return {s["name"]: s["state"] for s in tools["servers"] if s["name"] != "inlined"}
 
     def test_approved(self):
         """It starts after the person has seen its whole command and said yes; once is enough."""
@@ -87,12 +89,12 @@ class Tools(lsp_case.Case):
         """Nothing runs, and the question does not come back in this session."""
         self.write_config(self.memory())
         client = self.begin("No")
-        self.wait_tools(client, lambda t: t["servers"])
+        self.wait_tools(client, self.state)
         for _ in range(3):
             tools = client.call("inlined/tools")
             self.assertEqual(self.state(tools), {"memory": "untrusted"})
             time.sleep(0.2)
-        self.assertEqual(tools["tools"], [])
+        self.assertEqual([t for t in tools["tools"] if not t["name"].startswith("inlined__")], [])
         self.assertEqual(len(self.asked), 1)
         self.assertEqual(client.close(), 0)
 
@@ -112,6 +114,39 @@ class Tools(lsp_case.Case):
         client.wait_notification("textDocument/publishDiagnostics",
                                  lambda p: p["uri"] == uri and not p["diagnostics"])
         self.wait_tools(client, lambda t: self.state(t) == {"memory": "disabled"})
+        self.assertEqual(client.close(), 0)
+
+    def test_marks(self):
+        """What is wrong in a configuration stands where it is wrong, in the client's units."""
+        self.write_config('{"mcpServers": {\n'
+                          '  "\u00e4\U0001f600": {"command": "${NO_SUCH_VARIABLE}"},\n'
+                          '  "b": {"args": [], "x-host": {"oddly": 1}}\n}}\n')
+        os.makedirs(os.path.join(self.project, ".codex"))
+        with open(os.path.join(self.project, ".codex", "config.toml"), "w", encoding="utf-8") as f:
+            f.write("[mcp_servers.c]\ncommand = oops\n")
+        client = self.begin("No", "utf-16")
+        self.wait_tools(client, self.state)
+        uri = "file://" + os.path.join(self.project, ".mcp.json")
+        marks = client.wait_notification("textDocument/publishDiagnostics",
+                                         lambda p: p["uri"] == uri and p["diagnostics"])
+        with open(os.path.join(self.project, ".mcp.json"), encoding="utf-8") as f:
+            lines = f.read().split("\n")
+        said = {}
+        for d in marks["diagnostics"]:
+            start, end = d["range"]["start"], d["range"]["end"]
+            self.assertEqual(start["line"], end["line"])
+            line = lines[start["line"]].encode("utf-16-le")
+            marked = line[2 * start["character"]:2 * end["character"]].decode("utf-16-le")
+            said[marked] = (d["severity"], d["message"])
+        self.assertIn("NO_SUCH_VARIABLE", said['"command"'][1])
+        self.assertEqual(said['"command"'][0], 1)
+        self.assertIn("neither a command", said['"b"'][1])
+        self.assertIn('no "oddly"', said['"x-host"'][1])
+        self.assertEqual(said['"x-host"'][0], 2)
+        uri = "file://" + os.path.join(self.project, ".codex", "config.toml")
+        marks = client.wait_notification("textDocument/publishDiagnostics",
+                                         lambda p: p["uri"] == uri and p["diagnostics"])
+        self.assertEqual(marks["diagnostics"][0]["range"]["start"]["line"], 1)
         self.assertEqual(client.close(), 0)
 
     def test_looked_up(self):
@@ -145,6 +180,22 @@ class Tools(lsp_case.Case):
         self.assertGreater(found["bytes"], 20)
         self.assertEqual(said["notes__search_nodes"]["outcome"], "denied")
         self.assertEqual(self.asked, [], "nobody is asked for a look-up")
+        self.assertEqual(client.close(), 0)
+
+    def test_built_in(self):
+        """Our own tools are there without a configuration; a setting takes them away."""
+        client = self.begin("No")
+        tools = self.wait_tools(client, lambda t: t["servers"] and
+                                t["servers"][0]["state"] == "ready")
+        self.assertEqual([s["name"] for s in tools["servers"]], ["inlined"])
+        names = {t["name"] for t in tools["tools"]}
+        for name in ("read_file", "git_diff", "current_time", "search_nodes", "diagnostics",
+                     "list_symbols"):
+            self.assertIn("inlined__" + name, names)
+        client.settings = {"mcp": {"builtIn": False}}
+        client.notify("workspace/didChangeConfiguration", {"settings": None})
+        self.wait_tools(client, lambda t: not t["servers"] and not t["tools"])
+        self.assertEqual(self.asked, [])
         self.assertEqual(client.close(), 0)
 
     def test_off(self):

@@ -86,7 +86,8 @@ void fake_tools_answer(tools *t, mcp_outcome outcome, const char *text) {
 
 /* ---- lsp/tools.h ----------------------------------------------------------------------------- */
 
-void tools_configure(tools *t, const char *workspace, bool enabled) {
+void tools_configure(tools *t, const char *workspace, bool enabled, bool built_in) {
+    UNUSED(built_in);
     UNUSED(t);
     UNUSED(workspace);
     UNUSED(enabled);

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "engine/base/mem.h"
+#include "lsp/code_tools.h"
 #include "tests/lsp/lsp_peer.h"
 
 typedef struct {
@@ -135,11 +136,61 @@ static void secrets_stay_here(void **state) {
     expect_reason(at, "secret");
 }
 
+/* ---- what the built-in tools hear ------------------------------------------------------------ */
+
+static char said[2048];
+
+static bool ask_code(const place *at, const char *arguments, const char *file) {
+    cJSON *given = cJSON_Parse(arguments);
+    const own_code_request q = {"diagnostics", given, str_of(file), file ? NULL : "no such file"};
+    strbuf out;
+    bool busy;
+    strbuf_init(&out, sizeof said - 1);
+    bool good = code_tools_ask(at->peer.server, &q, &out, &busy);
+    snprintf(said, sizeof said, "%.*s", STR_ARG(strbuf_str(&out)));
+    strbuf_deinit(&out);
+    cJSON_Delete(given);
+    assert_false(busy);
+    return good;
+}
+
+/* Open documents count more than their files, hidden ones not at all. */
+static void what_is_wrong(void **state) {
+    place *at = *state;
+    char text[512], uri[128];
+    snprintf(uri, sizeof uri, "file://%s/sub/a.py", at->root);
+    assert_true(ask_code(at, "{}", NULL));
+    assert_non_null(strstr(said, "no document is open"));
+    lsp_peer_open_document(&at->peer, uri, "def bad(:\n    pass\n");
+    snprintf(text, sizeof text,
+             "{\"method\":\"inlined/diagnostics\",\"params\":{\"uri\":\"%s\",\"diagnostics\":[{"
+             "\"range\":{\"start\":{\"line\":1,\"character\":4},\"end\":{\"line\":1,"
+             "\"character\":8}},\"severity\":1,\"source\":\"lint\",\"message\":\"no pass\"}]}}",
+             uri);
+    lsp_peer_send(&at->peer, text);
+    snprintf(uri, sizeof uri, "file://%s/.env", at->root);
+    lsp_peer_open_document(&at->peer, uri, "def canary(:\n");
+    assert_true(ask_code(at, "{}", NULL));
+    assert_non_null(strstr(said, "sub/a.py:2: error: no pass\nsub/a.py:1: syntax: "));
+    assert_null(strstr(said, ".env"));
+    assert_true(ask_code(at, "{\"path\":\"./sub/a.py\"}", "x = 1\n"));
+    assert_non_null(strstr(said, "no pass"));
+    assert_true(ask_code(at, "{\"path\":\"b.py\"}", "x = (1\n"));
+    assert_int_equal(strncmp(said, "b.py:1: syntax: ", 16), 0);
+    assert_true(ask_code(at, "{\"path\":\"b.py\"}", "x = 1\n"));
+    assert_non_null(strstr(said, "nothing is wrong"));
+    assert_false(ask_code(at, "{\"path\":\"b.py\"}", NULL));
+    assert_string_equal(said, "no such file");
+    assert_false(ask_code(at, "{\"path\":\"../b.py\"}", "x = (1\n"));
+    assert_false(ask_code(at, "{\"path\":\".env\"}", NULL));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(hidden_files, setup, teardown),
         cmocka_unit_test_setup_teardown(unreadable_rules, setup, teardown),
         cmocka_unit_test_setup_teardown(secrets_stay_here, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_wrong, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

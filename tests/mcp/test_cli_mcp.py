@@ -71,6 +71,9 @@ class Mcp(unittest.TestCase):
         self.assertEqual({s["state"] for s in states}, {"untrusted"})
         shown = self.run_mcp("approve").stdout
         self.assertIn("approved time: ", shown)
+        approved = json.loads(self.run_mcp("approve", "time", "--json").stdout)["approved"]
+        self.assertEqual([a["name"] for a in approved], ["time"])
+        self.assertIn("mcp-time", approved[0]["runs"])
         self.assertIn("server-filesystem/dist/index.js " + self.project, shown)
         servers = {s["name"]: s for s in
                    json.loads(self.run_mcp("doctor", "--json").stdout)["servers"]}

@@ -111,8 +111,9 @@ static void test_spill(void **state) {
     char folder[] = "/tmp/inlined-spill-XXXXXX";
     assert_non_null(mkdtemp(folder));
     rmdir(folder); /* made again by the first write */
-    spill *s = spill_new(folder);
-    char *path = xstrdup(spill_write(s, STR("whole")));
+    spill *s = spill_new(folder), *other = spill_new(folder);
+    uint64_t id = 0, theirs = 0;
+    char *path = xstrdup(spill_write(s, STR("whole"), &id));
     strbuf back;
     strbuf_init(&back, 100);
     err e;
@@ -121,10 +122,16 @@ static void test_spill(void **state) {
     struct stat st;
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0600);
+    /* Another connection's host has files of its own in the same folder. */
+    assert_non_null(spill_write(other, STR("theirs"), &theirs));
+    assert_int_not_equal(theirs, id);
+    assert_string_equal(spill_find(s, id), path);
+    assert_null(spill_find(s, theirs));
+    spill_free(other);
     spill_free(s);
     assert_int_equal(access(path, F_OK), -1);
     assert_int_equal(rmdir(folder), 0);
-    assert_null(spill_write(NULL, STR("x")));
+    assert_null(spill_write(NULL, STR("x"), &id));
     strbuf_deinit(&back);
     xfree(path);
 }

@@ -103,7 +103,7 @@ class Serve(unittest.TestCase):
         self.send('{"jsonrpc":"2.0","method":"notifications/initialized"}')
         self.assertEqual(self.ask("ping")["result"], {})
         tools = {t["name"]: t for t in self.ask("tools/list")["result"]["tools"]}
-        self.assertEqual(len(tools), 19)
+        self.assertEqual(len(tools), 21)
         self.assertTrue(tools["read_file"]["annotations"]["readOnlyHint"])
         self.assertFalse(tools["delete_entities"]["annotations"]["readOnlyHint"])
         self.assertEqual(self.ask("tools/list", cursor="x")["error"]["code"], -32602)
@@ -229,6 +229,25 @@ class Serve(unittest.TestCase):
         for name in ("hidden_canary", "secret_canary", "none"):
             self.assertIn("nothing of that name", self.call("find_symbol", name=name))
         self.assertIn("is missing", self.call("find_symbol", failed=True))
+        listed = self.call("list_symbols", path="./a.c")
+        self.assertRegex(listed, r"^1: type struct point.*\n3: function int add_points")
+        for path in ("hidden.c", ".env", "../a.c", "/etc/passwd", "none.c"):
+            self.assertIn("no definitions", self.call("list_symbols", path=path))
+        self.finish()
+
+    def test_diagnostics(self):
+        """Without an editor: what the grammar says of one file."""
+        self.write("a.py", "def good():\n    return (1\n\n\ndef bad(:\n    pass\n")
+        self.write("b.py", "x = 1\n")
+        self.write("hidden.py", "def bad(:\n")
+        self.write(".inlinedignore", "hidden.py\n")
+        self.start()
+        self.assertRegex(self.call("diagnostics", path="a.py"), r"^a\.py:\d: syntax: ")
+        self.assertIn("nothing is wrong", self.call("diagnostics", path="b.py"))
+        self.assertIn("no document is open", self.call("diagnostics"))
+        self.assertIn("hidden by the", self.call("diagnostics", failed=True, path="hidden.py"))
+        for path in ("../a.py", "none.py"):
+            self.assertNotIn("syntax", self.call("diagnostics", failed=True, path=path))
         self.finish()
 
     def test_git(self):
@@ -373,7 +392,7 @@ class Serve(unittest.TestCase):
             server = json.loads(done.stdout)["servers"][0]
             self.assertEqual((server["state"], server["protocol"], server["tools"],
                               server["errors"], server["oddities"]),
-                             ("ready", protocol, 19, 0, ""))
+                             ("ready", protocol, 21, 0, ""))
             self.assertEqual(server["calls"], 20)
         self.start_http()
         with open(config, "w", encoding="utf-8") as f:
