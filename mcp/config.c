@@ -7,6 +7,7 @@
  * a person sees the server and why it does not run.  Pure but for mcp_config_read_file.  Thread:
  * any. */
 #include <stdarg.h>
+#include <strings.h>
 
 #include "engine/base/file.h"
 #include "engine/base/limits.h"
@@ -75,6 +76,7 @@ static void place_of(const config_reader *r, const char *key, int *line, int *co
 void config_note(config_reader *r, bool error, const char *key, const char *fmt, ...) {
     char text[384];
     va_list args;
+    if (r->config->notes.count >= LIMIT_MCP_NOTES) return; /* to find a place takes time */
     va_start(args, fmt);
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
@@ -131,15 +133,29 @@ void config_texts(config_reader *r, const cJSON *list, mcp_texts *out) {
     r->within = NULL;
 }
 
+/* One that is there already gets the new value: names of headers have no case, of variables they do.
+ */
+void config_add_pair(config_reader *r, mcp_pairs *out, const char *name, const char *value) {
+    int (*compare)(const char *, const char *) = out == &r->d->headers ? strcasecmp : strcmp;
+    if (!*name || strpbrk(name, "=\r\n")) return;
+    for (size_t i = 0; i < out->count; i++) {
+        if (compare(out->at[i].name, name) != 0) continue;
+        out->at[i].value = value;
+        return;
+    }
+    if (out->count < LIMIT_MCP_PAIRS)
+        vec_push(out, ((mcp_pair){arena_str(&r->d->memory, str_of(name)).ptr, value}));
+    else
+        config_problem(r, NULL, "it has too many variables or headers");
+}
+
 void config_pairs(config_reader *r, const cJSON *object, mcp_pairs *out) {
     const cJSON *m;
     if (!cJSON_IsObject(object)) return;
     r->within = object->string;
     cJSON_ArrayForEach(m, object) {
         const char *value = config_text(r, m);
-        if (!value || !m->string[0] || strpbrk(m->string, "=\r\n")) continue;
-        const char *name = arena_str(&r->d->memory, str_of(m->string)).ptr;
-        vec_push(out, ((mcp_pair){name, value}));
+        if (value) config_add_pair(r, out, m->string, value);
     }
     r->within = NULL;
 }
@@ -248,8 +264,7 @@ static void read_env_keys(config_reader *r, const cJSON *list) {
     cJSON_ArrayForEach(m, list) {
         if (!cJSON_IsString(m) || !*m->valuestring || sets(r->d, m->valuestring)) continue;
         const char *value = config_named(r, list->string, m->valuestring);
-        const char *name = arena_str(&r->d->memory, str_of(m->valuestring)).ptr;
-        if (value) vec_push(&r->d->env, ((mcp_pair){name, value}));
+        if (value) config_add_pair(r, &r->d->env, m->valuestring, value);
     }
 }
 
@@ -262,7 +277,7 @@ static str unquoted(str s) {
 /* NAME=value lines; what `env` sets counts more. */
 static void read_env_lines(config_reader *r, str text) {
     str line, name;
-    while (str_split(&text, '\n', &line)) {
+    while (!r->d->problem && str_split(&text, '\n', &line)) {
         line = str_trim(line);
         if (str_starts_with(line, STR("export "))) line = str_trim(str_sub(line, 7, line.len));
         bool pair = line.len && line.ptr[0] != '#' && str_find(line, STR("=")) > 0;
@@ -270,7 +285,7 @@ static void read_env_lines(config_reader *r, str text) {
         const char *key = arena_str(&r->d->memory, str_trim(name)).ptr;
         if (sets(r->d, key)) continue;
         const char *value = arena_str(&r->d->memory, unquoted(str_trim(line))).ptr;
-        vec_push(&r->d->env, ((mcp_pair){key, value}));
+        config_add_pair(r, &r->d->env, key, value);
     }
 }
 
@@ -469,6 +484,14 @@ static void read_of_folder(config_reader *r) {
     read_servers(r, servers);
 }
 
+static void note_twice(mcp_config *c, const mcp_source *from, const config_tree *d) {
+    char text[160];
+    int place[2];
+    snprintf(text, sizeof text, "\"%.80s\" is there twice; the last one counts", d->twice->string);
+    text_place(d->text, config_tree_twice(d), &place[0], &place[1]);
+    note_at(c, from, false, place, text);
+}
+
 status mcp_config_read(mcp_config *c, str text, const mcp_source *from, err *e) {
     config_tree d = {0};
     size_t offset = 0;
@@ -487,6 +510,7 @@ status mcp_config_read(mcp_config *c, str text, const mcp_source *from, err *e) 
                            .format = f,
                            .dialect = dialect_of(f, from),
                            .document = &d};
+        if (d.twice) note_twice(c, from, &d);
         read_servers(&r, f->wrapper ? servers_of(d.root, f) : d.root);
         read_of_folder(&r);
     } else {

@@ -4,7 +4,7 @@
 #include "mcp/config_private.h"
 
 static void add_header(config_reader *r, const char *name, const char *value) {
-    vec_push(&r->d->headers, ((mcp_pair){name, value}));
+    config_add_pair(r, &r->d->headers, name, value);
 }
 
 /* Secrets that are named, not written: the value comes from the environment. */
@@ -16,7 +16,7 @@ static void read_named_secrets(config_reader *r, const cJSON *entry) {
     r->within = named ? named->string : NULL;
     cJSON_ArrayForEach(m, named) {
         value = cJSON_IsString(m) ? config_named(r, m->string, m->valuestring) : NULL;
-        if (value) add_header(r, arena_str(&r->d->memory, str_of(m->string)).ptr, value);
+        if (value) add_header(r, m->string, value);
     }
     r->within = NULL;
     m = config_member(entry, "bearer_token");

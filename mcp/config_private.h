@@ -39,6 +39,7 @@ const cJSON *config_first(const cJSON *object, const char *const *names);
 /* The expanded text of a member; NULL when it is no text, "" when a variable is missing. */
 const char *config_text(config_reader *r, const cJSON *m);
 void config_texts(config_reader *r, const cJSON *list, mcp_texts *out);
+void config_add_pair(config_reader *r, mcp_pairs *out, const char *name, const char *value);
 void config_pairs(config_reader *r, const cJSON *object, mcp_pairs *out);
 /* The value of a variable that a file names instead of writing ${...}; NULL: a problem. */
 const char *config_named(config_reader *r, const char *key, const char *name);

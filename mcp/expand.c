@@ -10,13 +10,16 @@
 
 #include "engine/base/mem.h"
 
+#define MAX_BRACED 4096 /* bytes of ${NAME:-default} */
+
 static bool is_name(str s) {
+    if (s.len >= 256) return false;
     for (size_t i = 0; i < s.len; i++) {
         char c = s.ptr[i];
         bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
         if (!letter && !(i && c >= '0' && c <= '9')) return false;
     }
-    return s.len > 0 && s.len < 256;
+    return s.len > 0;
 }
 
 static const char *variable(const mcp_source *from, str name) {
@@ -126,13 +129,19 @@ static size_t bare_bytes(str rest) {
     return n < rest.len && rest.ptr[n] == '%' ? n + 1 : 0;
 }
 
+/* Where the braces close; far away is not in a variable, and looking there again and again would take
+ * long. */
+static ptrdiff_t brace_end(str rest) {
+    return str_find(str_sub(rest, 0, MAX_BRACED), STR("}"));
+}
+
 status expand_text(strbuf *out, str text, expand_dialect d, const mcp_source *from, err *e) {
     size_t at = 0;
     while (at < text.len) {
         str rest = str_sub(text, at, text.len);
         char c = text.ptr[at];
         if (d != EXPAND_NONE && str_starts_with(rest, STR("${"))) {
-            ptrdiff_t end = str_find(rest, STR("}"));
+            ptrdiff_t end = brace_end(rest);
             bool known = false;
             status s =
                 end < 0 ? OK : add_braced(out, str_sub(rest, 2, (size_t)end), d, from, &known, e);

@@ -54,8 +54,8 @@ static void blank_commas(char *text, size_t len) {
             at = string_end(t, at);
             continue;
         }
-        size_t next = skip_blanks(t, at + 1);
-        if (text[at] == ',' && next < len && strchr("]}", text[next])) text[at] = ' ';
+        size_t next = text[at] == ',' ? skip_blanks(t, at + 1) : len;
+        if (next < len && strchr("]}", text[next])) text[at] = ' ';
         at++;
     }
 }
@@ -70,7 +70,34 @@ static char *cleaned(str text) {
     return copy;
 }
 
-status jsonc_parse(str text, cJSON **out, size_t *offset, err *e) {
+/* Offset of the next key at or after `at`: a string with a colon behind it. */
+static size_t next_key(str t, size_t at) {
+    while (at < t.len) {
+        if (t.ptr[at] != '"') {
+            at++;
+            continue;
+        }
+        size_t end = string_end(t, at), colon = skip_blanks(t, end);
+        if (colon < t.len && t.ptr[colon] == ':') return at;
+        at = end;
+    }
+    return t.len;
+}
+
+/* The tree and the text have their keys in the same order. */
+static void add_places(str t, size_t *at, const cJSON *item, tree_places *places) {
+    const cJSON *m;
+    cJSON_ArrayForEach(m, item) {
+        if (cJSON_IsObject(item)) {
+            size_t key = next_key(t, *at);
+            vec_push(places, ((tree_place){m, key}));
+            *at = string_end(t, key);
+        }
+        add_places(t, at, m, places);
+    }
+}
+
+status jsonc_parse(str text, cJSON **out, tree_places *places, size_t *offset, err *e) {
     char *copy = cleaned(text);
     *offset = 0;
     status s = rpc_parse(copy, text.len, out, e);
@@ -79,64 +106,19 @@ status jsonc_parse(str text, cJSON **out, size_t *offset, err *e) {
         int64_t n;
         if (at && str_to_i64(str_of(at + 8), &n)) *offset = MIN((size_t)n, text.len);
     }
+    size_t at = 0;
+    if (s == OK && places) add_places((str){copy, text.len}, &at, *out, places);
     xfree(copy);
     return s;
 }
 
-/* Offset after the value that starts at `at`. */
-static size_t value_end(str t, size_t at) {
-    size_t depth = 0;
-    while (at < t.len) {
-        char c = t.ptr[at];
-        if (c == '"') {
-            at = string_end(t, at);
-            if (!depth) return at;
-            continue;
-        }
-        if (c == '{' || c == '[') depth++;
-        if (c == '}' || c == ']') {
-            if (depth <= 1) return depth ? at + 1 : at;
-            depth--;
-        }
-        if (c == ',' && !depth) return at;
-        at++;
-    }
-    return at;
-}
-
-/* Offset of the key `name` in the object that starts at `at`; t.len when it is not there. */
-static size_t member_key(str t, size_t at, const char *name) {
-    at = skip_blanks(t, at);
-    if (at >= t.len || t.ptr[at] != '{') return t.len;
-    at = skip_blanks(t, at + 1);
-    while (at < t.len && t.ptr[at] == '"') {
-        size_t end = string_end(t, at);
-        if (str_eq(str_sub(t, at + 1, end - 1), str_of(name))) return at;
-        size_t colon = skip_blanks(t, end);
-        at = skip_blanks(t, value_end(t, skip_blanks(t, colon + 1)));
-        if (at < t.len && t.ptr[at] == ',') at = skip_blanks(t, at + 1);
-    }
-    return t.len;
-}
-
-size_t jsonc_find(str text, const char *const *path, size_t n) {
-    char *copy = cleaned(text);
-    str t = {copy, text.len};
-    size_t found = 0, at = 0;
-    for (size_t i = 0; i < n; i++) {
-        size_t key = member_key(t, at, path[i]);
-        if (key >= t.len) break;
-        found = key;
-        at = skip_blanks(t, skip_blanks(t, string_end(t, key)) + 1);
-    }
-    xfree(copy);
-    return found;
-}
-
 void text_place(str text, size_t offset, int *line, int *column) {
     str before = str_sub(text, 0, offset);
+    const char *from = before.ptr, *end;
     *line = 1;
-    for (size_t i = 0; i < before.len; i++)
-        *line += before.ptr[i] == '\n';
-    *column = (int)(before.len - (size_t)(str_rfind_char(before, '\n') + 1)) + 1;
+    while (from && (end = memchr(from, '\n', before.len - (size_t)(from - before.ptr)))) {
+        from = end + 1;
+        *line += 1;
+    }
+    *column = (int)(before.len - (size_t)(from - before.ptr)) + 1;
 }

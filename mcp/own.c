@@ -39,8 +39,8 @@ static bool is_about_code(const char *name) {
 
 static status add_built_in(own_tools *t, err *e) {
     size_t offset;
-    status s =
-        jsonc_parse((str){(const char *)own_tools_json, own_tools_bytes}, &t->built_in, &offset, e);
+    status s = jsonc_parse((str){(const char *)own_tools_json, own_tools_bytes}, &t->built_in, NULL,
+                           &offset, e);
     if (!s) s = own_declared(&t->entries, t->built_in, true, e);
     ASSERT(s == OK); /* it is ours */
     for (size_t i = t->entries.count; i-- > 0;) {
@@ -64,7 +64,7 @@ static status add_declared(own_tools *t, const char *file, err *e) {
     int line = 1, column = 1;
     strbuf_init(&text, LIMIT_MCP_CONFIG_BYTES);
     status s = file_read(file, LIMIT_MCP_CONFIG_BYTES, &text, e);
-    if (!s && (s = jsonc_parse(strbuf_str(&text), &t->declared, &offset, e))) {
+    if (!s && (s = jsonc_parse(strbuf_str(&text), &t->declared, NULL, &offset, e))) {
         text_place(strbuf_str(&text), offset, &line, &column);
         err_prefix(e, s, "%.200s:%d:%d", file, line, column);
     } else if (!s && (s = own_declared(&t->entries, t->declared, false, e))) {

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "engine/base/limits.h"
 #include "engine/base/mem.h"
 #include "mcp/config_tree.h"
 #include "mcp/export.h"
@@ -301,6 +302,77 @@ static void assert_same_pairs(const mcp_pairs *a, const mcp_pairs *b) {
     }
 }
 
+/* JSON allows it, and other programs take the last one: so do we, and say so at its place. */
+static void test_twice(void **state) {
+    UNUSED(state);
+    mcp_config c;
+    read_text(&c,
+              "{\"mcpServers\":{\"a\":{\"command\":\"gone\",\n"
+              "\"env\":{\"X\":\"1\",\"Y\":\"2\",\"X\":\"3\",\"X\":\"4\"},\n"
+              "\"command\":\"c\"}}}",
+              NULL);
+    const mcp_definition *d = c.servers.at[0];
+    assert_string_equal(d->command, "c");
+    assert_int_equal(d->env.count, 2);
+    assert_string_equal(d->env.at[0].name, "Y");
+    assert_string_equal(d->env.at[1].value, "4");
+    assert_int_equal(c.notes.count, 1);
+    assert_string_equal(c.notes.at[0].text, "\"command\" is there twice; the last one counts");
+    assert_int_equal(c.notes.at[0].line, 3);
+    mcp_config_deinit(&c);
+    /* A header that is written and named. */
+    read_text(&c,
+              "[mcp_servers.a]\nurl = \"https://e/\"\nbearer_token_env_var = \"TOKEN\"\n"
+              "http_headers = { authorization = \"x\", \"A\\nB\" = \"y\" }\n",
+              NULL);
+    d = c.servers.at[0];
+    assert_int_equal(d->headers.count, 1);
+    assert_string_equal(d->headers.at[0].value, "Bearer canary-value");
+    mcp_config_deinit(&c);
+}
+
+/* Files that a project brings are read while an editor waits: no shape of one may take more time
+ * than its size.  A step more per byte shows in the time of each. */
+static void test_huge(void **state) {
+    UNUSED(state);
+    static const struct {
+        const char *before, *again, *after;
+        const char *product;
+    } shapes[] = {
+        {"{\"mcpServers\":{\"a\":{\"command\":\"c\"", " ", "}}}", NULL},
+        {"{\"mcpServers\":{\"a\":{\"command\":\"c\"", "\n,", "}}}", NULL},
+        {"{\"mcpServers\":{\"a\":{\"command\":\"c\",\"args\":[\"", "${", "\"]}}}", "claude"},
+        {"{\"mcpServers\":{\"a\":{\"command\":\"c\",\"args\":[\"", "$A", "\"]}}}", "gemini"},
+        {"{\"mcpServers\":{\"a\":{\"command\":\"c\",\"x-host\":{\"\":1", ",\"xx\":1", "}}}}", NULL},
+        {"{\"mcpServers\":{\"a\":{\"command\":\"c\",\"env\":{\"\":\"\"", ",\"xx\":\"\"", "}}}}",
+         NULL},
+        {"{\"mcpServers\":{\"a\":{\"command\":\"c\"", ",\"timeout\":0", "}}}", NULL},
+        {"{\"mcpServers\":{\"a\":{}", ",\"xx\":{}", "}}", NULL},
+        {"extensions:\n  a: {cmd: c, env_keys: [", "T,", "]}\n", "goose"},
+        {"[mcp_servers.a]\ncommand = \"c\"\n", "[xx]\n", "", "codex"},
+    };
+    for (size_t i = 0; i < COUNTOF(shapes); i++) {
+        strbuf text;
+        strbuf_init(&text, LIMIT_MCP_CONFIG_BYTES + 64);
+        strbuf_addf(&text, "%s", shapes[i].before);
+        for (unsigned k = 0; text.len < (256u << 10); k++) {
+            size_t at = text.len;
+            strbuf_addf(&text, "%s", shapes[i].again);
+            char *x = strstr(text.ptr + at, "xx"); /* names that differ */
+            if (x) memcpy(x, (char[]){(char)('a' + k % 26), (char)('a' + k / 26 % 26)}, 2);
+        }
+        strbuf_addf(&text, "%s", shapes[i].after);
+        mcp_config c;
+        mcp_config_init(&c);
+        mcp_source from = source(shapes[i].product);
+        err e = {{0}};
+        status s = mcp_config_read(&c, strbuf_str(&text), &from, &e);
+        assert_true(s == OK || c.notes.count > 0);
+        mcp_config_deinit(&c);
+        strbuf_deinit(&text);
+    }
+}
+
 static void test_round_trip(void **state) {
     UNUSED(state);
     static const char *const formats[] = {"claude", "cursor", "vscode", "warp", "codex", "zed"};
@@ -366,6 +438,8 @@ int main(void) {
         cmocka_unit_test(test_codex),
         cmocka_unit_test(test_env_file_and_inputs),
         cmocka_unit_test(test_claude_of_folder),
+        cmocka_unit_test(test_twice),
+        cmocka_unit_test(test_huge),
         cmocka_unit_test(test_round_trip),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -199,7 +199,7 @@ run_fuzz() {
         rc=$?
     SUITE_PASSED=$((SUITE_PASSED + $(grep -c '^fuzz ok' "$STEP_LOG" || true)))
     SUITE_FAILED=$((SUITE_FAILED + $(grep -c '^fuzz FAILED' "$STEP_LOG" || true)))
-    grep -E '^fuzz (ok|FAILED)' "$STEP_LOG" | sed 's/^/     /' || true
+    grep -E '^fuzz (ok|FAILED|why)' "$STEP_LOG" | sed 's/^/     /' || true
     unchanged fuzzed "$TOP/build-fuzz" "$STEP_LOG"
     if [ "$rc" -ne 0 ] && [ "$SUITE_FAILED" -eq 0 ]; then
         SUITE_FAILED=1
