@@ -29,6 +29,8 @@ typedef struct {
     struct curl_slist *about;   /* headers that say what it is about */
     struct curl_slist *headers; /* all that go out with it this time */
     strbuf body, response;
+    bool once;         /* it may have an effect: not to be sent again once any of it is out */
+    size_t read;       /* bytes of its body that libcurl has */
     int64_t id;        /* of the request that it carries, or resumes; 0: none */
     bool opens_stream; /* notifications/initialized: a stream of the server's own may follow */
     bool started, is_events;
@@ -235,6 +237,35 @@ static void add_authorization(exchange *x, const char *url) {
     strbuf_deinit(&dpop);
 }
 
+static size_t on_read(char *to, size_t size, size_t n, void *ud) {
+    exchange *x = ud;
+    str rest = str_sub(strbuf_str(&x->body), x->read, x->read + size * n);
+    if (rest.len) memcpy(to, rest.ptr, rest.len);
+    x->read += rest.len;
+    return rest.len;
+}
+
+/* libcurl sends a request again by itself when a connection that it kept ends without an answer; it
+ * asks here for the body's begin.  What it has may have reached the server. */
+static int on_seek(void *ud, curl_off_t offset, int origin) {
+    const exchange *x = ud;
+    return x->read || offset || origin != SEEK_SET ? CURL_SEEKFUNC_FAIL : CURL_SEEKFUNC_OK;
+}
+
+static void add_body(exchange *x) {
+    curl_easy_setopt(x->easy, CURLOPT_POST, 1L);
+    curl_easy_setopt(x->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)x->body.len);
+    if (!x->once) {
+        curl_easy_setopt(x->easy, CURLOPT_POSTFIELDS, x->body.ptr);
+        return;
+    }
+    x->read = 0;
+    curl_easy_setopt(x->easy, CURLOPT_READFUNCTION, on_read);
+    curl_easy_setopt(x->easy, CURLOPT_READDATA, x);
+    curl_easy_setopt(x->easy, CURLOPT_SEEKFUNCTION, on_seek);
+    curl_easy_setopt(x->easy, CURLOPT_SEEKDATA, x);
+}
+
 static void begin(exchange *x) {
     http_link *l = x->link;
     const char *url = x->kind == EX_POST && l->old ? l->post_url : l->url;
@@ -247,8 +278,7 @@ static void begin(exchange *x) {
     if (x->kind == EX_POST) {
         add_header(x, "Content-Type", "application/json");
         add_header(x, "Accept", "application/json, text/event-stream");
-        curl_easy_setopt(x->easy, CURLOPT_POSTFIELDS, x->body.ptr);
-        curl_easy_setopt(x->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)x->body.len);
+        add_body(x);
     } else if (x->kind == EX_DELETE) {
         curl_easy_setopt(x->easy, CURLOPT_CUSTOMREQUEST, "DELETE");
         curl_easy_setopt(x->easy, CURLOPT_TIMEOUT_MS, GOODBYE_MS);
@@ -291,25 +321,30 @@ static void resume(const exchange *from) {
     later(x, clock_ms() + l->retry_ms);
 }
 
-static bool mentions_session(const exchange *x) {
-    str body = strbuf_str(&x->response);
-    return str_find(body, STR("session")) >= 0 || str_find(body, STR("Session")) >= 0;
+/* Some servers say so in words only.  An error that answers the request itself is not meant: it may
+ * be about a session of the tool's own, after some work. */
+static bool mentions_session(const exchange *x, const cJSON *body) {
+    str text = strbuf_str(&x->response);
+    const cJSON *id = cJSON_GetObjectItemCaseSensitive(body, "id");
+    bool answers = cJSON_IsNumber(id) && id->valuedouble == (double)x->id;
+    return !answers && (str_find(text, STR("session")) >= 0 || str_find(text, STR("Session")) >= 0);
 }
 
 /* An HTTP error: the body may say more, as a JSON-RPC error. */
 static void refused(exchange *x) {
     http_link *l = x->link;
-    bool lost = *l->session && !l->modern && x->status >= 400 && x->status < 500 &&
-                (x->status == 404 || mentions_session(x));
-    if (lost) {
-        l->session[0] = 0;
-        l->hooks.session_gone(l->hooks.ud, x->id);
-        return;
-    }
     err e;
     cJSON *body = NULL;
     char none[1] = {0};
     status s = rpc_parse(x->response.ptr ? x->response.ptr : none, x->response.len, &body, &e);
+    bool lost = *l->session && !l->modern && x->status >= 400 && x->status < 500 &&
+                (x->status == 404 || mentions_session(x, body));
+    if (lost) {
+        cJSON_Delete(body);
+        l->session[0] = 0;
+        l->hooks.session_gone(l->hooks.ud, x->id);
+        return;
+    }
     const cJSON *error = s == OK ? cJSON_GetObjectItemCaseSensitive(body, "error") : NULL;
     const cJSON *code = cJSON_GetObjectItemCaseSensitive(error, "code");
     const cJSON *text = cJSON_GetObjectItemCaseSensitive(error, "message");
@@ -530,6 +565,7 @@ void http_send(http_link *l, const session_message *m, bool modern, const char *
     }
     exchange *x = exchange_new(l, EX_POST, m->id);
     strbuf_add_str(&x->body, str_trim(m->line));
+    x->once = m->method && strcmp(m->method, "tools/call") == 0;
     x->opens_stream = m->method && strcmp(m->method, "notifications/initialized") == 0;
     if (modern && m->method) {
         strbuf name;

@@ -124,6 +124,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 self.send(404)
             return
         site.calls += message["method"] == "tools/call"
+        if message["method"] == "tools/call" and site.mode == "drops":
+            self.close_connection = True  # done, and not a word
+            return
+        if message["method"] == "tools/call" and site.mode == "mentions":
+            self.send(400, {"jsonrpc": "2.0", "id": message["id"], "error": {
+                "code": -32603, "message": "the session of the database has ended"}})
+            return
         if site.calls == 5 and site.last == 1:
             site.sessions.clear()
         if site.mode == "events":
@@ -172,6 +179,15 @@ class Http(unittest.TestCase):
             self.assertEqual(site.seen.count("tools/call"), 21)
             self.assertEqual(site.seen.count("DELETE"), 1)
             self.assertEqual(report["protocol"], "2025-06-18")
+
+    def test_not_again(self):
+        """A call that may have had its effect is not made again: its connection, which had served
+        others, ends without an answer; or its answer speaks of a session that is not ours."""
+        for mode, says in (("drops", "may have had its effect"), ("mentions", "of the database")):
+            site = self.site(mode)
+            said = self.run_mcp(site.url, "call", "site", "look", code=1)
+            self.assertIn(says, said.stdout + said.stderr)
+            self.assertEqual(site.seen.count("tools/call"), 1, mode)
 
     def test_old_transport(self):
         """HTTP+SSE: found out by a refusal, or asked for."""
