@@ -9,7 +9,6 @@
 #include "engine/base/log.h"
 #include "mcp/changes.h"
 #include "mcp/host_private.h"
-#include "mcp/orphans.h"
 
 const char *mcp_state_name(mcp_state s) {
     static const char *const names[] = {
@@ -124,7 +123,8 @@ static void on_timer_closed(uv_handle_t *handle) {
 }
 
 void host_maybe_closed(mcp_host *h) {
-    if (!h->closing || h->servers.count || uv_is_closing((uv_handle_t *)&h->timer)) return;
+    if (!h->closing || h->servers.count || h->sweeps || uv_is_closing((uv_handle_t *)&h->timer))
+        return;
     call_tell_ended(h);
     uv_close((uv_handle_t *)&h->timer, on_timer_closed);
 }

@@ -123,6 +123,16 @@ static double keep_ms(const server *s, const call *c) {
     return own ? LIMIT_MCP_CACHE_MS : 0;
 }
 
+/* The key of a failure, which is no key of a result. */
+static void failure_key(const call *c, char out[static 65]) {
+    memcpy(out, c->key, sizeof c->key);
+    out[0] = '!';
+}
+
+static bool is_failed(const cJSON *result) {
+    return cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(result, "isError"));
+}
+
 /* After an answer: keeps it, or forgets what it may have made untrue. */
 static void keep_result(const call *c, const rpc_answer *from, bool good) {
     server *s = c->server;
@@ -136,11 +146,12 @@ static void keep_result(const call *c, const rpc_answer *from, bool good) {
         if (told) ms = cJSON_IsNumber(ttl) ? MIN(ttl->valuedouble, 86400000.0) : 0;
         if (ms > 0)
             cache_put(c->host->cache, s, c->key, from->result, from->bytes, clock_ms() + ms);
+    } else if (c->purpose == MCP_FOR_HOVER && is_failed(from->result)) {
+        char key[65];
+        failure_key(c, key);
+        cache_put(c->host->cache, s, key, from->result, from->bytes,
+                  clock_ms() + LIMIT_MCP_FAILED_MS);
     }
-}
-
-static bool is_failed(const cJSON *result) {
-    return cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(result, "isError"));
 }
 
 /* Fills the texts of an answer and tells it. */
@@ -175,7 +186,9 @@ void call_tell_ended(mcp_host *h) {
         vec_remove(&h->ended, 0);
         uint64_t now = clock_us();
         mcp_answer a = {
-            .outcome = c->cached ? MCP_OK : c->outcome,
+            .outcome = !c->cached             ? c->outcome
+                       : is_failed(c->cached) ? MCP_TOOL_ERROR
+                                              : MCP_OK,
             .message = c->cached ? NULL : c->why,
             .result = c->cached,
             .cached = c->cached != NULL,
@@ -414,8 +427,14 @@ static bool from_cache(call *c) {
     const mcp_tool *t = catalogue_tool(host_server_list(s, LIST_TOOLS), c->name);
     const char *why;
     c->cacheable = c->shared && keep_ms(s, c) > 0;
-    if (!c->cacheable || policy_of(c, t, &why) != POLICY_ALLOW) return false;
-    const cJSON *kept = cache_get(c->host->cache, s, c->key, clock_ms());
+    if (!c->shared || policy_of(c, t, &why) != POLICY_ALLOW) return false;
+    const cJSON *kept = NULL;
+    if (c->cacheable) kept = cache_get(c->host->cache, s, c->key, clock_ms());
+    if (!kept && c->purpose == MCP_FOR_HOVER) {
+        char key[65];
+        failure_key(c, key);
+        kept = cache_get(c->host->cache, s, key, clock_ms());
+    }
     if (!kept) return false;
     s->n_cached++;
     c->cached = cJSON_Duplicate(kept, true);

@@ -7,6 +7,7 @@
 #include "mcp/histogram.h"
 #include "mcp/http.h"
 #include "mcp/inside.h"
+#include "mcp/orphans.h"
 #include "mcp/output.h"
 #include "mcp/process.h"
 #include "mcp/session.h"
@@ -81,6 +82,7 @@ struct server {
     int timeouts;      /* in a row */
     uint64_t epoch;    /* calls that may have changed something */
     int marked_pid;    /* of the process; 0: none */
+    orphans_tag tag;   /* of the process and all that it starts */
     VEC(call *) calls; /* queued, asking and running; those that wait in order of urgency */
     VEC(int64_t) lost; /* ids of requests that could not be written */
     catalogue_list kept[LIST_COUNT]; /* what it offered when it last ran */
@@ -115,6 +117,7 @@ struct mcp_host {
     tokens *tokens;
     cache *cache;
     spill *spill;
+    size_t sweeps; /* of what ended servers left behind, under way on another thread */
     VEC(server *) servers;
     VEC(call *) ended;     /* to be told at the next turn */
     VEC(session *) graves; /* silent, to be freed at the next turn */

@@ -16,7 +16,6 @@
 #include "engine/base/log.h"
 #include "mcp/catalogue_file.h"
 #include "mcp/host_private.h"
-#include "mcp/orphans.h"
 
 extern char **environ;
 
@@ -281,6 +280,37 @@ static void on_ended(void *ud, const char *why) {
     crashed(s, why);
 }
 
+typedef struct {
+    uv_work_t work;
+    mcp_host *host;
+    orphans_tag tag;
+} sweep;
+
+static void sweep_now(uv_work_t *work) {
+    const sweep *w = work->data;
+    int n = orphans_end(w->tag);
+    if (n) log_info("mcp", "ended what a server had left behind n=%d", n);
+}
+
+static void sweep_done(uv_work_t *work, int rc) {
+    sweep *w = work->data;
+    mcp_host *h = w->host;
+    UNUSED(rc);
+    xfree(w);
+    h->sweeps--;
+    host_maybe_closed(h);
+}
+
+/* Its group has ended; what has left the group is looked for on another thread. */
+static void sweep_strays(const server *s) {
+    sweep *w = xcalloc(1, sizeof *w);
+    w->host = s->host;
+    w->work.data = w;
+    memcpy(w->tag, s->tag, sizeof w->tag);
+    s->host->sweeps++;
+    uv_queue_work(s->host->loop, &w->work, sweep_now, sweep_done);
+}
+
 static void on_closed(void *ud) {
     server *s = ud;
     s->process = NULL;
@@ -292,7 +322,10 @@ static void on_closed(void *ud) {
         auth_close(a, on_closed, s);
         return;
     }
-    if (s->marked_pid) orphans_unmark(s->host->marks, s->marked_pid);
+    if (s->marked_pid) {
+        orphans_unmark(s->host->marks, s->marked_pid);
+        sweep_strays(s);
+    }
     s->marked_pid = 0;
     s->stopping = false;
     if (s->then == THEN_FREE) {
@@ -435,6 +468,7 @@ static bool sets(const mcp_definition *d, str name) {
 /* The environment of a child: a few names of ours, PATH, and what its definition sets. */
 static void make_env(const server *s, arena *memory, mcp_texts *out) {
     const mcp_definition *d = s->def;
+    vec_push(out, (const char *)arena_printf(memory, ORPHANS_VARIABLE "=%s", s->tag));
     for (char **e = environ; e && *e; e++) {
         str line = str_of(*e), name;
         if (!str_split(&line, '=', &name) || sets(d, name) || !passes_on(d, name)) continue;
@@ -457,6 +491,7 @@ static status spawn(server *s, err *e) {
     arena memory;
     arena_init(&memory);
     mcp_texts env = {0};
+    orphans_tag_make(s->tag);
     make_env(s, &memory, &env);
     const process_options o = {
         .command = s->def->command,
@@ -469,7 +504,7 @@ static status spawn(server *s, err *e) {
     };
     const process_hooks hooks = {s, on_bytes, on_ended, on_closed};
     status st = process_start(&s->process, s->host->loop, &o, &hooks, e);
-    if (st == OK) orphans_mark(s->host->marks, s->marked_pid = process_pid(s->process));
+    if (st == OK) orphans_mark(s->host->marks, s->marked_pid = process_pid(s->process), s->tag);
     vec_free(&env);
     arena_deinit(&memory);
     return st;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Marks of running servers: FOLDER/PID holds "PID START OWNER START BOOT", start times in the
+/* Marks of running servers: FOLDER/PID holds "PID START OWNER START BOOT TAG", start times in the
  * kernel's ticks since boot.
  *
  * A process number is not reused while a group of that number exists, so a group whose leader is
@@ -11,8 +11,10 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "engine/base/clock.h"
 #include "engine/base/file.h"
 #include "engine/base/log.h"
+#include "engine/base/mem.h"
 
 /* When the process started; 0: there is none. */
 static unsigned long long started(long pid) {
@@ -43,14 +45,62 @@ static void boot_id(char out[static 40]) {
     strbuf_deinit(&text);
 }
 
-void orphans_mark(const char *folder, int pid) {
+/* ---- tags ------------------------------------------------------------------------------------ */
+
+#define ENVIRON_MAX (64u << 10) /* the tag is the first variable, unless a shell has sorted them */
+#define ROUNDS_MAX 4            /* one that is starting another may be seen before it */
+
+void orphans_tag_make(orphans_tag out) {
+    static unsigned n;
+    snprintf(out, sizeof(orphans_tag), "%ld-%llx-%u", (long)getpid(),
+             (unsigned long long)clock_us(), ++n);
+}
+
+/* Whether the process has `line` in the environment that it was started with. */
+static bool has_tag(const char *pid, str line, char *room) {
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%.20s/environ", pid);
+    FILE *f = fopen(path, "re");
+    if (!f) return false;
+    size_t n = fread(room, 1, ENVIRON_MAX, f);
+    fclose(f);
+    return str_find((str){room, n}, line) >= 0;
+}
+
+int orphans_end(const char *tag) {
+    DIR *dir = opendir("/proc");
+    if (!dir) return 0;
+    char line[100], *room = xmalloc(ENVIRON_MAX);
+    int len = snprintf(line, sizeof line, ORPHANS_VARIABLE "=%.60s", tag) + 1; /* with its NUL */
+    int killed = 0;
+    for (int round = 0, found = 1; found && round < ROUNDS_MAX; round++) {
+        const struct dirent *entry;
+        found = 0;
+        rewinddir(dir);
+        while ((entry = readdir(dir))) {
+            int64_t pid;
+            if (!str_to_i64(str_of(entry->d_name), &pid) || pid <= 1 || pid == getpid()) continue;
+            if (has_tag(entry->d_name, (str){line, (size_t)len}, room))
+                found += kill((pid_t)pid, SIGKILL) == 0;
+        }
+        killed = MAX(killed, found);
+    }
+    xfree(room);
+    closedir(dir);
+    return killed;
+}
+
+/* ---- marks ----------------------------------------------------------------------------------- */
+
+void orphans_mark(const char *folder, int pid, const char *tag) {
     if (!folder) return;
     char path[4200], boot[40];
     boot_id(boot);
     snprintf(path, sizeof path, "%.4096s/%d", folder, pid);
     FILE *f = fopen(path, "we");
     if (!f) return;
-    fprintf(f, "%d %llu %ld %llu %s\n", pid, started(pid), (long)getpid(), started(getpid()), boot);
+    fprintf(f, "%d %llu %ld %llu %s %s\n", pid, started(pid), (long)getpid(), started(getpid()),
+            boot, tag);
     fclose(f);
 }
 
@@ -67,12 +117,14 @@ static bool sweep_one(const char *text, const char *boot, bool *killed) {
     long owner;
     unsigned long long start, owner_start;
     char its_boot[40] = "";
-    int n = sscanf(text, "%d %llu %ld %llu %39s", &pid, &start, &owner, &owner_start, its_boot);
-    if (n != 5 || pid <= 1 || owner <= 1 || strcmp(its_boot, boot) != 0) return true;
+    orphans_tag tag = "";
+    int n = sscanf(text, "%d %llu %ld %llu %39s %63s", &pid, &start, &owner, &owner_start, its_boot,
+                   tag);
+    if (n < 5 || pid <= 1 || owner <= 1 || strcmp(its_boot, boot) != 0) return true;
     if (started(owner) == owner_start) return false; /* another daemon's, alive */
     unsigned long long now = started(pid);
-    if (now && now != start) return true;
-    *killed = kill(-pid, SIGKILL) == 0;
+    if (!now || now == start) *killed = kill(-pid, SIGKILL) == 0;
+    if (n == 6 && orphans_end(tag)) *killed = true;
     return true;
 }
 

@@ -296,7 +296,8 @@ status process_start(process **out, uv_loop_t *loop, const process_options *o,
         close_all(p);
     } else {
         p->pid = p->child.pid;
-        setpriority(PRIO_PROCESS, (id_t)p->pid, NICENESS); /* typing comes first */
+        int ours = getpriority(PRIO_PROCESS, 0); /* typing comes first */
+        setpriority(PRIO_PROCESS, (id_t)p->pid, MAX(ours, NICENESS));
         uv_read_start((uv_stream_t *)&p->out, on_alloc, on_out);
         uv_read_start((uv_stream_t *)&p->err, on_alloc, on_err);
         *out = p;

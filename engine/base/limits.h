@@ -84,6 +84,7 @@
 #define LIMIT_MCP_LIST_PAGES 1000
 #define LIMIT_MCP_LOGIN_MS 600000 /* for a person to log in with a browser                    */
 #define LIMIT_MCP_LOGINS 3        /* attempts to get a token that a server then takes         */
+#define LIMIT_MCP_FAILED_MS 2000  /* a hover does not ask again for what has just failed          */
 #define LIMIT_MCP_NOTES 256       /* about configuration files                                */
 #define LIMIT_MCP_OUTPUT_BYTES (32u << 10) /* text of an answer for a model: about 8,000 tokens  */
 #define LIMIT_MCP_PAIRS 4096    /* variables or headers of one server                       */

@@ -98,11 +98,11 @@ void driver_close(driver *d) {
     mcp_host_close(d->host, on_closed, d);
     d->late = false;
     uv_update_time(&d->loop);
-    uv_timer_start(&d->guard, on_guard, 7000, 0);
+    uv_timer_start(&d->guard, on_guard, 60000, 0);
     while (!d->closed && !d->late)
         uv_run(&d->loop, UV_RUN_ONCE);
     assert_true(d->closed);
-    for (int i = 0; i < 100 && driver_children(getpid()); i++)
+    for (int i = 0; i < 1000 && driver_children(getpid()); i++)
         usleep(10000);
     assert_int_equal(driver_children(getpid()), 0);
     uv_close((uv_handle_t *)&d->guard, NULL);

@@ -163,7 +163,8 @@ static void progress(int id) {
         char text[160];
         snprintf(text, sizeof text,
                  "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":"
-                 "{\"progressToken\":%d,\"progress\":%d}}", id, i);
+                 "{\"progressToken\":%d,\"progress\":%d}}",
+                 id, i);
         line(text);
         pause_ms(50);
     }
@@ -209,7 +210,10 @@ static bool strange_call(int id) {
 static void on_call(int id) {
     calls++;
     if (strange_call(id)) return;
-    if (is("bad-utf8"))
+    if (is("fails"))
+        answer(id,
+               "\"result\":{\"isError\":true,\"content\":[{\"type\":\"text\",\"text\":\"no\"}]}");
+    else if (is("bad-utf8"))
         answer(id, TEXT("a\xFF\xC0z"));
     else if (is("surrogate"))
         answer(id, TEXT("a\\ud800z"));
@@ -238,9 +242,11 @@ int main(int argc, char **argv) {
     mode = argc > 1 ? argv[1] : "";
     if (is("banner")) line("Welcome!");
     if (is("ignore-term") || is("grandchild")) signal(SIGTERM, SIG_IGN);
-    if (is("grandchild") && fork() == 0)
+    if ((is("grandchild") || is("escapes")) && fork() == 0) {
+        if (is("escapes")) setsid(); /* out of the group that will be ended */
         for (;;)
             pause();
+    }
     char *text = NULL;
     size_t room = 0;
     while (getline(&text, &room, stdin) > 0) {

@@ -7,7 +7,7 @@
 #include "engine/base/log.h"
 #include "tests/mcp/host_driver.h"
 
-#define SOON 8000
+#define SOON 60000
 
 static int rounds = 60;
 

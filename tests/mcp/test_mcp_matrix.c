@@ -2,6 +2,7 @@
 /* The host against a server that errs in every way that was seen in the field (hostile_server.c).
  * Each test closes its host and fails when a process or a descriptor is left. */
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -11,7 +12,7 @@
 #include "engine/base/log.h"
 #include "tests/mcp/host_driver.h"
 
-#define SOON 8000 /* a machine that is busy with other things still makes it */
+#define SOON 60000 /* a machine that is busy with other things still makes it */
 
 static void open_one(driver *d, const char *mode) {
     driver_open(d, false);
@@ -31,10 +32,20 @@ static void expect_echo(driver *d, const char *server) {
 
 static void test_tolerated(void **state) {
     UNUSED(state);
-    static const char *const modes[] = {"",         "banner",  "stderr-300k", "null-capabilities",
-                                        "id-text",  "id-float", "between",    "bytewise",
-                                        "crlf",     "twins",   "cursor",      "many-tools",
-                                        "modern-only", "stderr-flood"};
+    static const char *const modes[] = {"",
+                                        "banner",
+                                        "stderr-300k",
+                                        "null-capabilities",
+                                        "id-text",
+                                        "id-float",
+                                        "between",
+                                        "bytewise",
+                                        "crlf",
+                                        "twins",
+                                        "cursor",
+                                        "many-tools",
+                                        "modern-only",
+                                        "stderr-flood"};
     for (size_t i = 0; i < COUNTOF(modes); i++) {
         driver d;
         open_one(&d, modes[i]);
@@ -124,9 +135,8 @@ static void test_late(void **state) {
     mcp_server_start(d.host, "late");
     driver_wait_state(&d, "late", MCP_READY, SOON);
     got g;
-    driver_order(&d,
-                 &(mcp_order){.server = "late", .name = "echo", .approved = true, .idle_ms = 50},
-                 &g);
+    driver_order(
+        &d, &(mcp_order){.server = "late", .name = "echo", .approved = true, .idle_ms = 50}, &g);
     driver_wait(&d, &g, 1, SOON);
     assert_int_equal(g.outcome, MCP_IDLE_TIMEOUT);
     expect_echo(&d, "late");
@@ -351,13 +361,17 @@ static void test_stubborn(void **state) {
     driver d;
     driver_open(&d, false);
     mcp_definition *all[] = {hostile("ignore-eof"), hostile("ignore-term"), hostile("grandchild"),
-                             hostile("no-read")};
+                             hostile("no-read"), hostile("escapes")};
     driver_configure(&d, all, COUNTOF(all));
-    static const char *const names[] = {"ignore-eof", "ignore-term", "grandchild", "no-read"};
+    static const char *const names[] = {"ignore-eof", "ignore-term", "grandchild", "no-read",
+                                        "escapes"};
     for (size_t i = 0; i < COUNTOF(names); i++)
         mcp_server_start(d.host, names[i]);
     for (size_t i = 0; i < COUNTOF(names); i++)
         driver_wait_state(&d, names[i], MCP_READY, SOON);
+    int nice = getpriority(PRIO_PROCESS, 0);
+    pid_t pid = (pid_t)driver_info(&d, "no-read").pid;
+    assert_int_equal(getpriority(PRIO_PROCESS, (id_t)pid), MAX(nice, 5));
     got g[3]; /* more than the pipe and the queue take */
     cJSON *arguments = cJSON_CreateObject();
     char *fill = xmalloc((2u << 20) + 1);
@@ -379,7 +393,7 @@ static void test_stubborn(void **state) {
     xfree(fill);
     double before = clock_ms();
     driver_close(&d);
-    assert_true(clock_ms() - before < 3 * LIMIT_MCP_STOP_MS);
+    assert_true(clock_ms() - before < 5 * LIMIT_MCP_STOP_MS); /* in turn it would be 6 and more */
 }
 
 static void test_many_ends(void **state) {
@@ -506,6 +520,41 @@ static void test_cached(void **state) {
     assert_int_equal(hangs.ended, 1);
 }
 
+/* A hover does not ask again for what has just failed; others do. */
+static void test_failed(void **state) {
+    UNUSED(state);
+    driver d;
+    driver_open(&d, false);
+    mcp_definition *s = hostile("fails");
+    s->trusted = true;
+    vec_push(&s->allow, "look");
+    driver_configure(&d, &s, 1);
+    mcp_server_start(d.host, "fails");
+    driver_wait_state(&d, "fails", MCP_READY, SOON);
+    mcp_order hover = {.server = "fails",
+                       .name = "look",
+                       .purpose = MCP_FOR_HOVER,
+                       .idle_ms = SOON,
+                       .total_ms = SOON};
+    got g;
+    double before = clock_ms();
+    for (int i = 0; i < 3; i++) {
+        driver_order(&d, &hover, &g);
+        driver_wait(&d, &g, 1, SOON);
+        assert_string_equal(mcp_outcome_name(g.outcome), "tool-error");
+        assert_string_equal(g.text, "no");
+        if (i == 0) assert_false(g.cached);
+        if (i == 1) {
+            bool soon = clock_ms() - before < LIMIT_MCP_FAILED_MS;
+            assert_true(g.cached || !soon);
+            hover.purpose = MCP_FOR_USER;
+            hover.approved = true;
+        }
+    }
+    assert_false(g.cached);
+    driver_close(&d);
+}
+
 /* A daemon that is killed leaves a stubborn server; the next one ends it, and no other. */
 static void test_orphans(void **state) {
     UNUSED(state);
@@ -515,13 +564,15 @@ static void test_orphans(void **state) {
     assert_int_equal(pipe(ready), 0);
     pid_t child = fork();
     if (child == 0) {
-        alarm(20); /* the end, if it does not come so far */
+        alarm(120); /* the end, if it does not come so far */
         driver c;
         driver_open_at(&c, false, folder);
-        mcp_definition *s = hostile("ignore-eof");
-        driver_configure(&c, &s, 1);
-        mcp_server_start(c.host, "ignore-eof");
+        mcp_definition *s[] = {hostile("ignore-eof"), hostile("escapes")};
+        driver_configure(&c, s, COUNTOF(s));
+        for (size_t i = 0; i < COUNTOF(s); i++)
+            mcp_server_start(c.host, s[i]->name);
         driver_wait_state(&c, "ignore-eof", MCP_READY, SOON);
+        driver_wait_state(&c, "escapes", MCP_READY, SOON);
         _exit(write(ready[1], "r", 1) == 1 && pause());
     }
     char byte;
@@ -530,14 +581,15 @@ static void test_orphans(void **state) {
     driver d; /* its owner lives: it stays */
     driver_open_at(&d, false, folder);
     driver_close(&d);
-    assert_int_equal(driver_children(child), 1);
+    assert_int_equal(driver_children(child), 3);
     kill(child, SIGKILL);
     waitpid(child, NULL, 0);
-    usleep(50000);
-    assert_int_equal(driver_children(child), 1);
+    for (int i = 0; i < 6000 && driver_children(child) != 2; i++)
+        usleep(10000); /* one that hears the end of its input goes by itself */
+    assert_int_equal(driver_children(child), 2);
     driver_open_at(&d, false, folder);
     driver_close(&d);
-    for (int i = 0; i < 100 && driver_children(child); i++)
+    for (int i = 0; i < 6000 && driver_children(child); i++)
         usleep(10000);
     assert_int_equal(driver_children(child), 0);
     close(ready[0]);
@@ -550,17 +602,29 @@ int main(void) {
     signal(SIGPIPE, SIG_IGN);
     log_set_level(LOG_ERROR);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tolerated),     cmocka_unit_test(test_probed),
-        cmocka_unit_test(test_silent),        cmocka_unit_test(test_reordered),
-        cmocka_unit_test(test_late),          cmocka_unit_test(test_cancelled),
-        cmocka_unit_test(test_sizes),         cmocka_unit_test(test_bytes),
-        cmocka_unit_test(test_progress),      cmocka_unit_test(test_storm),
-        cmocka_unit_test(test_changed_tool),  cmocka_unit_test(test_crash),
-        cmocka_unit_test(test_exit_while_idle), cmocka_unit_test(test_crash_budget),
-        cmocka_unit_test(test_stopped_process), cmocka_unit_test(test_stubborn),
-        cmocka_unit_test(test_many_ends),     cmocka_unit_test(test_questions),
-        cmocka_unit_test(test_cached),        cmocka_unit_test(test_orphans),
-        cmocka_unit_test(test_full_queue),    cmocka_unit_test(test_no_program),
+        cmocka_unit_test(test_tolerated),
+        cmocka_unit_test(test_probed),
+        cmocka_unit_test(test_silent),
+        cmocka_unit_test(test_reordered),
+        cmocka_unit_test(test_late),
+        cmocka_unit_test(test_cancelled),
+        cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_bytes),
+        cmocka_unit_test(test_progress),
+        cmocka_unit_test(test_storm),
+        cmocka_unit_test(test_changed_tool),
+        cmocka_unit_test(test_crash),
+        cmocka_unit_test(test_exit_while_idle),
+        cmocka_unit_test(test_crash_budget),
+        cmocka_unit_test(test_stopped_process),
+        cmocka_unit_test(test_stubborn),
+        cmocka_unit_test(test_failed),
+        cmocka_unit_test(test_many_ends),
+        cmocka_unit_test(test_questions),
+        cmocka_unit_test(test_cached),
+        cmocka_unit_test(test_orphans),
+        cmocka_unit_test(test_full_queue),
+        cmocka_unit_test(test_no_program),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
