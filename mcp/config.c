@@ -133,8 +133,7 @@ void config_texts(config_reader *r, const cJSON *list, mcp_texts *out) {
     r->within = NULL;
 }
 
-/* One that is there already gets the new value: names of headers have no case, of variables they do.
- */
+/* One that is there already gets the new value.  Names of headers have no case. */
 void config_add_pair(config_reader *r, mcp_pairs *out, const char *name, const char *value) {
     int (*compare)(const char *, const char *) = out == &r->d->headers ? strcasecmp : strcmp;
     if (!*name || strpbrk(name, "=\r\n")) return;
@@ -195,6 +194,7 @@ static void read_host_numbers(config_reader *r, const cJSON *x) {
     read_ms(r, config_member(x, "startTimeoutMs"), 1, &d->start_ms);
     read_ms(r, config_member(x, "idleTimeoutMs"), 1, &d->idle_ms);
     read_ms(r, config_member(x, "timeoutMs"), 1, &d->total_ms);
+    read_ms(r, config_member(x, "pingAfterMs"), 1, &d->ping_after_ms);
     const cJSON *m = config_member(x, "idleStopMs");
     if (cJSON_IsNumber(m) && m->valuedouble <= 0)
         d->idle_stop_ms = UINT32_MAX;
@@ -209,23 +209,10 @@ static void read_host_numbers(config_reader *r, const cJSON *x) {
 
 /* Our extras. */
 static void read_host(config_reader *r, const cJSON *x) {
-    static const char *const known[] = {"allow",
-                                        "ask",
-                                        "cache",
-                                        "deny",
-                                        "env_passthrough",
-                                        "era",
-                                        "idleStopMs",
-                                        "idleTimeoutMs",
-                                        "lazy",
-                                        "maxConcurrency",
-                                        "maxOutputBytes",
-                                        "oauth",
-                                        "roots",
-                                        "sampling",
-                                        "startTimeoutMs",
-                                        "timeoutMs",
-                                        "trust"};
+    static const char *const known[] = {
+        "allow",       "ask",           "cache",    "deny",           "env_passthrough", "era",
+        "idleStopMs",  "idleTimeoutMs", "lazy",     "maxConcurrency", "maxOutputBytes",  "oauth",
+        "pingAfterMs", "roots",         "sampling", "startTimeoutMs", "timeoutMs",       "trust"};
     mcp_definition *d = r->d;
     const cJSON *m;
     cJSON_ArrayForEach(m, x) {

@@ -65,6 +65,7 @@ typedef struct {
     mcp_texts allow, deny, ask; /* patterns (* and ?) over tool names; deny wins, then ask */
     mcp_pairs cache;            /* tool name, lifetime such as "60s" */
     uint32_t start_ms, idle_ms, total_ms; /* handshake; a call without a sign of life; a call */
+    uint32_t ping_after_ms; /* of silence, before a call; of processes in the legacy era */
     uint32_t idle_stop_ms; /* an unused server is stopped after this long; UINT32_MAX: never */
     uint32_t concurrency;  /* calls at once */
     size_t output_bytes;   /* text of one answer that a model gets */

@@ -25,9 +25,9 @@ typedef struct {
     const cJSON *twice; /* JSON: the first member found whose key was there before; NULL: none */
 } config_tree;
 
-/* No object has a key twice: TOML and YAML refuse that, and of JSON's the last one stays, as in other
- * programs.  ERR_FORMAT, ERR_LIMIT, ERR_UNSUPPORTED: `offset` says where.  Free it with config_tree_free only
- * when this is OK. */
+/* No object has a key twice: TOML and YAML refuse that, and of JSON's the last one stays, as in
+ * other programs.  ERR_FORMAT, ERR_LIMIT, ERR_UNSUPPORTED: `offset` says where.  Free it with
+ * config_tree_free only when this is OK. */
 status config_tree_read(config_tree *d, str text, size_t *offset, err *e) MUST_USE;
 void config_tree_free(config_tree *d);
 /* Offset of the key that `path` (n member names from the root) leads to; of what was found last

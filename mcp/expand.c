@@ -129,8 +129,8 @@ static size_t bare_bytes(str rest) {
     return n < rest.len && rest.ptr[n] == '%' ? n + 1 : 0;
 }
 
-/* Where the braces close; far away is not in a variable, and looking there again and again would take
- * long. */
+/* Where the braces close.  Far away is not in a variable, and to look there again and again would
+ * take long. */
 static ptrdiff_t brace_end(str rest) {
     return str_find(str_sub(rest, 0, MAX_BRACED), STR("}"));
 }

@@ -162,6 +162,7 @@ static cJSON *extras_of(const mcp_definition *d) {
     add_number(x, "startTimeoutMs", d->start_ms);
     add_number(x, "idleTimeoutMs", d->idle_ms);
     add_number(x, "timeoutMs", d->total_ms);
+    add_number(x, "pingAfterMs", d->ping_after_ms);
     add_number(x, "maxConcurrency", d->concurrency);
     add_number(x, "maxOutputBytes", (double)d->output_bytes);
     if (d->idle_stop_ms)

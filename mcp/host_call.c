@@ -251,7 +251,9 @@ static void on_answer(void *ud, const rpc_answer *from) {
         return;
     }
     err e; /* the server's sentence: cleaned */
-    err_set(&e, ERR_USAGE, "%.300s", from->message ? from->message : "the connection ended");
+    bool unsure = a.outcome == MCP_SERVER_GONE && c->verb == MCP_CALL_TOOL;
+    err_set(&e, ERR_USAGE, "%.300s%s", from->message ? from->message : "the connection ended",
+            unsure ? "; the call may have had its effect" : "");
     a.message = e.text;
     call_finish(c, &a);
 }
@@ -342,6 +344,26 @@ static void call_begin(call *c) {
     }
 }
 
+static void on_pong(void *ud, const rpc_answer *a) {
+    server *s = ud;
+    UNUSED(a); /* also a refusal is a sign of life; without a connection it is over anyway */
+    s->ping = 0;
+}
+
+/* A process that was silent for long may hang: better to know before it is given a call, because
+ * one that was sent could not be sent again. */
+static bool ping_first(server *s) {
+    double after = s->def->ping_after_ms ? s->def->ping_after_ms : LIMIT_MCP_PING_AFTER_MS;
+    double now = clock_ms();
+    if (s->ping) return true;
+    if (!s->process || session_is_modern(s->session) || now < s->heard_ms + after || running(s))
+        return false;
+    s->ping_ms = now + LIMIT_MCP_PING_MS;
+    s->ping = session_request(s->session, "ping", NULL, on_pong, s);
+    host_wake_at(s->host, s->ping_ms);
+    return true;
+}
+
 void calls_run(server *s) {
     if (s->state != MCP_READY && s->state != MCP_DEGRADED) return;
     size_t limit = s->def->concurrency ? s->def->concurrency : LIMIT_MCP_CALLS_SERVER;
@@ -349,6 +371,7 @@ void calls_run(server *s) {
         call *c = s->calls.at[i];
         if (c->state == CALL_QUEUED) {
             if (running(s) >= limit || running_everywhere(s->host) >= LIMIT_MCP_CALLS) return;
+            if (ping_first(s)) return;
             call_begin(c);
         }
         i += i < s->calls.count && s->calls.at[i] == c; /* unless it left */

@@ -79,6 +79,9 @@ struct server {
     int failures; /* in a row, for the pause */
     double crashes[LIMIT_MCP_CRASHES];
     size_t n_crashes;
+    double heard_ms;   /* when the process wrote last */
+    int64_t ping;      /* handle of one that is under way; 0: none */
+    double ping_ms;    /* until when it may be answered */
     int timeouts;      /* in a row */
     uint64_t epoch;    /* calls that may have changed something */
     int marked_pid;    /* of the process; 0: none */

@@ -236,6 +236,7 @@ static void on_junk(void *ud, rpc_junk kind, str line) {
 static void on_bytes(void *ud, str bytes) {
     server *s = ud;
     if (!s->session) return;
+    s->heard_ms = clock_ms();
     session_feed(s->session, bytes);
     host_server_settle(s);
     if (s->session) {
@@ -400,6 +401,8 @@ void host_server_down(server *s, mcp_state next, mcp_outcome outcome, const char
         keep_facts(s);
         session *n = s->session;
         s->session = NULL;
+        if (s->ping) session_cancel(n, s->ping, "the server is being stopped");
+        s->ping = 0;
         for (size_t i = s->calls.count; i-- > 0;) {
             call *c = s->calls.at[i];
             if (c->state != CALL_RUNNING) continue;
@@ -661,6 +664,10 @@ void host_server_tick(server *s, double now_ms) {
         double next = session_tick(s->session, now_ms);
         if (next > 0) host_wake_at(s->host, next);
         host_server_settle(s);
+    }
+    if (s->ping && now_ms >= s->ping_ms) { /* nothing was sent to it: others may wait on */
+        host_server_down(s, MCP_IDLE, MCP_SERVER_GONE, "it does not answer a ping");
+        host_server_stop(s, THEN_START);
     }
     calls_tick(s, now_ms);
     if (s->state == MCP_BACKOFF && s->calls.count && now_ms >= s->retry_ms) host_server_start(s);

@@ -425,9 +425,10 @@ static void post_ended(exchange *x, CURLcode rc) {
     bool unsent = rc == CURLE_COULDNT_CONNECT || rc == CURLE_COULDNT_RESOLVE_HOST ||
                   rc == CURLE_SSL_CONNECT_ERROR || rc == CURLE_PEER_FAILED_VERIFICATION;
     l->hooks.broken(l->hooks.ud, x->id, unsent,
-                    rc == CURLE_OK ? "the response ended without an answer"
-                    : *x->error    ? x->error
-                                   : curl_easy_strerror(rc));
+                    rc == CURLE_OK                 ? "the response ended without an answer"
+                    : rc == CURLE_SEND_FAIL_REWIND ? "the connection ended without an answer"
+                    : *x->error                    ? x->error
+                                                   : curl_easy_strerror(rc));
 }
 
 static void stream_ended(exchange *x, CURLcode rc) {

@@ -51,9 +51,9 @@ static void boot_id(char out[static 40]) {
 #define ROUNDS_MAX 4            /* one that is starting another may be seen before it */
 
 void orphans_tag_make(orphans_tag out) {
-    static unsigned n;
-    snprintf(out, sizeof(orphans_tag), "%ld-%llx-%u", (long)getpid(),
-             (unsigned long long)clock_us(), ++n);
+    /* No process starts two children within a microsecond. */
+    snprintf(out, sizeof(orphans_tag), "%ld-%llu-%llx", (long)getpid(), started(getpid()),
+             (unsigned long long)clock_us());
 }
 
 /* Whether the process has `line` in the environment that it was started with. */

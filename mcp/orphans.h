@@ -16,6 +16,7 @@ int orphans_end(const char *tag);
 /* `folder` NULL: nothing is marked. */
 void orphans_mark(const char *folder, int pid, const char *tag);
 void orphans_unmark(const char *folder, int pid);
-/* Ends (SIGKILL) the whole group of each marked process, and what carries its tag, when
- * its owner does not run any more; returns how many there were.  A process that only has the same number is left alone: start times are compared. */
+/* Ends (SIGKILL) the whole group of each marked process, and what carries its tag, when its owner
+ * does not run any more; returns how many there were.  A process that only has the same number is
+ * left alone: start times are compared. */
 int orphans_sweep(const char *folder);

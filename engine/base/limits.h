@@ -88,6 +88,8 @@
 #define LIMIT_MCP_NOTES 256       /* about configuration files                                */
 #define LIMIT_MCP_OUTPUT_BYTES (32u << 10) /* text of an answer for a model: about 8,000 tokens  */
 #define LIMIT_MCP_PAIRS 4096    /* variables or headers of one server                       */
+#define LIMIT_MCP_PING_AFTER_MS 60000 /* of silence: then a ping goes before a call */
+#define LIMIT_MCP_PING_MS 2000        /* for its answer                                          */
 #define LIMIT_MCP_QUEUE 64      /* calls that wait on one server                            */
 #define LIMIT_MCP_RELIST_MS 500 /* changed lists are fetched at most this often             */
 #define LIMIT_MCP_ROUNDS 8      /* of questions within one call                             */

@@ -520,6 +520,27 @@ static void test_cached(void **state) {
     assert_int_equal(hangs.ended, 1);
 }
 
+/* A process that was silent is asked for a sign of life before it gets a call: one that sleeps is
+ * started anew, and the call, which it never got, is made then. */
+static void test_ping(void **state) {
+    UNUSED(state);
+    driver d;
+    driver_open(&d, false);
+    mcp_definition *s = hostile("");
+    s->ping_after_ms = 1;
+    driver_configure(&d, &s, 1);
+    mcp_server_start(d.host, "good");
+    driver_wait_state(&d, "good", MCP_READY, SOON);
+    driver_run(&d, 20);
+    expect_echo(&d, "good"); /* it does not know the method, but it lives */
+    mcp_server_info info = driver_info(&d, "good");
+    kill((pid_t)info.pid, SIGSTOP);
+    driver_run(&d, 20);
+    expect_echo(&d, "good");
+    assert_true(driver_info(&d, "good").starts > info.starts);
+    driver_close(&d);
+}
+
 /* A hover does not ask again for what has just failed; others do. */
 static void test_failed(void **state) {
     UNUSED(state);
@@ -619,6 +640,7 @@ int main(void) {
         cmocka_unit_test(test_stopped_process),
         cmocka_unit_test(test_stubborn),
         cmocka_unit_test(test_failed),
+        cmocka_unit_test(test_ping),
         cmocka_unit_test(test_many_ends),
         cmocka_unit_test(test_questions),
         cmocka_unit_test(test_cached),
