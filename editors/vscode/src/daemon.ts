@@ -48,6 +48,7 @@ export class Daemon implements vscode.Disposable {
   private client: LanguageClient | undefined;
   private stopping = false;
   private looking: NodeJS.Timeout | undefined;
+  private turn: Promise<void> = Promise.resolve();
   readonly trace: TraceChannel;
 
   constructor(
@@ -81,7 +82,17 @@ export class Daemon implements vscode.Disposable {
     return undefined;
   }
 
-  async start(): Promise<void> {
+  /** One start or restart after the other: two settings that change are two events, and would leave two daemons. */
+  private inTurn(act: () => Promise<void>): Promise<void> {
+    this.turn = this.turn.then(act).catch((error: unknown) => { this.output.warn(sentence(error)); });
+    return this.turn;
+  }
+
+  start(): Promise<void> {
+    return this.inTurn(() => this.launch());
+  }
+
+  private async launch(): Promise<void> {
     const found = this.find();
     if (!found) {
       this.set("stopped");
@@ -123,10 +134,12 @@ export class Daemon implements vscode.Disposable {
     }
   }
 
-  async restart(): Promise<void> {
-    await this.stop();
-    this.crashes.reset();
-    await this.start();
+  restart(): Promise<void> {
+    return this.inTurn(async () => {
+      await this.stop();
+      this.crashes.reset();
+      await this.launch();
+    });
   }
 
   /** Throws Cancelled, or an Error with one sentence. */

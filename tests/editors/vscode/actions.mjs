@@ -169,6 +169,7 @@ export function actions({ code, git, work, build, folder, passed, equal, servers
     await until("another daemon", () => running());
     await until("the old one has gone", () => servers().length === 0);
     await until("the model", async () => /ready.*actions/.test(await code.bar()));
+    await until("one daemon, though two settings changed", () => running().trim().split("\n").length === 1);
     passed("another daemon by a setting");
   }
 
