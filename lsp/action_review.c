@@ -191,7 +191,8 @@ static void on_answer(void *own, const agent_result *r) {
     document *d = work_document(w->work);
     const review_piece *p = &w->pieces.at[w->at];
     const cJSON *item;
-    findings_drop(s, d, document_line_start(d, p->first), document_line_start(d, p->last));
+    size_t last = document_line_start(d, p->last) + document_line(d, p->last).len;
+    findings_drop(s, d, document_line_start(d, p->first), last);
     cJSON_ArrayForEach(item, protocol_get(r->json, "findings")) {
         take_finding(w, p, item);
     }

@@ -8,6 +8,7 @@
 
 #include "engine/base/mem.h"
 #include "lsp/cli_term.h"
+#include "lsp/protocol.h"
 
 /* FILE, FILE:N or FILE:N-M; the file may hold colons itself. */
 typedef struct {
@@ -38,36 +39,6 @@ static line_place place_of(const char *operand) {
     return p;
 }
 
-static cJSON *position(size_t line, size_t character) {
-    cJSON *p = cJSON_CreateObject();
-    cJSON_AddNumberToObject(p, "line", (double)line);
-    cJSON_AddNumberToObject(p, "character", (double)character);
-    return p;
-}
-
-static cJSON *argument_of(const ask_editor *a, const char *action, const line_place *p) {
-    const cli_args *args = a->args;
-    cJSON *o = cJSON_CreateObject();
-    cJSON_AddStringToObject(o, "action", action);
-    cJSON_AddStringToObject(o, "uri", a->uri);
-    if (p->first) {
-        cJSON *range = cJSON_AddObjectToObject(o, "range"), *end;
-        cJSON_AddItemToObject(range, "start", position(p->first - 1, 0));
-        /* One line: what is around it.  Several: all of them. */
-        end = position(p->last - 1, 1u << 30);
-        size_t at = ask_offset(strbuf_str(&a->text), end), from = at;
-        while (from > 0 && a->text.ptr[from - 1] != '\n')
-            from--;
-        cJSON_Delete(end);
-        size_t character = p->first == p->last ? 0 : at - from;
-        cJSON_AddItemToObject(range, "end", position(p->last - 1, character));
-    }
-    if (args->n_operands > 1) cJSON_AddStringToObject(o, "instruction", args->operands[1]);
-    return o;
-}
-
-/* ---- a patch --------------------------------------------------------------------------------- */
-
 static str line_at(str text, size_t *at) {
     size_t from = *at;
     while (*at < text.len && text.ptr[*at] != '\n')
@@ -76,6 +47,27 @@ static str line_at(str text, size_t *at) {
     if (*at < text.len) (*at)++;
     return line;
 }
+
+/* One line: what is around it.  Several: all of them, to the end of the last. */
+static cJSON *range_of(const ask_editor *a, const line_place *p) {
+    lsp_range r = {{(uint32_t)p->first - 1, 0}, {(uint32_t)p->last - 1, 0}};
+    size_t at = 0;
+    for (size_t i = 0; i < p->last && p->first != p->last; i++)
+        r.end.character = (uint32_t)line_at(strbuf_str(&a->text), &at).len;
+    return protocol_range(r);
+}
+
+static cJSON *argument_of(const ask_editor *a, const char *action, const line_place *p) {
+    const cli_args *args = a->args;
+    cJSON *o = cJSON_CreateObject();
+    cJSON_AddStringToObject(o, "action", action);
+    cJSON_AddStringToObject(o, "uri", a->uri);
+    if (p->first) cJSON_AddItemToObject(o, "range", range_of(a, p));
+    if (args->n_operands > 1) cJSON_AddStringToObject(o, "instruction", args->operands[1]);
+    return o;
+}
+
+/* ---- a patch --------------------------------------------------------------------------------- */
 
 static void add_lines(strbuf *out, char mark, str text) {
     for (size_t at = 0; at < text.len;) {

@@ -25,5 +25,3 @@ status ask_open(ask_editor *a, const cli_args *args, str path, err *e) MUST_USE;
 status ask_command(ask_editor *a, const char *command, cJSON *argument, err *e) MUST_USE;
 /* Ends the server; accepts one that never opened. */
 void ask_close(ask_editor *a);
-/* Byte offset of a position (line, character in UTF-8) in `text`; clamped. */
-size_t ask_offset(str text, const cJSON *position);

@@ -82,7 +82,8 @@ static void on_write(void *ud, str bytes) {
 
 /* ---- what the server asks -------------------------------------------------------------------- */
 
-size_t ask_offset(str text, const cJSON *position) {
+/* Byte offset of a position (line, character in UTF-8) in `text`; clamped. */
+static size_t offset_of(str text, const cJSON *position) {
     const cJSON *l = cJSON_GetObjectItemCaseSensitive(position, "line");
     const cJSON *c = cJSON_GetObjectItemCaseSensitive(position, "character");
     size_t at = 0;
@@ -101,8 +102,8 @@ static void apply(ask_editor *a, const cJSON *edits) {
         const cJSON *range = cJSON_GetObjectItemCaseSensitive(one, "range");
         const cJSON *text = cJSON_GetObjectItemCaseSensitive(one, "newText");
         str whole = strbuf_str(&a->text);
-        size_t from = ask_offset(whole, cJSON_GetObjectItemCaseSensitive(range, "start"));
-        size_t to = ask_offset(whole, cJSON_GetObjectItemCaseSensitive(range, "end"));
+        size_t from = offset_of(whole, cJSON_GetObjectItemCaseSensitive(range, "start"));
+        size_t to = offset_of(whole, cJSON_GetObjectItemCaseSensitive(range, "end"));
         if (cJSON_IsString(text))
             strbuf_splice(&a->text, from, MAX(from, to), str_of(text->valuestring));
     }

@@ -113,3 +113,13 @@ void cli_daemon_close(cli_daemon *d) {
     close(d->fd);
     xfree(d);
 }
+
+const char *cli_daemon_text(const cJSON *o, const char *key) {
+    const char *v = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(o, key));
+    return v ? v : "";
+}
+
+double cli_daemon_number(const cJSON *o, const char *key) {
+    const cJSON *v = cJSON_GetObjectItemCaseSensitive(o, key);
+    return cJSON_IsNumber(v) ? v->valuedouble : 0;
+}

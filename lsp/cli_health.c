@@ -5,18 +5,14 @@
 #include "lsp/cli_engine.h"
 #include "lsp/health.h"
 
-static const char *text(const cJSON *o, const char *key) {
-    return cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(o, key));
-}
-
 static status show(const cJSON *checks, err *e) {
     const cJSON *one;
     strbuf out;
     strbuf_init(&out, 1u << 16);
     cJSON_ArrayForEach(one, checks) {
         bool ok = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(one, "ok"));
-        strbuf_addf(&out, "%-5s %-7s %s\n", ok ? "ok" : "FAIL", text(one, "name"),
-                    text(one, "detail"));
+        strbuf_addf(&out, "%-5s %-7s %s\n", ok ? "ok" : "FAIL", cli_daemon_text(one, "name"),
+                    cli_daemon_text(one, "detail"));
     }
     status s = term_write(strbuf_str(&out), e);
     strbuf_deinit(&out);

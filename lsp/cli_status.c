@@ -8,16 +8,6 @@
 
 #define POLL_US 200000 /* between two looks at a load */
 
-static const char *text(const cJSON *o, const char *key) {
-    const cJSON *v = cJSON_GetObjectItemCaseSensitive(o, key);
-    return cJSON_IsString(v) ? v->valuestring : "";
-}
-
-static double number(const cJSON *o, const char *key) {
-    const cJSON *v = cJSON_GetObjectItemCaseSensitive(o, key);
-    return cJSON_IsNumber(v) ? v->valuedouble : 0;
-}
-
 static const cJSON *get(const cJSON *o, const char *key) {
     return cJSON_GetObjectItemCaseSensitive(o, key);
 }
@@ -27,30 +17,35 @@ static const cJSON *get(const cJSON *o, const char *key) {
 static void show_model(strbuf *out, const cJSON *m) {
     const cJSON *memory = get(m, "memory"), *now = get(m, "tokensPerSecond"),
                 *minute = get(m, "tokensPerSecondMinute");
-    strbuf_addf(out, "  %-28s %-8s", text(m, "name"), text(m, "state"));
-    if (!strcmp(text(m, "state"), "ready")) {
-        double bytes =
-            number(memory, "weights") + number(memory, "context") + number(memory, "work");
-        strbuf_addf(out, " %7.0f MB  %s\n", bytes / 1e6, text(m, "backend"));
+    strbuf_addf(out, "  %-28s %-8s", cli_daemon_text(m, "name"), cli_daemon_text(m, "state"));
+    if (!strcmp(cli_daemon_text(m, "state"), "ready")) {
+        double bytes = cli_daemon_number(memory, "weights") + cli_daemon_number(memory, "context") +
+                       cli_daemon_number(memory, "work");
+        strbuf_addf(out, " %7.0f MB  %s\n", bytes / 1e6, cli_daemon_text(m, "backend"));
         strbuf_addf(out,
                     "      %.0f waiting or running, %.0f done (%.0f cancelled, %.0f late, %.0f "
                     "failed); %.0f sequences of %.0f tokens\n",
-                    number(m, "queue"), number(m, "jobs"), number(m, "cancelled"),
-                    number(m, "late"), number(m, "failed"), number(m, "sequences"),
-                    number(m, "cachedTokens"));
+                    cli_daemon_number(m, "queue"), cli_daemon_number(m, "jobs"),
+                    cli_daemon_number(m, "cancelled"), cli_daemon_number(m, "late"),
+                    cli_daemon_number(m, "failed"), cli_daemon_number(m, "sequences"),
+                    cli_daemon_number(m, "cachedTokens"));
         strbuf_addf(
             out,
             "      now %.1f read, %.1f written a second; last minute %.1f and %.1f; %.1f while it "
             "writes; %.0f %% of prompts came from the cache\n",
-            number(now, "read"), number(now, "written"), number(minute, "read"),
-            number(minute, "written"), number(m, "speed"), 100 * number(m, "reusedShare"));
+            cli_daemon_number(now, "read"), cli_daemon_number(now, "written"),
+            cli_daemon_number(minute, "read"), cli_daemon_number(minute, "written"),
+            cli_daemon_number(m, "speed"), 100 * cli_daemon_number(m, "reusedShare"));
         return;
     }
-    if (!strcmp(text(m, "state"), "loading")) {
-        strbuf_addf(out, " %.0f %%, %s", number(m, "percent"), text(m, "doing"));
-        if (get(m, "secondsLeft")) strbuf_addf(out, ", %.0f s left", number(m, "secondsLeft"));
+    if (!strcmp(cli_daemon_text(m, "state"), "loading")) {
+        strbuf_addf(out, " %.0f %%, %s", cli_daemon_number(m, "percent"),
+                    cli_daemon_text(m, "doing"));
+        if (get(m, "secondsLeft"))
+            strbuf_addf(out, ", %.0f s left", cli_daemon_number(m, "secondsLeft"));
     }
-    strbuf_addf(out, "%s%s\n", text(m, "error")[0] ? " " : "", text(m, "error"));
+    strbuf_addf(out, "%s%s\n", cli_daemon_text(m, "error")[0] ? " " : "",
+                cli_daemon_text(m, "error"));
 }
 
 static void show_servers(strbuf *out, const cJSON *o) {
@@ -64,36 +59,42 @@ static void show_servers(strbuf *out, const cJSON *o) {
     strbuf_addf(out,
                 "%s\n  %.0f calls (%.0f failed, %.0f of them not in time; %.0f cancelled), %.0f "
                 "answers from the cache; %.0f starts, %.0f unexpected ends\n",
-                before[0] ? "" : "none beside the built-in tools", number(calls, "calls"),
-                number(calls, "errors"), number(calls, "timeouts"), number(calls, "cancelled"),
-                number(calls, "fromCache"), number(calls, "starts"), number(calls, "exits"));
+                before[0] ? "" : "none beside the built-in tools",
+                cli_daemon_number(calls, "calls"), cli_daemon_number(calls, "errors"),
+                cli_daemon_number(calls, "timeouts"), cli_daemon_number(calls, "cancelled"),
+                cli_daemon_number(calls, "fromCache"), cli_daemon_number(calls, "starts"),
+                cli_daemon_number(calls, "exits"));
 }
 
 static void show(strbuf *out, const cJSON *o) {
     const cJSON *item, *device = get(o, "device"), *suggestions = get(o, "suggestions");
-    double asked = number(suggestions, "asked");
-    strbuf_addf(out, "inlined %s, process %.0f, up for %.0f s, %.0f clients\n", text(o, "version"),
-                number(o, "pid"), number(o, "uptimeSeconds"), number(o, "clients"));
-    strbuf_addf(out, "%s: %s\n", text(device, "name"), text(device, "why"));
-    strbuf_addf(out, "%.1f GB of main memory available", number(o, "hostMemoryAvailable") / 1e9);
-    if (number(device, "memory") > 0)
+    double asked = cli_daemon_number(suggestions, "asked");
+    strbuf_addf(out, "inlined %s, process %.0f, up for %.0f s, %.0f clients\n",
+                cli_daemon_text(o, "version"), cli_daemon_number(o, "pid"),
+                cli_daemon_number(o, "uptimeSeconds"), cli_daemon_number(o, "clients"));
+    strbuf_addf(out, "%s: %s\n", cli_daemon_text(device, "name"), cli_daemon_text(device, "why"));
+    strbuf_addf(out, "%.1f GB of main memory available",
+                cli_daemon_number(o, "hostMemoryAvailable") / 1e9);
+    if (cli_daemon_number(device, "memory") > 0)
         strbuf_addf(out, "; the GPU has %.1f GB, %.1f free at start",
-                    number(device, "memory") / 1e9, number(device, "freeAtStart") / 1e9);
+                    cli_daemon_number(device, "memory") / 1e9,
+                    cli_daemon_number(device, "freeAtStart") / 1e9);
     strbuf_addf(out, "\n\ntiers\n");
     cJSON_ArrayForEach(item, get(o, "tiers")) {
-        strbuf_addf(out, "  %-7s %-28s", text(item, "tier"), text(item, "model"));
+        strbuf_addf(out, "  %-7s %-28s", cli_daemon_text(item, "tier"),
+                    cli_daemon_text(item, "model"));
         const cJSON *role;
         cJSON_ArrayForEach(role, get(item, "roles")) strbuf_addf(
             out, "%s%s", role->prev && role->prev->next ? ", " : " ", role->valuestring);
-        strbuf_addf(out, "\n      %s\n", text(item, "why"));
+        strbuf_addf(out, "\n      %s\n", cli_daemon_text(item, "why"));
     }
     strbuf_addf(out, "\nmodels\n");
     cJSON_ArrayForEach(item, get(o, "models")) show_model(out, item);
     show_servers(out, o);
     strbuf_addf(
         out, "\n%.0f suggestions asked for, %.0f %% without the model; %.0f loads, %.0f failed\n",
-        asked, asked > 0 ? 100 * number(suggestions, "withoutModel") / asked : 0,
-        number(o, "loads"), number(o, "failedLoads"));
+        asked, asked > 0 ? 100 * cli_daemon_number(suggestions, "withoutModel") / asked : 0,
+        cli_daemon_number(o, "loads"), cli_daemon_number(o, "failedLoads"));
 }
 
 status cli_status(const cli_args *a, err *e) {
@@ -130,22 +131,22 @@ static status watch(cli_daemon *d, const cli_args *a, cJSON **model, err *e) {
     status s = OK;
     bool cancelled = false;
     char label[160];
-    while (!s && !strcmp(text(*model, "state"), "loading")) {
+    while (!s && !strcmp(cli_daemon_text(*model, "state"), "loading")) {
         cancelled |= interrupt_take();
         const char *what = cancelled ? "unload" : "load";
-        snprintf(label, sizeof label, "loading %.100s", text(*model, "name"));
+        snprintf(label, sizeof label, "loading %.100s", cli_daemon_text(*model, "name"));
         if (get(*model, "secondsLeft"))
-            snprintf(label, sizeof label, "loading %.100s, %.0f s left", text(*model, "name"),
-                     number(*model, "secondsLeft"));
-        meter_part(&line, label, number(*model, "percent") / 100);
+            snprintf(label, sizeof label, "loading %.100s, %.0f s left",
+                     cli_daemon_text(*model, "name"), cli_daemon_number(*model, "secondsLeft"));
+        meter_part(&line, label, cli_daemon_number(*model, "percent") / 100);
         usleep(POLL_US);
         cJSON_Delete(*model);
         s = cli_daemon_ask(d, "inlined/models", wish(a, what), model, e);
     }
     meter_end(&line);
-    if (!s && cancelled && strcmp(text(*model, "state"), "ready") != 0)
+    if (!s && cancelled && strcmp(cli_daemon_text(*model, "state"), "ready") != 0)
         s = err_set(e, ERR_CANCELLED, "given up: nothing of %.100s is loaded",
-                    text(*model, "name"));
+                    cli_daemon_text(*model, "name"));
     return s;
 }
 
@@ -157,14 +158,14 @@ status cli_models_tier(const cli_args *a, err *e) {
     if (!s) s = cli_daemon_ask(d, "inlined/models", wish(a, a->operands[0]), &model, e);
     if (!s && strcmp(a->operands[0], "unload") != 0) s = watch(d, a, &model, e);
     cli_daemon_close(d);
-    if (!s && !strcmp(text(model, "state"), "failed"))
-        s = err_set(e, ERR_LIMIT, "%s", text(model, "error"));
+    if (!s && !strcmp(cli_daemon_text(model, "state"), "failed"))
+        s = err_set(e, ERR_LIMIT, "%s", cli_daemon_text(model, "error"));
     if (!s && a->json) return term_write_json(model, e);
     if (!s) {
         strbuf out;
         strbuf_init(&out, 4096);
-        strbuf_addf(&out, "%s: %s is %s\n", a->operands[1], text(model, "name"),
-                    text(model, "state"));
+        strbuf_addf(&out, "%s: %s is %s\n", a->operands[1], cli_daemon_text(model, "name"),
+                    cli_daemon_text(model, "state"));
         s = term_write(strbuf_str(&out), e);
         strbuf_deinit(&out);
     }

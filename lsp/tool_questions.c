@@ -151,16 +151,13 @@ static size_t mark_end(str line, size_t from) {
 
 /* Columns of notes are bytes of the file's line; the client counts in its own units. */
 static cJSON *note_diagnostic(const server *s, const mcp_note *n, str text) {
-    cJSON *d = cJSON_CreateObject(), *range = cJSON_AddObjectToObject(d, "range");
+    cJSON *d = cJSON_CreateObject();
     size_t number = (size_t)MAX(n->line - 1, 0);
     str line = line_at(text, number);
     size_t from = MIN((size_t)MAX(n->column - 1, 0), line.len), to = mark_end(line, from);
-    for (int end = 0; end < 2; end++) {
-        cJSON *at = cJSON_AddObjectToObject(range, end ? "end" : "start");
-        cJSON_AddNumberToObject(at, "line", (double)number);
-        cJSON_AddNumberToObject(at, "character",
-                                position_units(line, s->encoding, end ? to : from));
-    }
+    lsp_range range = {{(uint32_t)number, position_units(line, s->encoding, from)},
+                       {(uint32_t)number, position_units(line, s->encoding, to)}};
+    cJSON_AddItemToObject(d, "range", protocol_range(range));
     cJSON_AddNumberToObject(d, "severity", n->error ? 1 : 2);
     cJSON_AddStringToObject(d, "source", "inlined");
     cJSON_AddStringToObject(d, "message", n->text);

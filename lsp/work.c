@@ -46,6 +46,7 @@ struct work {
     strbuf written;                 /* by the model, so far */
     double told_ms;                 /* when progress was reported last */
     int64_t request;                /* to the client; 0: none is out */
+    bool applying;                  /* it is an edit of ours */
     work_client_answer client_answer;
 };
 
@@ -304,6 +305,7 @@ void works_tools_changed(server *s) {
 static void on_client_answer(void *ud, const rpc_answer *a) {
     work *w = ud;
     w->request = 0;
+    w->applying = false;
     if (a->status == ERR_CANCELLED) return; /* the connection ends: works_abandon follows */
     w->client_answer(w->own, a);
 }
@@ -311,6 +313,7 @@ static void on_client_answer(void *ud, const rpc_answer *a) {
 void work_request(work *w, const char *method, cJSON *params, work_client_answer fn) {
     ASSERT(!w->request);
     w->client_answer = fn;
+    w->applying = !strcmp(method, "workspace/applyEdit");
     w->request = rpc_request(w->server->rpc, method, params, 0, on_client_answer, w);
 }
 
@@ -338,7 +341,7 @@ void works_cancel_progress(server *s, const cJSON *token) {
 void works_document_changed(server *s, document *d) {
     for (size_t i = s->works.count; i-- > 0;) {
         work *w = s->works.at[i];
-        if (w->document == d && w->bound && !w->request)
+        if (w->document == d && w->bound && !w->applying)
             work_fail(w, LSP_CONTENT_MODIFIED, "the document has changed since");
     }
 }

@@ -54,8 +54,8 @@ typedef struct {
 /* Asks the role's model, as soon as it is loaded; at most one question at a time.  Whatever goes
  * wrong ends the work, maybe before this returns. */
 void work_ask(work *w, const work_question *q);
-/* Sends a request to the client; the answer comes to `fn`, unless the work ends before.  While it
- * is out, changes of the document do not count: they are our own. */
+/* Sends a request to the client; the answer comes to `fn`, unless the work ends before.  While a
+ * workspace/applyEdit is out, changes of the document do not count: they are our own. */
 typedef void (*work_client_answer)(void *own, const rpc_answer *a);
 void work_request(work *w, const char *method, cJSON *params, work_client_answer fn);
 void work_progress_text(work *w, const char *message, int percent);

@@ -61,6 +61,10 @@ size_t fake_tools_waiting(const tools *t) {
     return n;
 }
 
+size_t fake_tools_calls(const tools *t) {
+    return t->calls.count;
+}
+
 static void end(tools *t, size_t i, mcp_outcome outcome, const char *text) {
     fake_call c = t->calls.at[i];
     remove_at(t, i);

@@ -271,6 +271,16 @@ static void test_confirmation(void **state) {
     action_reply(&p, action_asked(&p, "window/showMessageRequest", NULL), "{\"title\":\"Apply\"}");
     assert_true(action_asked(&p, "workspace/applyEdit", NULL) > 0);
     lsp_peer_close(&p);
+    /* Who types while the question is open gets no edit for what stood there before. */
+    action_begin(&p, COMMANDS);
+    action_run(&p, 1, 1, "Improve f");
+    assert_true(lsp_peer_end_job(&p, bad, OK));
+    int question = action_asked(&p, "window/showMessageRequest", NULL);
+    lsp_peer_edit(&p, URI, 0, 0, 0, 0, "\\n");
+    action_expect_error(&p, 1, LSP_CONTENT_MODIFIED, "has changed");
+    action_reply(&p, question, "{\"title\":\"Apply\"}");
+    assert_int_equal(action_asked(&p, "workspace/applyEdit", NULL), 0);
+    lsp_peer_close(&p);
 }
 
 static void test_comment(void **state) {
