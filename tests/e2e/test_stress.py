@@ -34,6 +34,7 @@ SEED = os.environ.get("INLINED_SEED", "1")
 LONG = SECONDS >= 300
 TYPING, REVIEWING = 16, 2
 TURNS = TYPING if LONG else 4 * TYPING
+PAUSES_S = 0.2, 4.0  # at most, between two keys: some hurry, some think
 LINES = "def add(first, second):\n    return first + second\n\n\n"
 LOGGED = re.compile(r"request method=textDocument/inlineCompletion ms=(\d+\.\d) outcome=ok")
 
@@ -103,10 +104,11 @@ class Stress(test_lsp_listen.Daemon):
         return found
 
     def all_files(self):
-        """But for the log, which may be moved aside once."""
+        """But for the log, which may be moved aside, and for what the servers of the test remember
+        (memory.jsonl and its lock), which come with their first call."""
         return sorted(os.path.join(folder, name) for top in (
             self.folder, os.environ["XDG_RUNTIME_DIR"]) for folder, _, names in os.walk(top)
-            for name in names if not os.path.join(folder, name).startswith(self.log))
+            for name in names if not name.startswith(("log", "memory.jsonl")))
 
     def own_times(self, since=0):
         """What the daemon says of its suggestions since `since` (bytes of the log), in ms."""
@@ -134,12 +136,13 @@ class Stress(test_lsp_listen.Daemon):
         self.clients.remove(client)
         client.kill()
 
-    def type_away(self, number, pause_s, until):
+    def type_away(self, number, pauses, until):
         """One editor: types, asks at each key, sometimes takes a request back or leaves at once."""
         rng = random.Random(f"{SEED} {number}")
         settings = dict(self.settings, roles={"completion": "large" if number < 2 else "small"})
         while time.monotonic() < until:
             client, version, line = self.join(settings, number % 4 == 0), 1, ""
+            pause = rng.choice(pauses)
             client.open("file:///a.py", LINES)
             for _ in range(rng.randrange(5, 40)):
                 if time.monotonic() > until:
@@ -154,7 +157,7 @@ class Stress(test_lsp_listen.Daemon):
                 elif rng.random() < 0.7:
                     client.wait(key)
                 self.add("typed")
-                time.sleep(rng.random() * pause_s)
+                time.sleep(max(0, min(rng.random() * pause, until - time.monotonic())))
             for key in range(1, client.next_id + 1):
                 answer = client.wait(key)
                 assert "result" in answer or answer["error"]["code"] in (-32800, -32801), answer
@@ -175,7 +178,7 @@ class Stress(test_lsp_listen.Daemon):
                         "range": {"start": place, "end": place}}]})
                 if rng.random() < 0.2:
                     client.notify("$/cancelRequest", {"id": key})
-                answer = client.wait(key)
+                answer = client.wait(key, SECONDS + 120)  # typing goes first, however long
                 # A model this small finishes hardly any, and says so: -32803.
                 assert "result" in answer or answer["error"]["code"] in (-32800, -32803), answer
                 self.add("reviewed")
@@ -235,13 +238,13 @@ class Stress(test_lsp_listen.Daemon):
 
     def storm(self, seconds):
         self.together(seconds, (self.load_and_unload,), (self.kill_servers,),
-                      *((self.type_away, n, 0.2) for n in range(TYPING)),
+                      *((self.type_away, n, PAUSES_S) for n in range(TYPING)),
                       *((self.review, n) for n in range(REVIEWING)))
 
     def alone(self, seconds):
         """p95 of a client that has the daemon for itself."""
         since = os.path.getsize(self.log)
-        self.together(seconds, (self.type_away, TYPING, 0))
+        self.together(seconds, (self.type_away, TYPING, (0,)))
         return p95(self.own_times(since))
 
     def wait_until(self, question, what):
