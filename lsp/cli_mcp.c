@@ -92,7 +92,10 @@ status mcp_run_open_asking(mcp_run *r, const cli_args *a, const char *only,
     loop_init(&r->loop);
     loop_signal_init(&r->loop, &r->interrupt, SIGINT, on_interrupt, r);
     uv_unref((uv_handle_t *)&r->interrupt.handle);
-    const mcp_options options = {.workspace = workspace, .state_dir = state, .cache_dir = cache};
+    const mcp_options options = {.workspace = workspace,
+                                 .state_dir = state,
+                                 .cache_dir = cache,
+                                 .redis = getenv("INLINED_REDIS")};
     r->host =
         mcp_host_new(&r->loop.uv, &options,
                      &(mcp_hooks){.ud = r, .ask = ask ? on_ask : NULL, .changed = on_changed});

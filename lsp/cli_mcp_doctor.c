@@ -51,15 +51,18 @@ static void add_advice(strbuf *out, const mcp_server_info *s) {
     char line[600];
     bool npx = command_is(d, "npx"), uvx = command_is(d, "uvx");
     if (npx)
-        add_line(out, s->name, "npx costs about 0.4 s at each start and leaves a wrapper process; "
-                               "install the package and use: node .../dist/index.js");
+        add_line(out, s->name,
+                 "npx costs about 0.4 s at each start and leaves a wrapper process; "
+                 "install the package and use: node .../dist/index.js");
     if ((npx || uvx) && unpinned(d)) {
         snprintf(line, sizeof line, "%.200s has no version: pin one", unpinned(d));
         add_line(out, s->name, line);
     }
     if (s->state == MCP_UNTRUSTED) {
-        snprintf(line, sizeof line, "it is a server of the project; look at it, then: inlined mcp "
-                                    "approve %.100s", s->name);
+        snprintf(line, sizeof line,
+                 "it is a server of the project; look at it, then: inlined mcp "
+                 "approve %.100s",
+                 s->name);
         add_line(out, s->name, line);
     } else if (*s->why) {
         add_line(out, s->name, s->why);
@@ -143,6 +146,18 @@ static cJSON *server_json(const mcp_server_info *s) {
     return o;
 }
 
+/* The cache that daemons share, if there is one. */
+static void add_redis(doctor *d) {
+    redis_info info;
+    if (!mcp_host_redis(d->run.host, &info)) return;
+    strbuf_addf(&d->out, "redis %s: %s%s%s\n", info.where, redis_state_name(info.state),
+                *info.why ? ": " : "", info.why);
+    cJSON *o = cJSON_AddObjectToObject(d->json, "redis");
+    cJSON_AddStringToObject(o, "where", info.where);
+    cJSON_AddStringToObject(o, "state", redis_state_name(info.state));
+    cJSON_AddStringToObject(o, "why", info.why);
+}
+
 /* Everything is known: writes it down and ends. */
 static void report(doctor *d) {
     mcp_run *r = &d->run;
@@ -170,6 +185,7 @@ static void report(doctor *d) {
         strbuf_addf(&advice, "  ! %s:%d:%d: %s\n", n->file, n->line, n->column, n->text);
         cJSON_AddItemToArray(notes, cJSON_CreateString(n->text));
     }
+    add_redis(d);
     strbuf_add_str(&d->out, strbuf_str(&advice));
     strbuf_deinit(&advice);
     mcp_run_end(r);
@@ -235,8 +251,7 @@ status cli_mcp_doctor(const cli_args *a, bool with_probes, err *e) {
         s = term_write_json(cJSON_Duplicate(d.json, true), e);
     else
         s = term_write(strbuf_str(&d.out), e);
-    if (s == OK && d.wrong)
-        s = err_set(e, ERR_IO, "%zu MCP servers do not work", d.wrong);
+    if (s == OK && d.wrong) s = err_set(e, ERR_IO, "%zu MCP servers do not work", d.wrong);
     cJSON_Delete(d.json);
     strbuf_deinit(&d.out);
     return s;

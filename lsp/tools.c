@@ -115,6 +115,7 @@ static void bring_up(tools *t) {
     const mcp_options o = {.workspace = t->workspace[0] ? t->workspace : NULL,
                            .state_dir = state,
                            .cache_dir = cache,
+                           .redis = getenv("INLINED_REDIS"),
                            .built_in = has_own(t) ? &t->own : NULL};
     const mcp_hooks hooks = {.ud = t, .ask = on_ask, .changed = on_changed};
     t->host = mcp_host_new(t->loop, &o, &hooks);

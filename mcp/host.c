@@ -96,13 +96,14 @@ mcp_host *mcp_host_new(uv_loop_t *loop, const mcp_options *options, const mcp_ho
     open_marks(h);
     uv_timer_init(loop, &h->timer);
     h->timer.data = h;
+    host_shared_open(h, options->redis);
     return h;
 }
 
-static void on_timer_closed(uv_handle_t *handle) {
-    mcp_host *h = handle->data;
+static void free_host(void *ud) {
+    mcp_host *h = ud;
     void (*closed)(void *ud) = h->closed;
-    void *ud = h->closed_ud;
+    void *closed_ud = h->closed_ud;
     for (size_t i = 0; i < h->graves.count; i++)
         session_free(h->graves.at[i]);
     approvals_free(h->approvals);
@@ -119,7 +120,15 @@ static void on_timer_closed(uv_handle_t *handle) {
     xfree(h->cache_dir);
     xfree(h->search_path);
     xfree(h);
-    if (closed) closed(ud);
+    if (closed) closed(closed_ud);
+}
+
+static void on_timer_closed(uv_handle_t *handle) {
+    mcp_host *h = handle->data;
+    if (h->redis)
+        redis_close(h->redis, free_host, h);
+    else
+        free_host(h);
 }
 
 void host_maybe_closed(mcp_host *h) {

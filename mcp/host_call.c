@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Calls: from an order to exactly one answer for each who waits.
  *
+ *     LOOKING (in a shared cache) --a miss--> QUEUED; a hit: told, freed
  *     QUEUED --(room, and nothing to ask)--> RUNNING --answer, time--> told, freed
  *        |--(a question)--> ASKING --yes--> QUEUED
  *
@@ -138,14 +139,15 @@ static void keep_result(const call *c, const rpc_answer *from, bool good) {
     server *s = c->server;
     if (!c->shared) {
         s->epoch++;
-        cache_drop(c->host->cache, s);
+        host_results_forget(s);
     } else if (good && c->cacheable && c->epoch == s->epoch) {
         double ms = keep_ms(s, c);
         const cJSON *ttl = cJSON_GetObjectItemCaseSensitive(from->result, "ttlMs");
         bool told = c->verb == MCP_READ_RESOURCE && session_is_modern(s->session);
-        if (told) ms = cJSON_IsNumber(ttl) ? MIN(ttl->valuedouble, 86400000.0) : 0;
-        if (ms > 0)
-            cache_put(c->host->cache, s, c->key, from->result, from->bytes, clock_ms() + ms);
+        if (told) ms = cJSON_IsNumber(ttl) ? MIN(ttl->valuedouble, LIMIT_MCP_CACHE_MOST_MS) : 0;
+        if (ms <= 0) return;
+        cache_put(c->host->cache, s, c->key, from->result, from->bytes, clock_ms() + ms);
+        host_shared_keep(c, from, ms);
     } else if (c->purpose == MCP_FOR_HOVER && is_failed(from->result)) {
         char key[65];
         failure_key(c, key);
@@ -338,7 +340,9 @@ static void call_begin(call *c) {
     }
     const char *why = "";
     switch (policy_of(c, t, &why)) {
-    case POLICY_ALLOW: call_send(c); return;
+    case POLICY_ALLOW:
+        if (!host_shared_ask(c)) call_send(c);
+        return;
     case POLICY_ASK: ask_tool(c, t); return;
     case POLICY_DENY: call_fail(c, MCP_DENIED, "%s", why); return;
     }
@@ -444,7 +448,17 @@ static call *find_equal(const server *s, const call *c) {
     return NULL;
 }
 
-/* Answers with a kept result, at the next turn of the loop. */
+void call_end_kept(call *c, cJSON *result) {
+    leave(c);
+    c->server->n_cached++;
+    c->cached = result;
+    c->state = CALL_ENDED;
+    c->server = NULL;
+    vec_push(&c->host->ended, c);
+    host_wake_at(c->host, clock_ms());
+}
+
+/* Answers with a result that this daemon has kept. */
 static bool from_cache(call *c) {
     server *s = c->server;
     const mcp_tool *t = catalogue_tool(host_server_list(s, LIST_TOOLS), c->name);
@@ -459,12 +473,7 @@ static bool from_cache(call *c) {
         kept = cache_get(c->host->cache, s, key, clock_ms());
     }
     if (!kept) return false;
-    s->n_cached++;
-    c->cached = cJSON_Duplicate(kept, true);
-    c->state = CALL_ENDED;
-    c->server = NULL;
-    vec_push(&c->host->ended, c);
-    host_wake_at(c->host, clock_ms());
+    call_end_kept(c, cJSON_Duplicate(kept, true));
     return true;
 }
 
@@ -549,6 +558,7 @@ uint64_t mcp_call(mcp_host *h, const mcp_order *order, mcp_done done, void *ud) 
     if (from_cache(c) || refuse(c)) return id;
     enqueue(c);
     host_wake_at(h, c->queued_ms + c->idle_ms);
+    if (host_shared_ask(c)) return id;
     host_server_start(s);
     calls_run(s);
     return id;

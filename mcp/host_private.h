@@ -10,6 +10,7 @@
 #include "mcp/orphans.h"
 #include "mcp/output.h"
 #include "mcp/process.h"
+#include "mcp/redis.h"
 #include "mcp/session.h"
 
 typedef struct server server;
@@ -21,7 +22,7 @@ typedef struct {
     void *ud;
 } waiter;
 
-typedef enum { CALL_QUEUED, CALL_ASKING, CALL_RUNNING, CALL_ENDED } call_state;
+typedef enum { CALL_QUEUED, CALL_LOOKING, CALL_ASKING, CALL_RUNNING, CALL_ENDED } call_state;
 
 /* A call from mcp_call to its answers; in exactly one of server.calls and host.ended. */
 typedef struct {
@@ -38,6 +39,7 @@ typedef struct {
     char key[65];   /* of verb, name and arguments */
     bool cacheable; /* its result may be kept for a while */
     cJSON *cached;  /* ENDED: the result that was kept */
+    uint64_t look;  /* the number of its question to Redis; 0: not asked */
     size_t output_max;
     uint64_t epoch; /* RUNNING: the server's, when it was sent */
     double queued_ms, idle_ms, total_ms;
@@ -84,6 +86,7 @@ struct server {
     double ping_ms;    /* until when it may be answered */
     int timeouts;      /* in a row */
     uint64_t epoch;    /* calls that may have changed something */
+    double forgot_ms;  /* by the wall clock: when its kept results became untrue */
     int marked_pid;    /* of the process; 0: none */
     orphans_tag tag;   /* of the process and all that it starts */
     VEC(call *) calls; /* queued, asking and running; those that wait in order of urgency */
@@ -119,6 +122,7 @@ struct mcp_host {
     approvals *approvals;
     tokens *tokens;
     cache *cache;
+    redis *redis; /* NULL: none */
     spill *spill;
     size_t sweeps; /* of what ended servers left behind, under way on another thread */
     VEC(server *) servers;
@@ -159,6 +163,14 @@ void calls_run(server *s); /* sends what may be sent */
 void calls_tick(server *s, double now_ms);
 void call_tell_ended(mcp_host *h);
 call *call_by_handle(const server *s, int64_t handle);
+/* Answers with a kept result (taken), at the next turn. */
+void call_end_kept(call *c, cJSON *result);
+
+/* ---- host_shared.c ---- */
+void host_shared_open(mcp_host *h, const char *url);
+void host_results_forget(server *s); /* its kept results, wherever they are */
+bool host_shared_ask(call *c);       /* true: it is LOOKING now */
+void host_shared_keep(const call *c, const rpc_answer *from, double ms);
 
 /* ---- host_auth.c ---- */
 /* Adds what a server behind a url needs for tokens, unless it has its own. */

@@ -179,7 +179,7 @@ static void on_state(void *ud, session_state now, const char *why) {
 
 static void on_changed(void *ud) {
     server *s = ud;
-    cache_drop(s->host->cache, s);
+    host_results_forget(s);
     check_pins(s, session_list(s->session, LIST_TOOLS));
     save_catalogue(s);
     if (s->host->hooks.changed) s->host->hooks.changed(s->host->hooks.ud, s->def->name);
@@ -212,7 +212,7 @@ static void on_progress(void *ud, int64_t handle, double done, double all, const
 static void on_updated(void *ud, const char *uri) {
     server *s = ud;
     const mcp_hooks *h = &s->host->hooks;
-    cache_drop(s->host->cache, s);
+    host_results_forget(s);
     if (h->resource_updated) h->resource_updated(h->ud, s->def->name, uri);
 }
 

@@ -17,6 +17,7 @@
 
 #include "mcp/config.h"
 #include "mcp/own.h"
+#include "mcp/redis.h"
 
 typedef struct mcp_host mcp_host;
 
@@ -126,6 +127,7 @@ typedef struct {
     const char *cache_dir; /* catalogues and spilled outputs; NULL: none are kept */
     const char *search_path;     /* PATH for commands; NULL: that of the environment */
     const own_options *built_in; /* of a server MCP_BUILT_IN; borrowed; NULL: it cannot start */
+    const char *redis; /* address of a cache that daemons share (redis.h); NULL or "": none */
 } mcp_options;
 
 mcp_host *mcp_host_new(uv_loop_t *loop, const mcp_options *options, const mcp_hooks *hooks);
@@ -135,6 +137,8 @@ void mcp_host_configure(mcp_host *h, mcp_config *config);
 /* Ends every call, stops every server (end of input, SIGTERM, SIGKILL; whole process groups, at
  * most LIMIT_MCP_STOP_MS each step), closes every handle, frees the host, then calls `closed`. */
 void mcp_host_close(mcp_host *h, void (*closed)(void *ud), void *ud);
+
+bool mcp_host_redis(const mcp_host *h, redis_info *out); /* false: there is none */
 
 size_t mcp_server_count(const mcp_host *h);
 /* Both are false when there is no such server. */

@@ -66,6 +66,7 @@
 #define LIMIT_MCP_CACHE_BYTES (32u << 20) /* results of look-ups                                 */
 #define LIMIT_MCP_CACHE_ENTRY (1u << 20)  /* a larger result is not kept                         */
 #define LIMIT_MCP_CACHE_MS 30000 /* for how long, unless configured                          */
+#define LIMIT_MCP_CACHE_MOST_MS 86400000 /* however long a server or a setting says         */
 #define LIMIT_MCP_CACHE_RESULTS 1024
 #define LIMIT_MCP_CALLS 16       /* running at once, over all servers                        */
 #define LIMIT_MCP_CALLS_SERVER 4 /* running at once on one server, unless configured         */
@@ -103,6 +104,17 @@
 #define LIMIT_MCP_TIMEOUTS 3         /* in a row; then a server is degraded                      */
 #define LIMIT_MCP_TOTAL_MS 600000    /* a call, whatever signs of life there are                 */
 #define LIMIT_MCP_WRITE_BYTES (4u << 20) /* waiting for a server that does not read              */
+
+/* --- Redis as a cache that daemons share ------------------------------------------------------ */
+#define LIMIT_REDIS_CONNECT_MS 2000 /* to connect, and for each answer that is not a value      */
+#define LIMIT_REDIS_FULL_MS 60000   /* nothing is kept after it said that it is full            */
+#define LIMIT_REDIS_GET_MS 5        /* a value; later it is a miss                              */
+#define LIMIT_REDIS_LATE 3          /* late values within ten seconds end the connection        */
+#define LIMIT_REDIS_PAUSE_MS 30000  /* the longest pause before the next connection             */
+#define LIMIT_REDIS_PENDING 256     /* commands without a reply                                 */
+#define LIMIT_REDIS_REPLY_BYTES (4u << 20)
+#define LIMIT_REDIS_VALUE_BYTES (256u << 10) /* a larger result stays with us                   */
+#define LIMIT_REDIS_WRITE_BYTES (4u << 20) /* waiting for a server that does not read            */
 #define LIMIT_OWN_ARGUMENT_BYTES (1u << 20) /* one text that a tool of ours is given             */
 #define LIMIT_OWN_ASKS 8                    /* questions of a command at once */
 #define LIMIT_OWN_BODY_BYTES (8u << 20)     /* one message over HTTP */

@@ -68,6 +68,10 @@ void driver_open(driver *d, bool ask) {
 }
 
 void driver_open_at(driver *d, bool ask, const char *state_dir) {
+    driver_open_with(d, ask, state_dir, NULL);
+}
+
+void driver_open_with(driver *d, bool ask, const char *state_dir, const char *redis_url) {
     static bool warm; /* libuv opens a few descriptors for good at the first child */
     *d = (driver){.decide = MCP_DENY, .fds = open_fds(), .checked = warm};
     warm = true;
@@ -78,7 +82,8 @@ void driver_open_at(driver *d, bool ask, const char *state_dir) {
     if (ask) hooks.ask = on_ask;
     const mcp_options options = {.workspace = "/tmp",
                                  .cache_dir = "/tmp/inlined-host-test",
-                                 .state_dir = state_dir};
+                                 .state_dir = state_dir,
+                                 .redis = redis_url};
     d->host = mcp_host_new(&d->loop, &options, &hooks);
 }
 
@@ -162,12 +167,9 @@ uint64_t driver_order(driver *d, const mcp_order *o, got *out) {
 }
 
 void driver_call(driver *d, const char *server, const char *tool, got *out) {
-    driver_order(d,
-                 &(mcp_order){.server = server,
-                              .name = tool,
-                              .purpose = MCP_FOR_USER,
-                              .approved = true},
-                 out);
+    driver_order(
+        d, &(mcp_order){.server = server, .name = tool, .purpose = MCP_FOR_USER, .approved = true},
+        out);
 }
 
 void driver_wait(driver *d, const got *first, size_t n, int ms) {

@@ -36,6 +36,7 @@ typedef struct {
 /* No state folder: nothing is remembered.  `ask`: questions are answered with `decide`. */
 void driver_open(driver *d, bool ask);
 void driver_open_at(driver *d, bool ask, const char *state_dir);
+void driver_open_with(driver *d, bool ask, const char *state_dir, const char *redis_url);
 /* Closes; fails when a child, or a descriptor, is left. */
 void driver_close(driver *d);
 /* A server of the hostile kind, not yet configured. */

@@ -59,7 +59,7 @@ class Mcp(unittest.TestCase):
     def run_mcp(self, *words, code=0, text=None):
         done = subprocess.run(
             [os.path.join(BUILD, "inlined"), "mcp", *words], cwd=self.project, env=self.env,
-            capture_output=True, text=True, timeout=60, input=text, check=False)
+            capture_output=True, text=True, timeout=120, input=text, check=False)
         self.assertEqual(done.returncode, code, done.stdout + done.stderr)
         return done
 
@@ -160,6 +160,43 @@ class Mcp(unittest.TestCase):
             json.dump({key: [[first[0][0], first[0][1] / 100, first[0][2]]] * 3}, f)
         table = self.run_mcp("bench", "shifty", "--file", path).stdout
         self.assertIn("shifty is slow: its start took", table)
+
+    def test_redis(self):
+        """A second process has the result of a look-up from Redis; the doctor says how that is."""
+        self.write("shifty.py", SHIFTY.replace(
+            "    else:\n", "    else:\n        if m['method'] == 'tools/call':\n"
+            "            open('calls', 'a').write('x')\n", 1))
+        self.write("said.txt", "Looks around.")
+        self.write("calls", "")
+        path = self.write("own.json", json.dumps({"mcpServers": {"shifty": {
+            "command": "python3", "args": ["shifty.py"], "x-host": {"trust": True}}}}))
+        socket = os.path.join(self.home, "s")
+        redis = subprocess.Popen(  # pylint: disable=consider-using-with
+            ["redis-server", "--port", "0", "--unixsocket", socket, "--save", "", "--dir",
+             self.home], stdout=subprocess.DEVNULL)
+        self.addCleanup(redis.wait)
+        self.addCleanup(redis.kill)
+        self.env["INLINED_REDIS"] = "unix://" + socket
+        calls = os.path.join(self.project, "calls")
+        for _ in range(60):  # it may be starting, and later than 5 ms on a busy machine
+            before = os.path.getsize(calls)
+            self.assertEqual(
+                self.run_mcp("call", "shifty", "look", "--file", path).stdout, "seen\n")
+            if os.path.getsize(calls) == before:
+                break
+        else:
+            self.fail("every call went to the server")
+        for _ in range(60):
+            shown = json.loads(self.run_mcp("doctor", "--json", "--file", path).stdout)["redis"]
+            if shown["state"] == "ready":
+                break
+        self.assertEqual(shown, {"where": socket, "state": "ready", "why": ""})
+        self.env["INLINED_REDIS"] = "redis://nobody@[::1]:1"
+        shown = self.run_mcp("doctor", "--file", path).stdout
+        self.assertRegex(shown, r"(?m)^redis \[?::1\]?:1: (down: no connection|connecting)")
+        self.env["INLINED_REDIS"] = "http://here"
+        self.assertIn("INLINED_REDIS: the address of Redis is not understood",
+                      self.run_mcp("doctor", "--file", path).stderr)
 
     def test_killed(self):
         """A program that is killed in the middle of a call leaves a server behind that hears no

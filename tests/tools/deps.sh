@@ -32,7 +32,7 @@ NODE_MAJOR_MIN=20
 PACKAGES_BUILD=(
     gcc libc6-dev cmake ninja-build pkg-config
     libuv1-dev libcjson-dev libzip-dev libsqlite3-dev zlib1g-dev libcurl4-openssl-dev libssl-dev libyaml-dev
-    libmicrohttpd-dev
+    libmicrohttpd-dev libhiredis-dev
     python3 python3-venv python3-pip ccache
     ca-certificates
 )
