@@ -296,6 +296,25 @@ static bool takes_its_type(const refactor_site *s, TSNode node) {
 
 /* Names that only mean something below the statement: those of comprehensions around are barriers,
  * those inside of the expression move with it. */
+enum { OPEN_LINE_BYTES = 16 << 10 }; /* a longer value is not looked through: it nests as deep */
+
+/* In Python a line ends where no bracket of the value's own is open: what stood inside of a call's
+ * would be cut in two. */
+static bool has_open_line(const refactor_site *s, TSNode node) {
+    uint32_t depth = 0, end = ts_node_start_byte(node);
+    for (uint32_t i = 0; i < ts_node_child_count(node); i++) {
+        TSNode child = ts_node_child(node, i);
+        uint32_t from = ts_node_start_byte(child);
+        if (depth == 0 && str_find(str_sub(s->text, end, from), STR("\n")) >= 0) return true;
+        const char *kind = ts_node_type(child);
+        depth += strchr("([{", kind[0]) && !kind[1];
+        depth -= depth > 0 && strchr(")]}", kind[0]) && !kind[1];
+        if (depth == 0 && !target_kind_is(child, "string") && has_open_line(s, child)) return true;
+        end = ts_node_end_byte(child);
+    }
+    return false;
+}
+
 bool refactor_extract_variable(document *d, size_t from, size_t to, str wanted, arena *a,
                                refactoring *out) {
     refactor_site s;
@@ -319,6 +338,8 @@ bool refactor_extract_variable(document *d, size_t from, size_t to, str wanted, 
     size_t at = ts_node_start_byte(statement);
     if (alone || !refactor_indentation(&s, at, &indentation)) return false;
     if (!refactor_may_move(node, statement)) return false;
+    if (s.language[0] == 'p' && (to - from > OPEN_LINE_BYTES || has_open_line(&s, node)))
+        return false;
     if (is_more_than_value(&s, node, statement) || takes_its_type(&s, node)) return false;
     out->name = refactor_name(&s, wanted, name_for(&s, node));
     const char *line = declaration(&s, node, out->name);

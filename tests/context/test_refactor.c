@@ -18,6 +18,9 @@ static const refactor_case variables[] = {
     {"a.py", "while @@a + b@@ > 3:\n    pass\n", NULL},
     {"a.py", "x = a and @@b + c@@\n", NULL},
     {"a.py", "x = f() + @@b.c@@\n", NULL},
+    {"a.py", "f(@@'a'\n  'b'@@)\n", NULL}, /* its lines would end without f's bracket */
+    {"a.py", "f(@@a +\n  b@@)\n", NULL},
+    {"a.py", "f(@@g(a,\n    b)@@)\n", "value = g(a,\n    b)\nf(value)\n"},
     {"a.py", "x = f() + @@3 * 4@@\n", "value = 3 * 4\nx = f() + value\n"},
     {"a.py", "x = [@@a + i@@ for i in b]\n", NULL},
     {"a.py", "x = lambda i: @@i + 1@@\n", NULL},

@@ -167,15 +167,17 @@ local function test_cancelled_review()
 end
 
 -- Findings are diagnostics (what is found twice is there once).  A small model may never come to an
--- end of its answer; that is one sentence.
+-- end of its answer; that is one sentence, and another one with what was whole of it.
 local function test_review()
   forget()
   go_to('def total_quantity')
   nvim:command('Inlined review')
   wait_over('the review')
   local words = told()
-  equal(#words, 1, 'one sentence: ' .. vim.inspect(words))
-  local found = words[1]:match('^inlined: review is over: findings: (%d+), pieces read: 1$')
+  local last = words[#words]
+  local found = last:match('^inlined: review is over: findings: (%d+), pieces read: 1$')
+  local cut = found and #words == 2 and words[1]:find('the review was cut in 1 of 1 pieces', 1, true)
+  assert(#words == 1 or cut, 'one sentence, or what there is and that it was cut: ' .. vim.inspect(words))
   if found then
     nvim:wait(found .. ' findings as diagnostics', function()
       local shown = nvim:lua([[
@@ -185,7 +187,7 @@ local function test_review()
     end)
   end
   equal(buffer(), text, 'a review changes nothing')
-  passed('a review: ' .. words[1])
+  passed('a review: ' .. last)
 end
 
 local function test_commit()

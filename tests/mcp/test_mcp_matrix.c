@@ -317,11 +317,14 @@ static void test_crash_budget(void **state) {
         driver_call(&d, "crash", "echo", &g);
         driver_wait(&d, &g, 1, SOON);
         assert_string_equal(mcp_outcome_name(g.outcome), "server-gone");
-        driver_run(&d, 20); /* its process is gone, too */
+        for (int k = 0; i > 0 && k < 3000 && driver_info(&d, "crash").state == MCP_READY; k++)
+            driver_run(&d, 5); /* its process goes, too */
         pauses[i] = driver_info(&d, "crash").retry_in_ms;
+        driver_run(&d, 20);
         ahead_us += 40000000;
     }
-    assert_true(pauses[1] > 500 && pauses[2] > 1500 && pauses[3] > 3500);
+    /* 1, 2, 4 s, less a fifth by chance and what a busy machine took until it looked. */
+    assert_true(pauses[1] > 300 && pauses[2] > 1000 && pauses[3] > 2500);
     assert_int_equal(driver_info(&d, "crash").state, MCP_FAILED);
     got g;
     driver_call(&d, "crash", "echo", &g);

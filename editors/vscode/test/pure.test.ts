@@ -200,7 +200,9 @@ test("the manifest has a command for each action, and its menus have only comman
 
 test("each word of the daemon's table of actions has its command", () => {
   const table = fs.readFileSync("../../lsp/action_table.c", "utf8");
-  const words = [...table.matchAll(/^ {4}\{"(\w+)", "/gm)].map((m) => m[1]);
+  const rows = [...table.matchAll(/^ {4}\{"(\w+)", ".*/gm)];
+  // What the tree extracts is one command, whoever names it.
+  const words = rows.filter((m) => !m[0].includes("ACTION_NAME")).map((m) => m[1]);
   assert.ok(words.length > 10);
   for (const word of words) assert.ok(MODEL_ACTIONS.some((a) => a.action === word), word);
 });

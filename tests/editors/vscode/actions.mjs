@@ -165,6 +165,7 @@ export function actions({ code, git, work, build, folder, passed, equal, servers
     code.configure({
       "inlined.server.path": path.join(build, "tests/scripted_model"),
       "inlined.server.arguments": ["--no-daemon", "--log-level", "info"], // the user's daemon says what models say
+      "inlined.mcp.builtIn": false, // with all of ours a model searches for a tool before it calls it
     });
     await until("another daemon", () => running());
     await until("the old one has gone", () => servers().length === 0);
@@ -299,12 +300,23 @@ export function actions({ code, git, work, build, folder, passed, equal, servers
   }
 
   async function tool_call() {
-    await at(here, 6);
-    await code.command("inlined: Ask About This Code...");
-    await code.input("inlined: Answer");
-    await code.type("how many are there?");
-    await code.keys("Enter");
-    const box = await until("the question", async () => (await code.texts(".monaco-dialog-box"))[0]);
+    let box;
+    for (let tries = 1; !box; tries++) {
+      await at(here, 6);
+      await code.command("inlined: Ask About This Code...");
+      await code.input("inlined: Answer");
+      await code.type("how many are there?");
+      await code.keys("Enter");
+      box = await until("the question, or an answer", async () =>
+        (await code.texts(".monaco-dialog-box"))[0] || ((await code.rendered()).includes("counter__count") && "none"));
+      if (box === "none") { // seen once beside two other editors: the model was offered no tools
+        if (tries === 3) throw new Error("the model is offered no tools");
+        console.log("the model was offered no tools: once more");
+        box = undefined;
+        await code.command("View: Close All Editors");
+        await code.show(shop);
+      }
+    }
     equal(box.includes("May the model call count of counter?"), true, `what is decided: ${box}`);
     equal(/\{\s*"shelf":\s*"left"\s*\}/.test(box), true, `with all arguments: ${box}`);
     await code.picture("tool.png");
