@@ -185,8 +185,9 @@ typedef struct {
 
 typedef uint64_t job_id; /* grows from 1; 0 is never a job */
 
-/* Copies the job and returns its id.  ERR_LIMIT: LIMIT_ENGINE_JOBS are waiting.  Every job that was
- * accepted ends in exactly one EV_DONE, also when its model is absent or it is cancelled. */
+/* Copies the job and returns its id.  ERR_LIMIT: LIMIT_ENGINE_JOBS are there that nobody cancelled.
+ * Every job that was accepted ends in exactly one EV_DONE, also when its model is absent or it is
+ * cancelled. */
 status engine_submit(engine *g, const engine_job *job, job_id *id, err *e) MUST_USE;
 /* Jobs for this slot that have not ended. */
 int engine_count_jobs(engine *g, int slot);

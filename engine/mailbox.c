@@ -15,7 +15,8 @@
  *       mailbox_emit_done, the caller again from mailbox_next on.
  *   (4) table[] holds a job from mailbox_post until its MAIL_DONE is delivered, and only the
  *       caller's thread puts in and takes out: so cancelling can never touch freed memory, and at
- *       most LIMIT_ENGINE_JOBS jobs exist however slowly the caller reads.
+ *       most LIMIT_ENGINE_JOBS jobs exist however slowly the caller reads, beside those that it
+ *       has cancelled: a burst of keys cancels as many as it posts, and the last one counts.
  *   (5) Letters about jobs are embedded in the job, and a text letter that is still queued only
  *       grows: sending allocates nothing.  The text itself never moves; `shared` publishes it.
  *   (6) MAIL_DONE is the last letter of its job, because it is sent last and the list keeps order.
@@ -37,7 +38,7 @@
 struct mailbox {
     pthread_mutex_t lock;
     pthread_cond_t posted; /* by CLOCK_MONOTONIC */
-    job *table[LIMIT_ENGINE_JOBS];
+    job *table[LIMIT_ENGINE_JOBS + LIMIT_ENGINE_ENDING];
     job *jobs, **jobs_tail;
     command *commands, **commands_tail;
     mail *mails, **mails_tail;
@@ -110,15 +111,19 @@ static void unlock(mailbox *m) {
 
 status mailbox_post(mailbox *m, job *j, err *e) {
     lock(m);
-    size_t i = 0;
-    while (i < COUNTOF(m->table) && m->table[i])
-        i++;
-    if (i == COUNTOF(m->table)) {
+    size_t free_at = COUNTOF(m->table), wanted = 0;
+    for (size_t i = COUNTOF(m->table); i-- > 0;) {
+        if (!m->table[i])
+            free_at = i;
+        else
+            wanted += !atomic_load(&m->table[i]->cancel);
+    }
+    if (free_at == COUNTOF(m->table) || wanted >= LIMIT_ENGINE_JOBS) {
         unlock(m);
         return err_set(e, ERR_LIMIT, "the engine has %d jobs waiting; try again when one has ended",
                        LIMIT_ENGINE_JOBS);
     }
-    m->table[i] = j;
+    m->table[free_at] = j;
     j->id = ++m->last_id;
     j->next = NULL;
     *m->jobs_tail = j;

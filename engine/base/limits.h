@@ -171,6 +171,7 @@
 
 /* --- engine -------------------------------------------------------------------------------- */
 #define LIMIT_CHAT_MESSAGES_BYTES (8u << 20) /* all texts of one conversation                   */
+#define LIMIT_ENGINE_ENDING 1024 /* cancelled jobs whose end was not delivered yet            */
 #define LIMIT_ENGINE_JOBS 64     /* queued and running; a further one is refused              */
 #define LIMIT_ENGINE_MODELS 8    /* resident at once                                          */
 #define LIMIT_ENGINE_SEQUENCES 8 /* KV sequences per model                                    */

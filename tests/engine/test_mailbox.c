@@ -127,6 +127,11 @@ static void the_table_is_bounded(void **state) {
     assert_ptr_equal(d.job, first);
     job_free(first);
     assert_int_equal(mailbox_post(m, j, &e), OK);
+    mailbox_cancel(m, j->id); /* it is not wanted any more: there is room for its successor */
+    assert_int_equal(mailbox_post(m, make_job(PRIO_TYPE), &e), OK);
+    j = make_job(PRIO_TYPE);
+    assert_int_equal(mailbox_post(m, j, &e), ERR_LIMIT);
+    job_free(j);
     mailbox_free(m); /* frees what nobody took */
 }
 

@@ -12,7 +12,8 @@ const file = path.join(folder, "work/inventory.py");
 fs.mkdirSync(path.dirname(file), { recursive: true });
 fs.writeFileSync(file, "\n");
 const code = await Code.start({ server, vsix, state: path.join(folder, "state"),
-  settings: { "inlined.server.path": daemon, "editor.autoIndent": "none", "editor.autoClosingBrackets": "never",
+  settings: { "inlined.server.path": daemon, "inlined.trace.server": "messages", // latency.py reads the log
+    "editor.autoIndent": "none", "editor.autoClosingBrackets": "never",
     "editor.autoClosingQuotes": "never", "editor.autoSurround": "never" } });
 
 // In the page: the time of the last key, and of the end of the frame in which ghost text appeared after it.
