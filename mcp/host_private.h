@@ -122,7 +122,8 @@ struct mcp_host {
     approvals *approvals;
     tokens *tokens;
     cache *cache;
-    redis *redis; /* NULL: none */
+    redis *redis;   /* NULL: none */
+    char place[65]; /* with redis: where results that depend on this machine are found from */
     spill *spill;
     size_t sweeps; /* of what ended servers left behind, under way on another thread */
     VEC(server *) servers;

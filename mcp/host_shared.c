@@ -22,6 +22,7 @@ void host_shared_open(mcp_host *h, const char *url) {
     err e;
     if (!url || !url[0]) return;
     if (redis_new(h->loop, url, &h->redis, &e) == OK) {
+        shared_place(h->workspace, h->place);
         redis_begin(h->redis);
         return;
     }
@@ -44,9 +45,7 @@ static void key_of(const call *c, char key[static 80]) {
     const mcp_tool *t =
         c->verb == MCP_CALL_TOOL ? catalogue_tool(host_server_list(s, LIST_TOOLS), c->name) : NULL;
     bool everywhere = t && t->annotated && t->open_world && !s->auth;
-    char place[65];
-    if (!everywhere) shared_place(s->host->workspace, place);
-    shared_key(s->def, c->key, everywhere ? NULL : place, key);
+    shared_key(s->def, c->key, everywhere ? NULL : s->host->place, key);
 }
 
 static call *looking(const mcp_host *h, uint64_t number) {

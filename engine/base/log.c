@@ -129,12 +129,13 @@ static void write_stderr(const char *line, size_t len) {
         return;
     }
     if (g.lost) {
-        int n = snprintf(told, sizeof told, "%lu log lines were lost: nobody read stderr\n",
-                         g.lost);
+        int n =
+            snprintf(told, sizeof told, "%lu log lines were lost: nobody read stderr\n", g.lost);
         g.lost = 0;
         if (write(STDERR_FILENO, told, (size_t)n) < 0 || poll(&out, 1, 0) == 0) return;
     }
-    if (write(STDERR_FILENO, line, len) < 0) return; /* closed: the ring has it */
+    ssize_t written = write(STDERR_FILENO, line, len); /* closed: the ring has it */
+    UNUSED(written);
 }
 
 void log_write(log_level level, const char *module, const char *fmt, ...) {
@@ -155,9 +156,8 @@ void log_write(log_level level, const char *module, const char *fmt, ...) {
     if (g.sink && level <= g.sink_max) g.sink(g.sink_ud, level, line);
     if (log_enabled(level)) {
         line[len] = '\n';
-        ssize_t written = 0;
-        if (g.fd >= 0) written = write(g.fd, line, len + 1);
-        else write_stderr(line, len + 1);
+        ssize_t written = g.fd >= 0 ? write(g.fd, line, len + 1) : 0;
+        if (g.fd < 0) write_stderr(line, len + 1);
         if (written > 0) g.bytes += (uint64_t)written;
         if (g.fd >= 0 && g.bytes >= LIMIT_LOG_FILE_BYTES) rotate(); /* a full disk stops nothing */
     }
