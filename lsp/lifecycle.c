@@ -144,7 +144,8 @@ void lifecycle_initialize(server *s, const cJSON *params, reply *r) {
     s->configuration_dynamic = in.configuration_dynamic;
     s->watch_dynamic = in.watch_dynamic;
     protocol_read_features(protocol_get(params, "capabilities"), &s->features);
-    work_progress_init(&s->progress, in.progress ? s->rpc : NULL);
+    work_progress_init(&s->progress, in.progress ? s->rpc : NULL, "load");
+    work_progress_init(&s->starting, in.progress ? s->rpc : NULL, "server");
     const cJSON *folders = protocol_get(params, "workspaceFolders");
     protocol_each_folder(folders, root_add, s);
     if (!s->roots.count && in.root_uri.len) root_add(s, in.root_uri);

@@ -15,8 +15,8 @@
 
 #include "lsp/protocol.h"
 
-void work_progress_init(work_progress *p, rpc *peer) {
-    *p = (work_progress){.rpc = peer, .kind = "load"};
+void work_progress_init(work_progress *p, rpc *peer, const char *kind) {
+    *p = (work_progress){.rpc = peer, .kind = kind};
 }
 
 void work_progress_init_task(work_progress *p, rpc *peer, unsigned serial, const cJSON *token) {

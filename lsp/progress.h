@@ -11,15 +11,15 @@ typedef struct {
     int percent;    /* the last that was sent or waits to be */
     char token[48]; /* a fresh one for each task */
     char title[160], message[160];
-    const char *kind; /* "load" or "task"; with serial it makes the token */
+    const char *kind; /* "load", "server" or "task"; with serial it makes the token */
     unsigned serial;  /* of the last token */
     bool ending;      /* the task ended while the client was still asked for a token */
     cJSON *given;     /* the client's own token (a text or a number), or NULL */
     int64_t asking;   /* CREATING: the request */
 } work_progress;
 
-/* For the loads of models, one after another. */
-void work_progress_init(work_progress *p, rpc *rpc);
+/* For things that come one after another, such as loads of models; `kind` lives on. */
+void work_progress_init(work_progress *p, rpc *rpc, const char *kind);
 /* The same for one task.  `token` is what the client wants to be told with (copied), or NULL: it is
  * asked for one. */
 void work_progress_init_task(work_progress *p, rpc *rpc, unsigned serial, const cJSON *token);

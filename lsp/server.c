@@ -112,6 +112,8 @@ static void cancel_progress(server *s, const cJSON *params) {
     const cJSON *token = protocol_get(params, "token");
     if (s->progress_load && work_progress_is(&s->progress, token))
         (void)tiers_cancel(s->options.tiers, s->progress_load);
+    else if (work_progress_is(&s->starting, token) && tools_slow_start(s->options.tools))
+        mcp_server_stop(tools_host(s->options.tools), tools_slow_start(s->options.tools));
     else
         works_cancel_progress(s, token);
 }
@@ -327,9 +329,22 @@ void server_timer(server *s) {
     if (s->state == SERVER_RUNNING) inline_completion_timer(s);
 }
 
+/* What is missing from the list of tools, and why: its server downloads, or is slow. */
+static void show_starting(server *s) {
+    char message[128];
+    const char *name = tools_slow_start(s->options.tools);
+    if (!name) {
+        work_progress_end(&s->starting, "");
+        return;
+    }
+    snprintf(message, sizeof message, "%.80s is starting", name);
+    work_progress_report(&s->starting, "MCP server", message, -1);
+}
+
 void server_tick(server *s) {
     rpc_expire(s->rpc, clock_ms());
     if (s->options.tools) tools_tick(s->options.tools);
+    if (s->options.tools && s->state == SERVER_RUNNING) show_starting(s);
     if (s->state == SERVER_RUNNING) tiers_keep(s->options.tiers, &s->settings);
     workspace_tick(s);
     hover_tick(s);

@@ -71,6 +71,7 @@ struct server {
     pages pages;
     hovers hovers;
     work_progress progress;
+    work_progress starting; /* of an MCP server that takes its time */
     status_reason why;
     uint64_t status_told;   /* hash of the inlined/status that was sent last */
     bool copilot_client;    /* speaks Copilot's extensions: gets didChangeStatus, too */

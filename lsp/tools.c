@@ -240,6 +240,13 @@ mcp_host *tools_host(tools *t) {
     return t->host;
 }
 
+const char *tools_slow_start(const tools *t) {
+    mcp_server_info s;
+    for (size_t i = 0; t->host && mcp_server_at(t->host, i, &s); i++)
+        if (s.starting_ms >= LIMIT_MCP_SHOW_START_MS) return s.name;
+    return NULL;
+}
+
 /* ---- tools ----------------------------------------------------------------------------------- */
 
 size_t tools_list(tools *t, agent_tool *out, size_t max) {

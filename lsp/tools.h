@@ -58,3 +58,6 @@ void tools_decide(tools *t, uint64_t question, mcp_decision d, const cJSON *cont
 
 /* For the status: NULL while nothing was needed. */
 mcp_host *tools_host(tools *t);
+/* The name of a server that has been starting for LIMIT_MCP_SHOW_START_MS or longer, until the loop
+ * turns; NULL: there is none. */
+const char *tools_slow_start(const tools *t);

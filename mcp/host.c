@@ -215,10 +215,15 @@ static bool same_server(const mcp_definition *a, const mcp_definition *b) {
 
 static void take_definition(mcp_host *h, mcp_definition *d) {
     server *old = host_find(h, d->name);
+    bool more_time = old && old->def->start_ms != d->start_ms;
     if (old && same_server(old->def, d)) { /* limits and rules may differ: they apply from now on */
         mcp_definition_free(old->def);
         old->def = d;
         if (old->auth) oauth_moved(auth_machine(old->auth), d);
+        if (old->state == MCP_FAILED && d->problem)
+            host_server_set(old, MCP_FAILED, d->problem);
+        else if (old->state == MCP_FAILED && more_time)
+            host_health_forgive(old);
         return;
     }
     if (old) {
@@ -251,11 +256,7 @@ void mcp_host_configure(mcp_host *h, mcp_config *config) {
 void mcp_server_start(mcp_host *h, const char *name) {
     server *s = host_find(h, name);
     if (!s) return;
-    if (s->state == MCP_FAILED || s->state == MCP_BACKOFF) {
-        s->n_crashes = 0;
-        s->failures = 0;
-        host_server_set(s, MCP_IDLE, "");
-    }
+    if (s->state == MCP_FAILED || s->state == MCP_BACKOFF) host_health_forgive(s);
     s->denied = false;
     host_server_start(s);
 }
@@ -346,7 +347,7 @@ static void tell(server *s, mcp_server_info *out) {
         s->stderr_tail = tail.ptr ? strbuf_take(&tail) : NULL;
         strbuf_deinit(&tail);
     }
-    double wait = s->retry_ms - clock_ms();
+    double now = clock_ms(), wait = s->retry_ms - now;
     *out = (mcp_server_info){
         .name = s->def->name,
         .definition = s->def,
@@ -355,6 +356,7 @@ static void tell(server *s, mcp_server_info *out) {
         .pid = s->process ? process_pid(s->process) : 0,
         .ready_ms = s->ready_ms,
         .retry_in_ms = s->state == MCP_BACKOFF && wait > 0 ? wait : 0,
+        .starting_ms = s->state == MCP_STARTING ? now - s->begun_ms : 0,
         .starts = s->starts,
         .exits = s->exits,
         .junk_lines = s->junk_lines,

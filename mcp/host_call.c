@@ -205,11 +205,6 @@ void call_tell_ended(mcp_host *h) {
     }
 }
 
-static void recovered(server *s) {
-    s->timeouts = 0;
-    if (s->state == MCP_DEGRADED) host_server_set(s, MCP_READY, "");
-}
-
 static mcp_outcome outcome_of(status s) {
     switch (s) {
     case ERR_USAGE:
@@ -242,7 +237,7 @@ static void on_answer(void *ud, const rpc_answer *from) {
     };
     count(s, a.outcome);
     histogram_add(&s->times, a.run_us, clock_ms());
-    if (from->status == OK || from->status == ERR_USAGE) recovered(s);
+    if (from->status == OK || from->status == ERR_USAGE) host_health_good(s);
     if (c->verb == MCP_CALL_TOOL || c->verb == MCP_READ_RESOURCE)
         keep_result(c, from, a.outcome == MCP_OK);
     if (from->status == OK) {
@@ -308,7 +303,7 @@ static void call_send(call *c) {
     host_wake_at(c->host, c->begun_ms + MIN(c->idle_ms, c->total_ms));
 }
 
-static size_t running(const server *s) {
+size_t calls_running(const server *s) {
     size_t n = 0;
     for (size_t i = 0; i < s->calls.count; i++)
         n += s->calls.at[i]->state == CALL_RUNNING;
@@ -318,7 +313,7 @@ static size_t running(const server *s) {
 static size_t running_everywhere(const mcp_host *h) {
     size_t n = 0;
     for (size_t i = 0; i < h->servers.count; i++)
-        n += running(h->servers.at[i]);
+        n += calls_running(h->servers.at[i]);
     return n;
 }
 
@@ -348,34 +343,14 @@ static void call_begin(call *c) {
     }
 }
 
-static void on_pong(void *ud, const rpc_answer *a) {
-    server *s = ud;
-    UNUSED(a); /* also a refusal is a sign of life; without a connection it is over anyway */
-    s->ping = 0;
-}
-
-/* A process that was silent for long may hang: better to know before it is given a call, because
- * one that was sent could not be sent again. */
-static bool ping_first(server *s) {
-    double after = s->def->ping_after_ms ? s->def->ping_after_ms : LIMIT_MCP_PING_AFTER_MS;
-    double now = clock_ms();
-    if (s->ping) return true;
-    if (!s->process || session_is_modern(s->session) || now < s->heard_ms + after || running(s))
-        return false;
-    s->ping_ms = now + LIMIT_MCP_PING_MS;
-    s->ping = session_request(s->session, "ping", NULL, on_pong, s);
-    host_wake_at(s->host, s->ping_ms);
-    return true;
-}
-
 void calls_run(server *s) {
     if (s->state != MCP_READY && s->state != MCP_DEGRADED) return;
     size_t limit = s->def->concurrency ? s->def->concurrency : LIMIT_MCP_CALLS_SERVER;
     for (size_t i = 0; s->session && i < s->calls.count;) {
         call *c = s->calls.at[i];
         if (c->state == CALL_QUEUED) {
-            if (running(s) >= limit || running_everywhere(s->host) >= LIMIT_MCP_CALLS) return;
-            if (ping_first(s)) return;
+            if (calls_running(s) >= limit || running_everywhere(s->host) >= LIMIT_MCP_CALLS) return;
+            if (host_health_ping_first(s)) return;
             call_begin(c);
         }
         i += i < s->calls.count && s->calls.at[i] == c; /* unless it left */
@@ -391,14 +366,7 @@ static void timed_out(call *c, mcp_outcome outcome, double ms) {
               outcome == MCP_TIMEOUT ? "no answer within %.1f s"
                                      : "no sign of life for %.1f s; the call may have its effect",
               ms / 1000);
-    s->timeouts++;
-    if (s->timeouts >= 2 * LIMIT_MCP_TIMEOUTS) {
-        s->retry_ms = clock_ms();
-        host_server_down(s, MCP_BACKOFF, MCP_SERVER_GONE, "it answers nothing any more");
-        host_server_stop(s, THEN_IDLE);
-    } else if (s->timeouts >= LIMIT_MCP_TIMEOUTS && s->state == MCP_READY) {
-        host_server_set(s, MCP_DEGRADED, "several calls in a row were not answered in time");
-    }
+    host_health_bad(s);
 }
 
 static void check_running(call *c, double now) {
@@ -480,8 +448,9 @@ static bool from_cache(call *c) {
 /* Why a call cannot even wait; false: it can. */
 static bool refuse(call *c) {
     server *s = c->server;
-    size_t waiting = s->calls.count - running(s);
+    size_t waiting = s->calls.count - calls_running(s);
     double pause = s->retry_ms - clock_ms();
+    if (s->state == MCP_FAILED) host_health_look(s);
     bool ready = s->state == MCP_READY || s->state == MCP_DEGRADED;
     if (s->state == MCP_DISABLED)
         call_fail(c, MCP_NOT_STARTED, "server %s is disabled", s->def->name);

@@ -84,6 +84,13 @@ struct server {
     double heard_ms;   /* when the process wrote last */
     int64_t ping;      /* handle of one that is under way; 0: none */
     double ping_ms;    /* until when it may be answered */
+    int probes;        /* DEGRADED: pings that were not answered */
+    bool probe_lost;   /* DEGRADED: the last one did not arrive */
+    double probe_ms;   /* DEGRADED: when the next one is due */
+    uint64_t taken;    /* what the process had read when it was last looked at */
+    double taken_ms;   /* since when it has read no more than that */
+    uint64_t files;    /* FAILED: what its program was like */
+    double look_ms;    /* FAILED: when to look at it again */
     int timeouts;      /* in a row */
     uint64_t epoch;    /* calls that may have changed something */
     double forgot_ms;  /* by the wall clock: when its kept results became untrue */
@@ -153,8 +160,23 @@ void host_server_down(server *s, mcp_state next, mcp_outcome outcome, const char
 void host_server_stop(server *s, then_do then);
 void host_server_settle(server *s); /* after anything that may have broken its session */
 void host_server_tick(server *s, double now_ms);
+const char *host_server_path(const server *s); /* where its command is looked for; may be NULL */
 const catalogue_list *host_server_list(const server *s, list_kind k);
 void host_server_set(server *s, mcp_state next, const char *why);
+
+/* ---- host_health.c ---- */
+/* An answer to a call came: it is well. */
+void host_health_good(server *s);
+/* One call more that was not answered in time. */
+void host_health_bad(server *s);
+void host_health_entered(server *s);         /* the state that it is in now */
+bool host_health_write(server *s, str line); /* to its process; false: it reads nothing */
+void host_health_tick(server *s, double now_ms);
+/* Asks for a sign of life before it gets a call; true: wait for it. */
+bool host_health_ping_first(server *s);
+/* FAILED: it becomes IDLE when its program has changed since. */
+void host_health_look(server *s);
+void host_health_forgive(server *s); /* FAILED, BACKOFF: to IDLE, nothing is held against it */
 
 /* ---- host_call.c ---- */
 void call_finish(call *c, const mcp_answer *a); /* tells all waiters, frees it */
@@ -162,6 +184,7 @@ void call_finish(call *c, const mcp_answer *a); /* tells all waiters, frees it *
 void call_fail(call *c, mcp_outcome outcome, const char *fmt, ...) PRINTF_LIKE(3, 4);
 void calls_run(server *s); /* sends what may be sent */
 void calls_tick(server *s, double now_ms);
+size_t calls_running(const server *s);
 void call_tell_ended(mcp_host *h);
 call *call_by_handle(const server *s, int64_t handle);
 /* Answers with a kept result (taken), at the next turn. */

@@ -7,6 +7,7 @@
  *       |           refused, silent     exit      READY --unused--> DRAINING --> IDLE
  *       +--timer-- BACKOFF <--exit--------+
  *                   FAILED <--five exits in five minutes, refused, silent, not found
+ * (what leads to DEGRADED, and out of it and of FAILED: host_health.c)
  *
  * A session never dies inside its own hooks: they set `broken`, and host_server_settle ends it
  * afterwards. A process outlives its session by the time that it takes to end it (`stopping`).
@@ -31,6 +32,7 @@ void host_server_set(server *s, mcp_state next, const char *why) {
              *why ? " why=\"" : "", why, *why ? "\"" : "");
     s->state = next;
     s->since_ms = clock_ms();
+    host_health_entered(s);
     if (s->host->hooks.changed && !s->host->closing)
         s->host->hooks.changed(s->host->hooks.ud, s->def->name);
 }
@@ -148,7 +150,7 @@ static void on_send(void *ud, const session_message *m) {
         return;
     }
     bool sent = s->inside    ? inside_write(s->inside, m->line)
-                : s->process ? process_write(s->process, m->line)
+                : s->process ? host_health_write(s, m->line)
                              : true;
     if (sent) return;
     if (m->id) vec_push(&s->lost, m->id); /* told outside of the hook */
@@ -340,6 +342,7 @@ static void on_closed(void *ud) {
     else if (s->state == MCP_DRAINING)
         host_server_set(s, MCP_IDLE, "");
     if (wanted && s->state == MCP_IDLE) host_server_start(s);
+    if (s->state == MCP_BACKOFF && s->calls.count) host_wake_at(s->host, s->retry_ms);
 }
 
 /* The process's last words stay readable. */
@@ -484,7 +487,7 @@ static void make_env(const server *s, arena *memory, mcp_texts *out) {
                                                  d->env.at[i].value));
 }
 
-static const char *path_of(const server *s) {
+const char *host_server_path(const server *s) {
     for (size_t i = 0; i < s->def->env.count; i++)
         if (strcmp(s->def->env.at[i].name, "PATH") == 0) return s->def->env.at[i].value;
     return s->host->search_path;
@@ -503,7 +506,7 @@ static status spawn(server *s, err *e) {
         .env = env.at,
         .n_env = env.count,
         .cwd = s->def->cwd ? s->def->cwd : s->host->workspace,
-        .search = path_of(s),
+        .search = host_server_path(s),
     };
     const process_hooks hooks = {s, on_bytes, on_ended, on_closed};
     status st = process_start(&s->process, s->host->loop, &o, &hooks, e);
@@ -665,12 +668,14 @@ void host_server_tick(server *s, double now_ms) {
         if (next > 0) host_wake_at(s->host, next);
         host_server_settle(s);
     }
-    if (s->ping && now_ms >= s->ping_ms) { /* nothing was sent to it: others may wait on */
-        host_server_down(s, MCP_IDLE, MCP_SERVER_GONE, "it does not answer a ping");
-        host_server_stop(s, THEN_START);
-    }
+    host_health_tick(s, now_ms);
     calls_tick(s, now_ms);
-    if (s->state == MCP_BACKOFF && s->calls.count && now_ms >= s->retry_ms) host_server_start(s);
+    if (s->state == MCP_BACKOFF && s->calls.count && !s->stopping) {
+        if (now_ms >= s->retry_ms)
+            host_server_start(s);
+        else
+            host_wake_at(s->host, s->retry_ms);
+    }
     calls_run(s);
     idle_check(s, now_ms);
 }

@@ -74,6 +74,7 @@ typedef struct {
     int64_t pid;        /* 0: no process */
     double ready_ms;    /* from start to ready, last time; 0: never */
     double retry_in_ms; /* BACKOFF: until it may start */
+    double starting_ms; /* STARTING: for how long; else 0 */
     size_t tools, resources, prompts, catalogue_bytes;
     uint64_t starts, exits, junk_lines, stderr_bytes, late_answers;
     const char *first_junk;  /* the first line that was no message; "" */

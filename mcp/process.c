@@ -35,8 +35,9 @@ struct process {
     bool exited, out_ended, told, in_closed;
     int64_t exit_code;
     int signal, pid;
-    int step; /* STOPPING: 0 input closed, 1 SIGTERM sent, 2 SIGKILL sent */
-    int open; /* handles whose close callback has not run */
+    int step;          /* STOPPING: 0 input closed, 1 SIGTERM sent, 2 SIGKILL sent */
+    int open;          /* handles whose close callback has not run */
+    uint64_t accepted; /* bytes for its input */
     uint64_t err_bytes;
     size_t err_len;
     char err_tail[2 * LIMIT_MCP_STDERR_BYTES];
@@ -197,6 +198,7 @@ bool process_write(process *p, str bytes) {
     w->req.data = w;
     memcpy(w->bytes, bytes.ptr, bytes.len);
     uv_buf_t buf = uv_buf_init(w->bytes, (unsigned)bytes.len);
+    p->accepted += bytes.len;
     if (uv_write(&w->req, (uv_stream_t *)&p->in, &buf, 1, on_written) < 0) xfree(w);
     return true;
 }
@@ -208,8 +210,7 @@ static bool is_program(const char *path) {
     return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
 }
 
-/* Puts the program's path into `out`. */
-static status find_program(const process_options *o, strbuf *out, err *e) {
+status process_find(const process_options *o, strbuf *out, err *e) {
     bool relative = strchr(o->command, '/') && o->command[0] != '/';
     if (strchr(o->command, '/')) {
         if (relative && o->cwd) strbuf_addf(out, "%s/", o->cwd);
@@ -276,7 +277,7 @@ status process_start(process **out, uv_loop_t *loop, const process_options *o,
                      const process_hooks *hooks, err *e) {
     strbuf program;
     strbuf_init(&program, 1u << 16);
-    status s = find_program(o, &program, e);
+    status s = process_find(o, &program, e);
     if (s != OK) {
         strbuf_deinit(&program);
         return s;
@@ -314,6 +315,14 @@ int process_pid(const process *p) {
 
 int process_exit_code(const process *p) {
     return p->exited && !p->signal ? (int)p->exit_code : -1;
+}
+
+size_t process_unread(const process *p) {
+    return p->in_closed ? 0 : p->in.write_queue_size;
+}
+
+uint64_t process_taken(const process *p) {
+    return p->accepted - process_unread(p);
 }
 
 uint64_t process_stderr_bytes(const process *p) {

@@ -35,6 +35,13 @@ status process_start(process **out, uv_loop_t *loop, const process_options *o,
 /* Copies.  False: more than LIMIT_MCP_WRITE_BYTES wait, because it does not read; nothing is
  * taken. */
 bool process_write(process *p, str bytes) MUST_USE;
+/* What of it the process has not read yet, and how much it has read since it started; a pipe that
+ * has room counts as read. */
+size_t process_unread(const process *p);
+uint64_t process_taken(const process *p);
+/* Puts the path of `o->command` into `out`; ERR_NOT_FOUND: there is none, with where it was looked
+ * for. */
+status process_find(const process_options *o, strbuf *out, err *e) MUST_USE;
 /* It gets no input (any more). */
 void process_close_input(process *p);
 /* Ends its input, then SIGTERM, then SIGKILL to its whole group, LIMIT_MCP_STOP_MS apart. */

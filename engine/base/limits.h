@@ -86,15 +86,19 @@
 #define LIMIT_MCP_LOGIN_MS 600000 /* for a person to log in with a browser                    */
 #define LIMIT_MCP_LOGINS 3        /* attempts to get a token that a server then takes         */
 #define LIMIT_MCP_FAILED_MS 2000  /* a hover does not ask again for what has just failed          */
+#define LIMIT_MCP_LOOK_MS 2000    /* between looks at the program of one that has failed          */
 #define LIMIT_MCP_NOTES 256       /* about configuration files                                */
 #define LIMIT_MCP_OUTPUT_BYTES (32u << 10) /* text of an answer for a model: about 8,000 tokens  */
-#define LIMIT_MCP_PAIRS 4096    /* variables or headers of one server                       */
+#define LIMIT_MCP_PAIRS 4096          /* variables or headers of one server                       */
 #define LIMIT_MCP_PING_AFTER_MS 60000 /* of silence: then a ping goes before a call */
 #define LIMIT_MCP_PING_MS 2000        /* for its answer                                          */
-#define LIMIT_MCP_QUEUE 64      /* calls that wait on one server                            */
-#define LIMIT_MCP_RELIST_MS 500 /* changed lists are fetched at most this often             */
-#define LIMIT_MCP_ROUNDS 8      /* of questions within one call                             */
+#define LIMIT_MCP_PROBES 3            /* of a degraded server, unanswered; then it is ended       */
+#define LIMIT_MCP_PROBE_MS 2000       /* between them                                            */
+#define LIMIT_MCP_QUEUE 64            /* calls that wait on one server                            */
+#define LIMIT_MCP_RELIST_MS 500       /* changed lists are fetched at most this often             */
+#define LIMIT_MCP_ROUNDS 8            /* of questions within one call                             */
 #define LIMIT_MCP_SERVERS 64
+#define LIMIT_MCP_SHOW_START_MS 4000       /* a start that takes longer is shown to people */
 #define LIMIT_MCP_SPILL_BYTES (256u << 20) /* whole outputs kept in files */
 #define LIMIT_MCP_START_MS 30000 /* spawn to handshake                                       */
 #define LIMIT_MCP_START_SLOW_MS 120000 /* the same through npx, uvx, docker: they may download   */
@@ -103,6 +107,7 @@
 #define LIMIT_MCP_TEXT_BYTES 4096    /* a description or name that we show                       */
 #define LIMIT_MCP_TIMEOUTS 3         /* in a row; then a server is degraded                      */
 #define LIMIT_MCP_TOTAL_MS 600000    /* a call, whatever signs of life there are                 */
+#define LIMIT_MCP_UNREAD_MS 5000     /* it reads nothing of what it is sent: degraded            */
 #define LIMIT_MCP_WRITE_BYTES (4u << 20) /* waiting for a server that does not read              */
 
 /* --- Redis as a cache that daemons share ------------------------------------------------------ */
@@ -114,7 +119,7 @@
 #define LIMIT_REDIS_PENDING 256     /* commands without a reply                                 */
 #define LIMIT_REDIS_REPLY_BYTES (4u << 20)
 #define LIMIT_REDIS_VALUE_BYTES (256u << 10) /* a larger result stays with us                   */
-#define LIMIT_REDIS_WRITE_BYTES (4u << 20) /* waiting for a server that does not read            */
+#define LIMIT_REDIS_WRITE_BYTES (4u << 20)  /* waiting for a server that does not read            */
 #define LIMIT_OWN_ARGUMENT_BYTES (1u << 20) /* one text that a tool of ours is given             */
 #define LIMIT_OWN_ASKS 8                    /* questions of a command at once */
 #define LIMIT_OWN_BODY_BYTES (8u << 20)     /* one message over HTTP */
@@ -142,9 +147,9 @@
 #define LIMIT_AGENT_ANSWER_BYTES (1u << 20) /* of all rounds together */
 #define LIMIT_AGENT_MS 120000 /* one piece of work, with all its calls                     */
 #define LIMIT_AGENT_RESULT_BYTES (32u << 10) /* of one tool, for the model                        */
-#define LIMIT_AGENT_ROUNDS 6  /* calls of tools within one piece of work                   */
-#define LIMIT_AGENT_TOOLS 512 /* offered to one model                                      */
-#define LIMIT_AGENTS 32       /* at work at once                                           */
+#define LIMIT_AGENT_ROUNDS 6       /* calls of tools within one piece of work                   */
+#define LIMIT_AGENT_TOOLS 512      /* offered to one model                                      */
+#define LIMIT_AGENTS 32            /* at work at once                                           */
 #define LIMIT_LOOKUPS_KEPT 256     /* of one connection, for a person to read                  */
 #define LIMIT_LOOKUPS_WORK 128     /* of one piece of work: two for each piece of a review     */
 #define LIMIT_LOOKUPS_WORK_MS 6000 /* all of them together; then the model is asked without    */

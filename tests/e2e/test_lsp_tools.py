@@ -14,11 +14,9 @@ NPM = os.environ.get("INLINED_MCP_NPM")
 NODE = os.environ.get("INLINED_NODE", "node")
 
 
-class Tools(lsp_case.Case):
+class Project(lsp_case.Case):
     def setUp(self):
         super().setUp()
-        if not NPM or not os.path.isdir(NPM):
-            self.skipTest("INLINED_MCP_NPM names no folder with the servers from npm")
         self.home = os.path.join(self.folder, "home")
         self.project = os.path.join(self.folder, "project")
         os.makedirs(self.home)
@@ -61,6 +59,66 @@ class Tools(lsp_case.Case):
     def state(self, tools):
         """Of those that are configured."""
         return {s["name"]: s["state"] for s in tools["servers"] if s["name"] != "inlined"}
+
+
+class Slow(Project):
+    """A server that answers nothing before a file is there."""
+    SCRIPT = """import json, os, sys, time
+for line in sys.stdin:
+    m = json.loads(line)
+    while not os.path.exists(sys.argv[1]):
+        time.sleep(0.05)
+    if m.get("method") == "initialize":
+        result = {"protocolVersion": "2025-11-25", "capabilities": {"tools": {}},
+                  "serverInfo": {"name": "slow", "version": "1"}}
+    else:
+        result = {"tools": []}
+    if "id" in m:
+        print(json.dumps({"jsonrpc": "2.0", "id": m["id"], "result": result}), flush=True)
+"""
+
+    def shown(self, client):
+        """Kinds and messages of the progress of servers so far, and its last token."""
+        all_of_it = [m["params"] for m in list(client.notifications)
+                     if m["method"] == "$/progress"
+                     and str(m["params"]["token"]).startswith("inlined-server-")]
+        return ([(p["value"]["kind"], p["value"].get("message")) for p in all_of_it],
+                all_of_it[-1]["token"] if all_of_it else None)
+
+    def wait_shown(self, client, wanted):
+        end = time.monotonic() + 60
+        while self.shown(client)[0] != wanted:
+            self.assertLess(time.monotonic(), end, self.shown(client))
+            time.sleep(0.05)
+
+    def test_a_slow_start_is_shown(self):
+        """After some seconds, until it is ready; and it can be called off."""
+        script = os.path.join(self.folder, "slow.py")
+        go = os.path.join(self.folder, "go")
+        with open(script, "w", encoding="utf-8") as f:
+            f.write(self.SCRIPT)
+        self.write_config(json.dumps({"mcpServers": {"slow": {
+            "command": sys.executable, "args": [script, go], "x-host": {"era": "legacy"}}}}))
+        client = self.begin("Start it")
+        self.wait_tools(client, lambda t: self.state(t) == {"slow": "starting"})
+        begun = [("begin", "slow is starting")]
+        self.wait_shown(client, begun)
+        client.notify("window/workDoneProgress/cancel", {"token": self.shown(client)[1]})
+        self.wait_shown(client, begun + [("end", None)])
+        self.wait_tools(client, lambda t: self.state(t) == {"slow": "starting"})  # it is wanted
+        self.wait_shown(client, begun + [("end", None)] + begun)
+        with open(go, "w", encoding="utf-8"):
+            pass
+        self.wait_shown(client, 2 * (begun + [("end", None)]))
+        self.wait_tools(client, lambda t: self.state(t) == {"slow": "ready"})
+        self.assertEqual(client.close(), 0)
+
+
+class Tools(Project):
+    def setUp(self):
+        super().setUp()
+        if not NPM or not os.path.isdir(NPM):
+            self.skipTest("INLINED_MCP_NPM names no folder with the servers from npm")
 
     def test_approved(self):
         """It starts after the person has seen its whole command and said yes; once is enough."""

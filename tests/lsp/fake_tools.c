@@ -110,6 +110,11 @@ bool tools_are_starting(const tools *t) {
     return false;
 }
 
+const char *tools_slow_start(const tools *t) {
+    UNUSED(t);
+    return NULL;
+}
+
 mcp_host *tools_host(tools *t) {
     UNUSED(t);
     return NULL;

@@ -62,6 +62,10 @@ static void flood_stderr(size_t bytes) {
 
 static void on_initialize(int id) {
     if (is("silent")) return;
+    if (is("refuses")) {
+        answer(id, "\"error\":{\"code\":-32000,\"message\":\"not today\"}");
+        return;
+    }
     if (is("modern-only")) {
         answer(id, "\"error\":{\"code\":-32022,\"message\":\"no\",\"data\":{\"supported\":"
                    "[\"2026-07-28\"],\"requested\":\"2025-11-25\"}}");
