@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Looking things up for a prompt: see enrich.h.
  *
- *     plan (tools that are there x what the code and the branch name) -> calls, all at once
- *         -> each answer, or its failure, is one section -> done
+ *     plan (tools that are there x what the code and the branch name) -> calls, all at once, with
+ *         one deadline -> each answer that came is one section -> done
  *
  * Invariant: `running` calls have an entry with `call` != 0.  Thread: loop; three small files of
  * .git are read. */
@@ -37,6 +37,7 @@ struct enrichment {
     size_t n, running;
     enrich_budget *budget; /* of the work */
     double began_ms;
+    uint32_t deadline_ms; /* from then on, for all calls together */
     enrich_done done;
     void *ud;
 };
@@ -322,7 +323,8 @@ static void begin(enrichment *e, str uri, const char *tool, const cJSON *argumen
     *r = (running_lookup){.owner = e, .at = s->lookups.all.count - 1};
     e->running++;
     e->budget->calls++;
-    r->call = tools_call(s->options.tools, tool, arguments, MCP_FOR_ACTION, on_answer, r);
+    r->call =
+        tools_call(s->options.tools, tool, arguments, MCP_FOR_ACTION, e->deadline_ms, on_answer, r);
 }
 
 typedef struct {
@@ -361,6 +363,7 @@ enrichment *enrich_start(server *s, const document *d, const change_target *t,
         e = xcalloc(1, sizeof *e);
         *e = (enrichment){
             .server = s, .budget = budget, .began_ms = clock_ms(), .done = done, .ud = ud};
+        e->deadline_ms = (uint32_t)MIN(LIMIT_LOOKUPS_MS, LIMIT_LOOKUPS_WORK_MS - budget->ms + 1);
         s->lookups.running++;
     }
     for (size_t i = 0; i < plan.n; i++) {

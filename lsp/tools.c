@@ -304,7 +304,7 @@ static void on_idle(uv_idle_t *idle) {
 }
 
 uint64_t tools_call(tools *t, const char *name, const cJSON *arguments, mcp_purpose purpose,
-                    mcp_done done, void *ud) {
+                    uint32_t deadline_ms, mcp_done done, void *ud) {
     char server[NAME_BYTES];
     const char *tool = NULL;
     running *r = xcalloc(1, sizeof *r);
@@ -313,8 +313,11 @@ uint64_t tools_call(tools *t, const char *name, const cJSON *arguments, mcp_purp
     vec_push(&t->calls, r);
     bring_up(t);
     if (t->host && resolve(t, name, server, &tool)) {
-        const mcp_order o = {
-            .server = server, .name = tool, .arguments = arguments, .purpose = purpose};
+        const mcp_order o = {.server = server,
+                             .name = tool,
+                             .arguments = arguments,
+                             .purpose = purpose,
+                             .deadline_ms = deadline_ms};
         r->call = mcp_call(t->host, &o, on_answer, r);
         return number;
     }

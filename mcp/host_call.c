@@ -393,10 +393,45 @@ static void check_waiting(call *c, double now) {
         host_wake_at(c->host, until);
 }
 
+/* The waiter leaves; the last one takes the call with it. */
+static void drop_waiter(call *c, size_t at, mcp_outcome outcome, const char *why) {
+    if (c->waiters.count == 1) {
+        if (c->state == CALL_RUNNING) session_cancel(c->server->session, c->handle, why);
+        call_fail(c, outcome, "%s", why);
+        return;
+    }
+    call *lone = xcalloc(1, sizeof *lone);
+    lone->host = c->host;
+    lone->queued_us = c->queued_us;
+    vec_push(&lone->waiters, c->waiters.at[at]);
+    vec_remove(&c->waiters, at);
+    call_fail(lone, outcome, "%s", why);
+}
+
+/* Those whose deadline has passed leave.  True: the call went with them. */
+static bool check_waiters(call *c, double now) {
+    server *s = c->server;
+    for (size_t i = c->waiters.count; i-- > 0;) {
+        double until = c->waiters.at[i].until_ms;
+        bool last = c->waiters.count == 1, sent = c->state == CALL_RUNNING;
+        if (until > now) host_wake_at(c->host, until);
+        if (until <= 0 || until > now) continue;
+        bool late = last && sent && c->life_ms <= c->begun_ms && /* not a word, most of its time */
+                    now - c->begun_ms >= c->idle_ms / 2;
+        drop_waiter(c, i, sent ? MCP_TIMEOUT : MCP_NOT_STARTED,
+                    sent ? "its time was up before an answer came"
+                         : "its time was up before it could be sent");
+        if (late) host_health_bad(s);
+        if (last) return true;
+    }
+    return false;
+}
+
 void calls_tick(server *s, double now_ms) {
     for (size_t i = s->calls.count; i-- > 0;) {
         if (i >= s->calls.count) continue; /* the server went down */
         call *c = s->calls.at[i];
+        if (check_waiters(c, now_ms)) continue;
         if (c->state == CALL_RUNNING)
             check_running(c, now_ms);
         else
@@ -508,7 +543,8 @@ uint64_t mcp_call(mcp_host *h, const mcp_order *order, mcp_done done, void *ud) 
     uint64_t id = ++h->last_id;
     call *c = call_new(h, order);
     server *s = c->server;
-    vec_push(&c->waiters, ((waiter){id, done, ud}));
+    const waiter w = {id, done, ud, order->deadline_ms ? c->queued_ms + order->deadline_ms : 0};
+    vec_push(&c->waiters, w);
     if (!s) {
         call_fail(c, MCP_UNKNOWN, "there is no MCP server \"%.80s\"",
                   order->server ? order->server : "");
@@ -519,7 +555,8 @@ uint64_t mcp_call(mcp_host *h, const mcp_order *order, mcp_done done, void *ud) 
         make_key(c);
         call *equal = find_equal(s, c);
         if (equal) {
-            vec_push(&equal->waiters, ((waiter){id, done, ud}));
+            vec_push(&equal->waiters, w);
+            if (w.until_ms > 0) host_wake_at(h, w.until_ms);
             call_free(c);
             return id;
         }
@@ -527,6 +564,7 @@ uint64_t mcp_call(mcp_host *h, const mcp_order *order, mcp_done done, void *ud) 
     if (from_cache(c) || refuse(c)) return id;
     enqueue(c);
     host_wake_at(h, c->queued_ms + c->idle_ms);
+    if (w.until_ms > 0) host_wake_at(h, w.until_ms);
     if (host_shared_ask(c)) return id;
     host_server_start(s);
     calls_run(s);
@@ -535,21 +573,6 @@ uint64_t mcp_call(mcp_host *h, const mcp_order *order, mcp_done done, void *ud) 
 
 /* ---- cancelling ------------------------------------------------------------------------------ */
 
-/* The waiter leaves; the last one takes the call with it. */
-static void cancel_waiter(call *c, size_t at) {
-    if (c->waiters.count == 1) {
-        if (c->state == CALL_RUNNING) session_cancel(c->server->session, c->handle, "cancelled");
-        call_fail(c, MCP_CANCELLED, "cancelled");
-        return;
-    }
-    call *lone = xcalloc(1, sizeof *lone);
-    lone->host = c->host;
-    lone->queued_us = c->queued_us;
-    vec_push(&lone->waiters, c->waiters.at[at]);
-    vec_remove(&c->waiters, at);
-    call_fail(lone, MCP_CANCELLED, "cancelled");
-}
-
 void mcp_cancel(mcp_host *h, uint64_t id) {
     for (size_t i = 0; i < h->servers.count; i++) {
         const server *s = h->servers.at[i];
@@ -557,7 +580,7 @@ void mcp_cancel(mcp_host *h, uint64_t id) {
             call *c = s->calls.at[k];
             for (size_t w = 0; w < c->waiters.count; w++) {
                 if (c->waiters.at[w].id != id) continue;
-                cancel_waiter(c, w);
+                drop_waiter(c, w, MCP_CANCELLED, "cancelled");
                 return;
             }
         }

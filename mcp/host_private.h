@@ -20,6 +20,7 @@ typedef struct {
     uint64_t id;
     mcp_done done;
     void *ud;
+    double until_ms; /* its deadline; 0: none */
 } waiter;
 
 typedef enum { CALL_QUEUED, CALL_LOOKING, CALL_ASKING, CALL_RUNNING, CALL_ENDED } call_state;

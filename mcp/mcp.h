@@ -207,7 +207,12 @@ typedef struct {
     const cJSON *arguments; /* copied; NULL: {} */
     mcp_purpose purpose;
     uint32_t idle_ms, total_ms; /* 0: by purpose and configuration */
-    bool approved;              /* the person who asks has seen tool and arguments: no question */
+    /* From now on, waiting and starting included: then this caller is answered (TIMEOUT, or
+     * NOT_STARTED when it was not sent), and the server is told to stop unless others wait for the
+     * same.  0: none.  Several orders at once with one deadline are asked side by side, and what
+     * has come by then is what there is. */
+    uint32_t deadline_ms;
+    bool approved; /* the person who asks has seen tool and arguments: no question */
 } mcp_order;
 
 typedef struct {

@@ -152,6 +152,7 @@
 #define LIMIT_AGENTS 32            /* at work at once                                           */
 #define LIMIT_LOOKUPS_KEPT 256     /* of one connection, for a person to read                  */
 #define LIMIT_LOOKUPS_WORK 128     /* of one piece of work: two for each piece of a review     */
+#define LIMIT_LOOKUPS_MS 3000      /* those that are made together; who is later is left out     */
 #define LIMIT_LOOKUPS_WORK_MS 6000 /* all of them together; then the model is asked without    */
 
 /* --- model files ------------------------------------------------------------------------------ */

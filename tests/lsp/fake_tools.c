@@ -21,6 +21,7 @@ struct tools {
     cJSON *schema; /* of every tool's arguments */
     VEC(fake_call) calls;
     uint64_t last;
+    uint32_t deadline_ms; /* of the last call */
 };
 
 tools *tools_new(uv_loop_t *loop, const tools_hooks *hooks) {
@@ -63,6 +64,10 @@ size_t fake_tools_waiting(const tools *t) {
 
 size_t fake_tools_calls(const tools *t) {
     return t->calls.count;
+}
+
+uint32_t fake_tools_deadline(const tools *t) {
+    return t->deadline_ms;
 }
 
 static void end(tools *t, size_t i, mcp_outcome outcome, const char *text) {
@@ -132,13 +137,14 @@ size_t tools_list(tools *t, agent_tool *out, size_t max) {
 }
 
 uint64_t tools_call(tools *t, const char *name, const cJSON *arguments, mcp_purpose purpose,
-                    mcp_done done, void *ud) {
+                    uint32_t deadline_ms, mcp_done done, void *ud) {
     fake_call c = {.number = ++t->last,
                    .done = done,
                    .ud = ud,
                    .allowed = purpose == MCP_FOR_ACTION,
                    .arguments = cJSON_Duplicate(arguments, true)};
     vec_push(&t->calls, c);
+    t->deadline_ms = deadline_ms;
     if (c.allowed) return c.number;
     tool_questions_ask(t->person, &(mcp_question){.id = c.number,
                                                   .kind = MCP_ASK_TOOL,

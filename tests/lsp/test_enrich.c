@@ -278,6 +278,12 @@ static void test_budget(void **state) {
     enrichment *e = enrich_start(p.peer.server, d, &t, &spent, NULL, NULL);
     assert_non_null(e);
     assert_int_equal(spent.calls, 4);
+    assert_int_equal(fake_tools_deadline(p.tools), LIMIT_LOOKUPS_MS);
+    enrich_cancel(e);
+    spent.ms = LIMIT_LOOKUPS_WORK_MS - 500; /* the last ones have what is left */
+    e = enrich_start(p.peer.server, d, &t, &spent, NULL, NULL);
+    assert_non_null(e);
+    assert_int_equal(fake_tools_deadline(p.tools), 501);
     enrich_cancel(e);
     /* What is kept for a person is bounded, too. */
     for (int i = 0; i < LIMIT_LOOKUPS_KEPT; i++) {

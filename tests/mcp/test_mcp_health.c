@@ -90,6 +90,29 @@ static void test_given_up(void **state) {
     driver_close(&d);
 }
 
+/* Callers that are in a hurry leave before the server's own time is up: a server that said nothing
+ * all the while is late nevertheless, one that was given no time is not. */
+static void test_hurried(void **state) {
+    UNUSED(state);
+    driver d;
+    driver_open(&d, false);
+    mcp_definition *s = hostile("never");
+    driver_configure(&d, &s, 1);
+    start(&d, "never");
+    mcp_order o = {.server = "never", .name = "echo", .approved = true, .idle_ms = SOON};
+    o.deadline_ms = 20;
+    got g[LIMIT_MCP_TIMEOUTS];
+    for (int given = 0; given < 2; given++) {
+        for (int i = 0; i < LIMIT_MCP_TIMEOUTS; i++)
+            driver_order(&d, &o, &g[i]);
+        driver_wait(&d, g, COUNTOF(g), SOON);
+        assert_string_equal(mcp_outcome_name(g[0].outcome), "timeout");
+        assert_int_equal(driver_info(&d, "never").state, given ? MCP_DEGRADED : MCP_READY);
+        o.idle_ms = 21;
+    }
+    driver_close(&d);
+}
+
 /* A call is larger than the pipe, and nobody reads. */
 static void test_unread(void **state) {
     UNUSED(state);
@@ -200,11 +223,9 @@ int main(void) {
     signal(SIGPIPE, SIG_IGN);
     log_set_level(LOG_ERROR);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_half_open),
-        cmocka_unit_test(test_given_up),
-        cmocka_unit_test(test_unread),
-        cmocka_unit_test(test_program_changes),
-        cmocka_unit_test(test_configuration_changes),
+        cmocka_unit_test(test_half_open),       cmocka_unit_test(test_given_up),
+        cmocka_unit_test(test_hurried),         cmocka_unit_test(test_unread),
+        cmocka_unit_test(test_program_changes), cmocka_unit_test(test_configuration_changes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

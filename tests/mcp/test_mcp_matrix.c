@@ -169,6 +169,43 @@ static void test_cancelled(void **state) {
     driver_close(&d);
 }
 
+/* Several orders side by side, each with a deadline: what has come by then is there, and what has
+ * not is told apart.  Who waits for the same without a deadline goes on waiting. */
+static void test_deadlines(void **state) {
+    UNUSED(state);
+    driver d;
+    driver_open(&d, false);
+    mcp_definition *s[] = {hostile(""), hostile("never"), hostile("progress")};
+    s[1]->concurrency = 1;
+    driver_configure(&d, s, COUNTOF(s));
+    static const char *const names[] = {"good", "never", "progress"};
+    for (size_t i = 0; i < COUNTOF(names); i++) {
+        mcp_server_start(d.host, names[i]);
+        driver_wait_state(&d, names[i], MCP_READY, SOON);
+    }
+    const mcp_order base = {.name = "look", .approved = true, .deadline_ms = 300};
+    mcp_order good = base, never = base, chatty = base, patient = base;
+    good.server = "good";
+    good.deadline_ms = SOON;
+    never.server = patient.server = "never";
+    chatty.server = "progress"; /* signs of life do not help */
+    patient.deadline_ms = 0;
+    got g[5];
+    driver_order(&d, &never, &g[0]);
+    driver_order(&d, &patient, &g[4]); /* joins it */
+    driver_order(&d, &chatty, &g[1]);
+    never.name = "echo"; /* there is room for one at a time */
+    driver_order(&d, &never, &g[2]);
+    driver_order(&d, &good, &g[3]);
+    driver_wait(&d, g, 4, SOON);
+    static const char *const outcomes[] = {"timeout", "timeout", "not-started", "ok"};
+    for (size_t i = 0; i < 4; i++)
+        assert_string_equal(mcp_outcome_name(g[i].outcome), outcomes[i]);
+    assert_int_equal(g[4].ended, 0);
+    driver_close(&d);
+    assert_string_equal(mcp_outcome_name(g[4].outcome), "cancelled");
+}
+
 static void test_sizes(void **state) {
     UNUSED(state);
     static const char *const modes[] = {"big-1", "big-16", "big-65"};
@@ -626,29 +663,18 @@ int main(void) {
     signal(SIGPIPE, SIG_IGN);
     log_set_level(LOG_ERROR);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tolerated),
-        cmocka_unit_test(test_probed),
-        cmocka_unit_test(test_silent),
-        cmocka_unit_test(test_reordered),
-        cmocka_unit_test(test_late),
-        cmocka_unit_test(test_cancelled),
-        cmocka_unit_test(test_sizes),
-        cmocka_unit_test(test_bytes),
-        cmocka_unit_test(test_progress),
-        cmocka_unit_test(test_storm),
-        cmocka_unit_test(test_changed_tool),
-        cmocka_unit_test(test_crash),
-        cmocka_unit_test(test_exit_while_idle),
-        cmocka_unit_test(test_crash_budget),
-        cmocka_unit_test(test_stopped_process),
-        cmocka_unit_test(test_stubborn),
-        cmocka_unit_test(test_failed),
-        cmocka_unit_test(test_ping),
-        cmocka_unit_test(test_many_ends),
-        cmocka_unit_test(test_questions),
-        cmocka_unit_test(test_cached),
-        cmocka_unit_test(test_orphans),
-        cmocka_unit_test(test_full_queue),
+        cmocka_unit_test(test_tolerated),    cmocka_unit_test(test_probed),
+        cmocka_unit_test(test_silent),       cmocka_unit_test(test_reordered),
+        cmocka_unit_test(test_late),         cmocka_unit_test(test_cancelled),
+        cmocka_unit_test(test_deadlines),    cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_bytes),        cmocka_unit_test(test_progress),
+        cmocka_unit_test(test_storm),        cmocka_unit_test(test_changed_tool),
+        cmocka_unit_test(test_crash),        cmocka_unit_test(test_exit_while_idle),
+        cmocka_unit_test(test_crash_budget), cmocka_unit_test(test_stopped_process),
+        cmocka_unit_test(test_stubborn),     cmocka_unit_test(test_failed),
+        cmocka_unit_test(test_ping),         cmocka_unit_test(test_many_ends),
+        cmocka_unit_test(test_questions),    cmocka_unit_test(test_cached),
+        cmocka_unit_test(test_orphans),      cmocka_unit_test(test_full_queue),
         cmocka_unit_test(test_no_program),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
