@@ -3,6 +3,7 @@
 #
 #   $CACHE/deps/KEY/grammars           tree-sitter runtime and grammars (context/grammars)
 #   $CACHE/deps/grammars               the newest of these, for a build without bootstrap
+#   $CACHE/static/KEY                 archives for the portable program (tests/tools/static_libs.sh)
 #   $CACHE/venv/KEY                    Python of the tests (tests/requirements.txt)
 #   $CACHE/peers/KEY/node_modules      llama.cpp as a peer (tests/peers)
 #   $CACHE/llama.cpp/KEY               its vocabularies, out of that package
@@ -39,7 +40,7 @@ PACKAGES_BUILD=(
 PACKAGES_TEST=(
     clang llvm
     libcmocka-dev
-    git patchelf tmux valgrind binutils
+    git patchelf tmux valgrind binutils dpkg-dev
     g++ make chromium fonts-dejavu-core redis-server
     emacs-nox vim vim-ale
 )
@@ -112,7 +113,7 @@ fetched() {
     if [ ! -e "$dir/.ok" ]; then
         rm -rf "$dir"
         mkdir -p "$dir"
-        step "$title" "$hint" "$@" "$dir"
+        step "$title" "$hint" "$@" "$dir" || { cache_unlock; return 1; } # STEP_SOFT
         : >"$dir/.ok"
     fi
     cache_unlock
@@ -194,18 +195,38 @@ need_extension_tools() {
         ln -sfn "$modules/node_modules" "$from/node_modules"
 }
 
-# build_extension: build/inlined.vsix, with build/inlined and its libraries inside.
+# need_static: sets PORTABLE, the options of CMake for a program that wants only the C library.  With
+# STEP_SOFT=1 the program has shared libraries where the system's sources cannot be had.
+PORTABLE=()
+need_static() {
+    local dir versions
+    PORTABLE=(-DINLINED_PORTABLE=OFF)
+    versions=$(dpkg-query -W -f='${Package} ${Version}\n' "${PACKAGES_BUILD[@]}" | grep -e '-dev ')
+    dir=$CACHE/static/$(key "$TOP/tests/tools/static_libs.sh" <(printf '%s' "$versions"))
+    if fetched "$dir" "libraries for the portable program" \
+        "check the network and apt's sources (deb-src of the same), then run the same command again" \
+        "$TOP/tests/tools/static_libs.sh"; then
+        PORTABLE=(-DINLINED_PORTABLE=ON "-DINLINED_STATIC=$dir")
+    else
+        say "     the program gets the system's shared libraries instead"
+    fi
+}
+
+# build_extension: build/inlined.vsix, with build/inlined inside.
 build_extension() {
-    need_packages patchelf
     need_extension_tools
     step "VS Code extension" "see the log; its tools: rm -rf $CACHE/vscode" extension_package
 }
 
 extension_package() {
     set -e
-    local portable=$TOP/build/portable
-    "$TOP/tests/tools/portable.sh" "$TOP/build/inlined" "$portable/inlined" "$portable/lib"
-    "$NODE_BIN/node" "$TOP/editors/vscode/scripts/package.mjs" "$portable/inlined" \
+    rm -rf "$TOP/build/stripped"
+    mkdir -p "$TOP/build/stripped"
+    case "${PORTABLE[*]}" in
+        *INLINED_STATIC=*) cp -r "${PORTABLE[1]#*=}/copyright" "$TOP/build/stripped/" ;;
+    esac
+    strip -o "$TOP/build/stripped/inlined" "$TOP/build/inlined"
+    "$NODE_BIN/node" "$TOP/editors/vscode/scripts/package.mjs" "$TOP/build/stripped/inlined" \
         "$TOP/build/inlined.vsix"
 }
 

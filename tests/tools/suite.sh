@@ -62,7 +62,7 @@ forget_other_compiler() {
 
 # build_release JOB: the build that demo and install use; tests only where they already are.
 build_release() {
-    local args=(-DCMAKE_BUILD_TYPE=Release -DCMAKE_C_COMPILER=gcc)
+    local args=(-DCMAKE_BUILD_TYPE=Release -DCMAKE_C_COMPILER=gcc "${PORTABLE[@]}")
     [ -e "$TOP/build/CMakeCache.txt" ] || args+=(-DINLINED_TESTS=OFF)
     step "build (gcc, Release)" "see the compiler's message; a fresh start: rm -rf build" \
         cmake_build build inlined "${args[@]}"
@@ -210,7 +210,7 @@ suite_run() {
     local start=$SECONDS
     need_test_model
     build_for_test build "gcc, Release, -Werror" all -DCMAKE_BUILD_TYPE=Release \
-        -DCMAKE_C_COMPILER=gcc
+        -DCMAKE_C_COMPILER=gcc "${PORTABLE[@]}"
     run_tests build "all tests (Release)"
 
     build_for_test build-asan "clang, ASan and UBSan" all \

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// package.mjs [PROGRAM] [OUT.vsix]: the extension with the daemon for this platform inside, the shared libraries
-// of the folder `lib` beside PROGRAM (tests/tools/portable.sh), and what the default model is made with.
+// package.mjs [PROGRAM] [OUT.vsix]: the extension with the daemon for this platform inside, the licences in the folder
+// `copyright` beside PROGRAM, and what the default model is made with.
 import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
@@ -22,8 +22,8 @@ fs.rmSync(path.join(top, "bin"), { recursive: true, force: true });
 fs.mkdirSync(path.join(top, "bin"));
 fs.copyFileSync(program, path.join(top, "bin/inlined"));
 fs.chmodSync(path.join(top, "bin/inlined"), 0o755);
-const libraries = path.join(path.dirname(program), "lib");
-if (fs.existsSync(libraries)) fs.cpSync(libraries, path.join(top, "bin/lib"), { recursive: true });
+const licences = path.join(path.dirname(program), "copyright");
+if (fs.existsSync(licences)) fs.cpSync(licences, path.join(top, "bin/copyright"), { recursive: true });
 const models = path.join(top, "share/inlined/models"); // where the program looks: ../share of its own folder
 fs.mkdirSync(models, { recursive: true });
 for (const name of fs.readdirSync(path.join(clone, "engine/models")).filter((n) => n.endsWith(".delta.gguf")))
