@@ -26,6 +26,7 @@
 #include "lsp/connection.h"
 #include "lsp/git.h"
 #include "lsp/health.h"
+#include "lsp/health_servers.h"
 #include "lsp/listener.h"
 #include "lsp/runtime_dir.h"
 #include "lsp/tiers.h"
@@ -97,25 +98,38 @@ static int count_clients(void *ud) {
     return (int)((program *)ud)->connections.count;
 }
 
-/* How many, and no names: a client's servers are nobody else's business. */
-static void count_servers(void *ud, admin_servers *out) {
-    program *d = ud;
+/* The MCP servers of all clients. */
+static void each_server(program *d, void (*see)(void *ud, const mcp_server_info *info), void *ud) {
     for (size_t i = 0; i < d->connections.count; i++) {
         tools *t = connection_tools(d->connections.at[i]);
         mcp_host *h = t ? tools_host(t) : NULL;
         mcp_server_info info;
-        for (size_t k = 0; h && mcp_server_at(h, k, &info); k++) {
-            bool own = info.definition->transport == MCP_BUILT_IN; /* always there */
-            out->by_state[info.state] += !own;
-            out->starts += own ? 0 : info.starts;
-            out->exits += info.exits;
-            out->calls.calls += info.numbers.calls;
-            out->calls.errors += info.numbers.errors;
-            out->calls.timeouts += info.numbers.timeouts;
-            out->calls.cancelled += info.numbers.cancelled;
-            out->calls.cache_hits += info.numbers.cache_hits;
-        }
+        for (size_t k = 0; h && mcp_server_at(h, k, &info); k++)
+            see(ud, &info);
     }
+}
+
+/* How many, and no names: a client's servers are nobody else's business. */
+static void add_number(void *ud, const mcp_server_info *info) {
+    admin_servers *out = ud;
+    bool own = info->definition->transport == MCP_BUILT_IN; /* always there */
+    out->by_state[info->state] += !own;
+    out->starts += own ? 0 : info->starts;
+    out->exits += info->exits;
+    out->calls.calls += info->numbers.calls;
+    out->calls.errors += info->numbers.errors;
+    out->calls.timeouts += info->numbers.timeouts;
+    out->calls.cancelled += info->numbers.cancelled;
+    out->calls.cache_hits += info->numbers.cache_hits;
+}
+
+static void count_servers(void *ud, admin_servers *out) {
+    each_server(ud, add_number, out);
+}
+
+/* With names, for who runs the daemon and has asked for pages of its numbers. */
+static void add_named(void *ud, const mcp_server_info *info) {
+    health_servers_add(ud, info);
 }
 
 static void on_engine_event(void *ud, const engine_event *ev) {
@@ -258,6 +272,11 @@ static bool get_page(void *ud, str path, http_page *out) {
     cJSON *now = admin_status(&d->admin);
     bool known = health_page(now, path, out);
     cJSON_Delete(now);
+    if (str_eq(path, STR("/metrics"))) {
+        health_servers all = {.count = 0};
+        each_server(d, add_named, &all);
+        health_servers_metrics(&all, &out->body);
+    }
     return known;
 }
 

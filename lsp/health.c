@@ -141,13 +141,12 @@ static const metric OF_MODEL[] = {
 };
 /* clang-format on */
 
-static void add_head(strbuf *out, const char *name, const char *kind, const char *help) {
+void health_add_head(strbuf *out, const char *name, const char *kind, const char *help) {
     if (kind[0])
         strbuf_addf(out, "# HELP inlined_%s %s\n# TYPE inlined_%s %s\n", name, help, name, kind);
 }
 
-/* A label's value: backslash, quote and newline are escaped. */
-static void add_quoted(strbuf *out, const char *value) {
+void health_add_quoted(strbuf *out, const char *value) {
     strbuf_add_char(out, '"');
     for (; *value; value++) {
         if (*value == '\\' || *value == '"') strbuf_add_char(out, '\\');
@@ -161,11 +160,11 @@ static void add_quoted(strbuf *out, const char *value) {
 
 static void add_of_models(strbuf *out, const cJSON *models, const metric *m) {
     const cJSON *one;
-    add_head(out, m->name, m->kind, m->help);
+    health_add_head(out, m->name, m->kind, m->help);
     cJSON_ArrayForEach(one, models) {
         if (strcmp(text(one, "state"), "ready")) continue;
         strbuf_addf(out, "inlined_%s{model=", m->name);
-        add_quoted(out, text(one, "name"));
+        health_add_quoted(out, text(one, "name"));
         strbuf_addf(out, "%s%s} %.0f\n", m->label[0] ? "," : "", m->label, at_path(one, m->path));
     }
 }
@@ -173,13 +172,13 @@ static void add_of_models(strbuf *out, const cJSON *models, const metric *m) {
 static void add_states(strbuf *out, const cJSON *now) {
     static const char *const states[] = {"absent", "loading", "ready", "failed"};
     const cJSON *one;
-    add_head(out, "models", "gauge", "Models that are known, by state.");
+    health_add_head(out, "models", "gauge", "Models that are known, by state.");
     for (size_t i = 0; i < COUNTOF(states); i++) {
         int n = 0;
         cJSON_ArrayForEach(one, get(now, "models")) n += !strcmp(text(one, "state"), states[i]);
         strbuf_addf(out, "inlined_models{state=\"%s\"} %d\n", states[i], n);
     }
-    add_head(out, "mcp_servers", "gauge", "MCP servers of all clients, by state.");
+    health_add_head(out, "mcp_servers", "gauge", "MCP servers of all clients, by state.");
     cJSON_ArrayForEach(one, get(now, "mcpServers"))
         strbuf_addf(out, "inlined_mcp_servers{state=\"%s\"} %d\n", one->string, one->valueint);
 }
@@ -187,17 +186,17 @@ static void add_states(strbuf *out, const cJSON *now) {
 void health_metrics(const cJSON *now, strbuf *out) {
     cJSON *checks = health_checks(now);
     const cJSON *one;
-    add_head(out, "build_info", "gauge", "Always 1.");
+    health_add_head(out, "build_info", "gauge", "Always 1.");
     strbuf_addf(out, "inlined_build_info{version=");
-    add_quoted(out, text(now, "version"));
+    health_add_quoted(out, text(now, "version"));
     strbuf_addf(out, "} 1\n");
-    add_head(out, "healthy", "gauge", "1 where nothing is wrong, by part.");
+    health_add_head(out, "healthy", "gauge", "1 where nothing is wrong, by part.");
     cJSON_ArrayForEach(one, checks) strbuf_addf(out, "inlined_healthy{part=\"%s\"} %d\n",
                                                 text(one, "name"), cJSON_IsTrue(get(one, "ok")));
     cJSON_Delete(checks);
     for (size_t i = 0; i < COUNTOF(OF_DAEMON); i++) {
         const metric *m = &OF_DAEMON[i];
-        add_head(out, m->name, m->kind, m->help);
+        health_add_head(out, m->name, m->kind, m->help);
         strbuf_addf(out, "inlined_%s %.0f\n", m->name, at_path(now, m->path));
     }
     add_states(out, now);

@@ -11,7 +11,7 @@ typedef struct {
     char key[65];
     cJSON *result;
     size_t bytes;
-    double until_ms;
+    double put_ms, fresh_until_ms, until_ms;
 } entry;
 
 struct cache {
@@ -37,7 +37,8 @@ void cache_free(cache *c) {
     xfree(c);
 }
 
-const cJSON *cache_get(cache *c, const void *owner, const char *key, double now_ms) {
+/* Its place at the end of the list; NULL: it is not there any more. */
+static const entry *find(cache *c, const void *owner, const char *key, double now_ms) {
     for (size_t i = c->entries.count; i-- > 0;) {
         entry e = c->entries.at[i];
         if (e.owner != owner || strcmp(e.key, key) != 0) continue;
@@ -47,13 +48,25 @@ const cJSON *cache_get(cache *c, const void *owner, const char *key, double now_
         }
         vec_remove(&c->entries, i);
         vec_push(&c->entries, e);
-        return e.result;
+        return &c->entries.at[c->entries.count - 1];
     }
     return NULL;
 }
 
+const cJSON *cache_get(cache *c, const void *owner, const char *key, double now_ms) {
+    const entry *e = find(c, owner, key, now_ms);
+    return e && now_ms < e->fresh_until_ms ? e->result : NULL;
+}
+
+const cJSON *cache_get_stale(cache *c, const void *owner, const char *key, double now_ms,
+                             double *age_ms) {
+    const entry *e = find(c, owner, key, now_ms);
+    if (e) *age_ms = now_ms - e->put_ms;
+    return e ? e->result : NULL;
+}
+
 void cache_put(cache *c, const void *owner, const char *key, const cJSON *result, size_t bytes,
-               double until_ms) {
+               double now_ms, cache_life life) {
     if (bytes > LIMIT_MCP_CACHE_ENTRY) return;
     for (size_t i = c->entries.count; i-- > 0;)
         if (c->entries.at[i].owner == owner && strcmp(c->entries.at[i].key, key) == 0)
@@ -61,7 +74,11 @@ void cache_put(cache *c, const void *owner, const char *key, const cJSON *result
     while (c->entries.count && (c->bytes + bytes > LIMIT_MCP_CACHE_BYTES ||
                                 c->entries.count >= LIMIT_MCP_CACHE_RESULTS))
         drop_at(c, 0);
-    entry e = {.owner = owner, .bytes = bytes, .until_ms = until_ms};
+    entry e = {.owner = owner,
+               .bytes = bytes,
+               .put_ms = now_ms,
+               .fresh_until_ms = now_ms + life.fresh_ms,
+               .until_ms = now_ms + life.fresh_ms + life.stale_ms};
     snprintf(e.key, sizeof e.key, "%s", key);
     e.result = cJSON_Duplicate(result, true);
     vec_push(&c->entries, e);

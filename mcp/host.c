@@ -55,8 +55,9 @@ static void on_timer(uv_timer_t *t) {
 
 void host_wake_at(mcp_host *h, double when_ms) {
     if (uv_is_closing((uv_handle_t *)&h->timer)) return;
-    if (h->due_ms > 0 && h->due_ms <= when_ms) return;
     double now = clock_ms();
+    if (h->due_ms > now && h->due_ms <= when_ms) return;
+    if (h->due_ms > 0 && h->due_ms < when_ms) when_ms = h->due_ms; /* late: the clock has jumped */
     h->due_ms = when_ms > now ? when_ms : now;
     uv_update_time(h->loop);
     uv_timer_start(&h->timer, on_timer, (uint64_t)(h->due_ms - now + 0.999), 0);
@@ -373,8 +374,10 @@ static void tell(server *s, mcp_server_info *out) {
                     .p90_us = histogram_quantile(&s->times, 0.90),
                     .p95_us = histogram_quantile(&s->times, 0.95),
                     .p99_us = histogram_quantile(&s->times, 0.99),
-                    .max_us = histogram_max(&s->times)},
+                    .max_us = histogram_max(&s->times),
+                    .took_us = s->took_us},
     };
+    memcpy(out->numbers.took, s->took, sizeof s->took);
     tell_session(s, out);
 }
 

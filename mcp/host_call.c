@@ -119,9 +119,19 @@ static double keep_ms(const server *s, const call *c) {
         return str_to_i64(value, &seconds) && seconds > 0 ? (double)MIN(seconds, 86400) * 1000 : 0;
     }
     /* A person edits the files that our own tools read, without a call. */
-    bool own = s->def->trusted && s->def->transport != MCP_BUILT_IN && t->annotated &&
-               t->read_only && !t->open_world;
-    return own ? LIMIT_MCP_CACHE_MS : 0;
+    bool kept =
+        s->def->trusted && s->def->transport != MCP_BUILT_IN && t->annotated && t->read_only;
+    if (!kept) return 0;
+    return t->open_world ? LIMIT_MCP_CACHE_OPEN_MS : LIMIT_MCP_CACHE_MS;
+}
+
+/* For how long a hover is content with a result that is no longer fresh: what changes elsewhere
+ * (an issue, a page) is better known late than never. */
+static double stale_ms(const server *s, const call *c) {
+    const mcp_tool *t =
+        c->verb == MCP_CALL_TOOL ? catalogue_tool(host_server_list(s, LIST_TOOLS), c->name) : NULL;
+    bool may = t && s->def->trusted && t->annotated && t->read_only && t->open_world;
+    return may ? LIMIT_MCP_CACHE_STALE_MS : 0;
 }
 
 /* The key of a failure, which is no key of a result. */
@@ -146,13 +156,14 @@ static void keep_result(const call *c, const rpc_answer *from, bool good) {
         bool told = c->verb == MCP_READ_RESOURCE && session_is_modern(s->session);
         if (told) ms = cJSON_IsNumber(ttl) ? MIN(ttl->valuedouble, LIMIT_MCP_CACHE_MOST_MS) : 0;
         if (ms <= 0) return;
-        cache_put(c->host->cache, s, c->key, from->result, from->bytes, clock_ms() + ms);
+        cache_put(c->host->cache, s, c->key, from->result, from->bytes, clock_ms(),
+                  (cache_life){ms, stale_ms(s, c)});
         host_shared_keep(c, from, ms);
     } else if (c->purpose == MCP_FOR_HOVER && is_failed(from->result)) {
         char key[65];
         failure_key(c, key);
-        cache_put(c->host->cache, s, key, from->result, from->bytes,
-                  clock_ms() + LIMIT_MCP_FAILED_MS);
+        cache_put(c->host->cache, s, key, from->result, from->bytes, clock_ms(),
+                  (cache_life){LIMIT_MCP_FAILED_MS, 0});
     }
 }
 
@@ -161,6 +172,7 @@ static void tell_result(call *c, mcp_answer *a) {
     strbuf whole, cut;
     strbuf_init(&whole, SIZE_MAX / 2);
     strbuf_init(&cut, SIZE_MAX / 2);
+    if (a->age_ms > 0) strbuf_addf(&whole, "[as it was %.0f s ago]\n", a->age_ms / 1000);
     output_text(&whole, a->result);
     uint64_t number = 0;
     bool large = whole.len > c->output_max;
@@ -194,6 +206,7 @@ void call_tell_ended(mcp_host *h) {
             .message = c->cached ? NULL : c->why,
             .result = c->cached,
             .cached = c->cached != NULL,
+            .age_ms = c->age_ms,
             .queue_us = (c->begun_us ? c->begun_us : now) - c->queued_us,
             .run_us = c->begun_us ? now - c->begun_us : 0,
         };
@@ -221,6 +234,18 @@ static mcp_outcome outcome_of(status s) {
     return MCP_SERVER_GONE;
 }
 
+const double MCP_TIME_MS[MCP_TIME_BUCKETS] = {1,   2.5, 5,   10,   25,   50,
+                                              100, 250, 500, 1000, 5000, 30000};
+
+static void count_time(server *s, uint64_t us) {
+    size_t i = 0;
+    while (i < MCP_TIME_BUCKETS && (double)us > MCP_TIME_MS[i] * 1000)
+        i++;
+    s->took[i]++;
+    s->took_us += us;
+    histogram_add(&s->times, us, clock_ms());
+}
+
 static void on_answer(void *ud, const rpc_answer *from) {
     call *c = ud;
     server *s = c->server;
@@ -236,7 +261,7 @@ static void on_answer(void *ud, const rpc_answer *from) {
         .run_us = now - c->begun_us,
     };
     count(s, a.outcome);
-    histogram_add(&s->times, a.run_us, clock_ms());
+    count_time(s, a.run_us);
     if (from->status == OK || from->status == ERR_USAGE) host_health_good(s);
     if (c->verb == MCP_CALL_TOOL || c->verb == MCP_READ_RESOURCE)
         keep_result(c, from, a.outcome == MCP_OK);
@@ -461,6 +486,36 @@ void call_end_kept(call *c, cJSON *result) {
     host_wake_at(c->host, clock_ms());
 }
 
+static void on_refreshed(void *ud, const mcp_answer *a) {
+    UNUSED(ud);
+    UNUSED(a);
+}
+
+/* Asks for what a hover has just been told from memory, for the next one.  Nothing is started. */
+static void refresh(const call *c) {
+    const server *s = c->server;
+    if (s->state != MCP_READY) return;
+    for (size_t i = 0; i < s->calls.count; i++)
+        if (s->calls.at[i]->shared && !strcmp(s->calls.at[i]->key, c->key)) return;
+    mcp_call(c->host,
+             &(mcp_order){.server = s->def->name,
+                          .name = c->name,
+                          .verb = c->verb,
+                          .arguments = c->arguments,
+                          .purpose = MCP_FOR_BACKGROUND},
+             on_refreshed, NULL);
+}
+
+/* A hover gets what is old rather than nothing. */
+static bool from_old(call *c) {
+    const cJSON *kept = cache_get_stale(c->host->cache, c->server, c->key, clock_ms(), &c->age_ms);
+    if (!kept) return false;
+    cJSON *result = cJSON_Duplicate(kept, true);
+    refresh(c);
+    call_end_kept(c, result);
+    return true;
+}
+
 /* Answers with a result that this daemon has kept. */
 static bool from_cache(call *c) {
     server *s = c->server;
@@ -475,7 +530,7 @@ static bool from_cache(call *c) {
         failure_key(c, key);
         kept = cache_get(c->host->cache, s, key, clock_ms());
     }
-    if (!kept) return false;
+    if (!kept) return c->cacheable && c->purpose == MCP_FOR_HOVER && from_old(c);
     call_end_kept(c, cJSON_Duplicate(kept, true));
     return true;
 }

@@ -40,6 +40,7 @@ typedef struct {
     char key[65];   /* of verb, name and arguments */
     bool cacheable; /* its result may be kept for a while */
     cJSON *cached;  /* ENDED: the result that was kept */
+    double age_ms;  /* ENDED: of one that is not fresh; else 0 */
     uint64_t look;  /* the number of its question to Redis; 0: not asked */
     size_t output_max;
     uint64_t epoch; /* RUNNING: the server's, when it was sent */
@@ -105,6 +106,7 @@ struct server {
     bool modern;
     uint64_t starts, exits, junk_lines, late_answers, stderr_bytes;
     uint64_t n_calls, n_errors, n_timeouts, n_cancelled, n_cached;
+    uint64_t took[MCP_TIME_BUCKETS + 1], took_us;
     histogram times;
 };
 

@@ -68,7 +68,7 @@ static void on_got(void *ud, uint64_t number, str value) {
         value.ptr ? shared_open(value, wall_ms(), s->forgot_ms, LIMIT_MCP_CACHE_MOST_MS, &left)
                   : NULL;
     if (result) {
-        cache_put(h->cache, s, c->key, result, value.len, clock_ms() + left);
+        cache_put(h->cache, s, c->key, result, value.len, clock_ms(), (cache_life){left, 0});
         call_end_kept(c, result);
         return;
     }

@@ -57,10 +57,15 @@ typedef struct {
     const cJSON *definition; /* with `arguments` */
 } mcp_prompt;
 
+enum { MCP_TIME_BUCKETS = 12 };
+extern const double MCP_TIME_MS[MCP_TIME_BUCKETS]; /* their upper ends, milliseconds */
+
 /* Times in microseconds; quantiles of the last minutes. */
 typedef struct {
     uint64_t calls, errors, timeouts, cancelled, cache_hits;
     uint64_t p50_us, p90_us, p95_us, p99_us, max_us;
+    uint64_t took[MCP_TIME_BUCKETS + 1], took_us; /* since the beginning: calls that were answered,
+                                                     in each bucket and beyond the last */
 } mcp_numbers;
 
 typedef struct {
@@ -225,6 +230,8 @@ typedef struct {
     bool truncated;
     const char *spill; /* a file with the whole text when it was cut; NULL: none */
     bool cached;
+    double
+        age_ms; /* of a kept result that is not fresh any more; the text begins with it; else 0 */
     uint64_t queue_us, run_us;
     size_t bytes; /* of the answer on the wire */
 } mcp_answer;

@@ -65,7 +65,9 @@
 #define LIMIT_MCP_AUTH_MS 15000 /* for one such answer                                      */
 #define LIMIT_MCP_CACHE_BYTES (32u << 20) /* results of look-ups                                 */
 #define LIMIT_MCP_CACHE_ENTRY (1u << 20)  /* a larger result is not kept                         */
-#define LIMIT_MCP_CACHE_MS 30000 /* for how long, unless configured                          */
+#define LIMIT_MCP_CACHE_MS 30000      /* for how long, unless configured                          */
+#define LIMIT_MCP_CACHE_OPEN_MS 60000 /* the same of what is not the server's own          */
+#define LIMIT_MCP_CACHE_STALE_MS 540000  /* and for so long after that, for hovers, marked    */
 #define LIMIT_MCP_CACHE_MOST_MS 86400000 /* however long a server or a setting says         */
 #define LIMIT_MCP_CACHE_RESULTS 1024
 #define LIMIT_MCP_CALLS 16       /* running at once, over all servers                        */
@@ -99,6 +101,7 @@
 #define LIMIT_MCP_ROUNDS 8            /* of questions within one call                             */
 #define LIMIT_MCP_SERVERS 64
 #define LIMIT_MCP_SHOW_START_MS 4000       /* a start that takes longer is shown to people */
+#define LIMIT_METRICS_SERVERS 32           /* that have numbers of their own in /metrics */
 #define LIMIT_MCP_SPILL_BYTES (256u << 20) /* whole outputs kept in files */
 #define LIMIT_MCP_START_MS 30000 /* spawn to handshake                                       */
 #define LIMIT_MCP_START_SLOW_MS 120000 /* the same through npx, uvx, docker: they may download   */

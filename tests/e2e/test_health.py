@@ -10,11 +10,12 @@ import socket
 import stat
 import subprocess
 import time
+from unittest import mock
 
 import lsp_case
 import test_lsp_listen
 
-SAMPLE = re.compile(r'^inlined_[a-z_]+(\{([a-z]+="([^"\\\\]|\\\\.)*",?)+\})? -?\d+$')
+SAMPLE = re.compile(r'^inlined_[a-z_]+(\{([a-z]+="([^"\\]|\\.)*",?)+\})? -?\d+(\.\d+)?$')
 
 
 class Unix(http.client.HTTPConnection):
@@ -63,7 +64,8 @@ class Health(test_lsp_listen.Daemon):
                 kinds.add(name)
             elif not line.startswith("# HELP "):
                 self.assertRegex(line, SAMPLE)
-                self.assertIn(re.match(r"[a-z_]+", line)[0], kinds)
+                name = re.match(r"[a-z_]+", line)[0]
+                self.assertTrue({name, re.sub("_(bucket|sum|count)$", "", name)} & kinds, line)
                 key, value = line.rsplit(" ", 1)
                 self.assertNotIn(key, found)
                 found[key] = float(value)
@@ -104,6 +106,37 @@ class Health(test_lsp_listen.Daemon):
                          [["ok", n] for n in ("daemon", "device", "models", "queue", "mcp")])
         http_client.close()
         client.close()
+        self.stop()
+
+    def test_servers_by_name(self):
+        """MCP servers have numbers of their own, whatever their names are."""
+        project = os.path.join(self.folder, "project")
+        os.makedirs(project)
+        with open(os.path.join(project, ".mcp.json"), "w", encoding="utf-8") as f:
+            json.dump({"mcpServers": {'an "odd"\\one': {"command": "/bin/cat"}}}, f)
+        places = {n: os.path.join(self.folder, n)
+                  for n in ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME")}
+        with mock.patch.dict(os.environ, places):
+            path = os.path.join(self.folder, "health")
+            self.serve({"model": self.folder + "/absent.gguf"}, path)
+        for n in (1, 2):
+            client = test_lsp_listen.SocketClient(self.socket_path, model=lsp_case.PROTOCOL)
+            self.clients.append(client)
+            client.initialize(workspaceFolders=[{"uri": "file://" + project, "name": "p"}])
+            end = time.monotonic() + 60
+            while not client.call("inlined/tools")["servers"]:  # its settings come first
+                self.assertLess(time.monotonic(), end)
+                time.sleep(0.05)
+            pages = Unix(path)
+            found = self.samples(self.get(pages, "/metrics")[1])
+            self.assertNotIn("odd", self.get(pages, "/status")[1])
+            pages.close()
+            label = 'server="an \\"odd\\"\\\\one"'
+            self.assertEqual(found[f'inlined_mcp_server_state{{{label},state="untrusted"}}'], n)
+            self.assertEqual(found[f'inlined_mcp_calls_total{{{label}}}'], 0)
+            self.assertEqual(found[f'inlined_mcp_call_seconds_bucket{{{label},le="+Inf"}}'], 0)
+        for client in self.clients:
+            client.close()
         self.stop()
 
     def test_a_model_is_missing(self):

@@ -153,6 +153,7 @@ static void on_done(void *ud, const mcp_answer *a) {
     g->truncated = a->truncated;
     g->cached = a->cached;
     g->run_us = a->run_us;
+    g->age_ms = a->age_ms;
     uv_stop(&w->d->loop); /* uv_run looks for work once more before it returns */
     xfree(w);
 }

@@ -18,6 +18,7 @@ typedef struct {
     bool truncated, cached;
     char spill[256];
     uint64_t run_us;
+    double age_ms;
     int order; /* among all answers of the driver */
 } got;
 
@@ -29,7 +30,7 @@ typedef struct {
     int progress, answers, questions;
     mcp_decision decide; /* what every question gets; MCP_DENY at first */
     mcp_ask asked;
-    int fds; /* open before the loop was made */
+    int fds;      /* open before the loop was made */
     bool checked; /* compare with them at the end */
 } driver;
 

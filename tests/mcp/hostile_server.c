@@ -111,9 +111,11 @@ static void on_list(int id) {
     }
     strbuf body;
     strbuf_init(&body, 1u << 24);
-    strbuf_addf(&body, "\"result\":{\"tools\":[{\"name\":\"echo\",\"annotations\":"
-                       "{\"readOnlyHint\":false}},{\"name\":\"look\",\"annotations\":"
-                       "{\"readOnlyHint\":true,\"openWorldHint\":false}}");
+    strbuf_addf(&body,
+                "\"result\":{\"tools\":[{\"name\":\"echo\",\"annotations\":"
+                "{\"readOnlyHint\":false}},{\"name\":\"look\",\"annotations\":"
+                "{\"readOnlyHint\":true,\"openWorldHint\":%s}}",
+                is("open") ? "true" : "false");
     for (int i = 0; is("many-tools") && i < 10001; i++)
         strbuf_addf(&body, ",{\"name\":\"t%d\"}", i);
     if (is("twins")) strbuf_addf(&body, ",{\"name\":\"echo\"}");
@@ -211,6 +213,12 @@ static bool strange_call(int id) {
     return is("items") || (is("deep") && calls == 1);
 }
 
+static void answer_lists(int id) {
+    char body[100];
+    snprintf(body, sizeof body, TEXT("%d lists"), lists);
+    answer(id, body);
+}
+
 static void on_call(int id) {
     calls++;
     if (strange_call(id)) return;
@@ -221,6 +229,8 @@ static void on_call(int id) {
         answer(id, TEXT("a\xFF\xC0z"));
     else if (is("surrogate"))
         answer(id, TEXT("a\\ud800z"));
+    else if (is("storm"))
+        answer_lists(id);
     else
         answer(id, TEXT("echo"));
 }
