@@ -54,15 +54,19 @@ static mcp_state first_state(const server *s, const char **why) {
 
 /* ---- its catalogue --------------------------------------------------------------------------- */
 
-/* Definitions that differ from those that were approved cannot be called. */
-static void check_pins(server *s, const catalogue_list *l) {
+/* Definitions that differ from those that were approved cannot be called.  `said`: by the server
+ * itself, so that a tool which is seen for the first time is pinned.  What is only read from the
+ * file of lists is not: it may be of an older program, and then the tools of the one that a person
+ * approves would count as changed. */
+static void check_pins(server *s, const catalogue_list *l, bool said) {
     for (size_t i = 0; i < l->tools.count; i++) {
         mcp_tool *t = &l->tools.at[i];
         const char *known = approvals_pin(s->host->approvals, s->hash, t->name);
-        if (!known) approvals_set_pin(s->host->approvals, s->hash, t->name, t->pin, t->definition);
         t->quarantined = known && strcmp(known, t->pin) != 0;
+        if (!known && said)
+            approvals_set_pin(s->host->approvals, s->hash, t->name, t->pin, t->definition);
     }
-    approvals_save(s->host->approvals);
+    if (said) approvals_save(s->host->approvals);
 }
 
 /* For the next time, before it is started; what it says is for one user only stays in memory. */
@@ -94,7 +98,7 @@ static void load_catalogue(server *s) {
     s->instructions = facts.instructions;
     s->modern = facts.modern;
     memcpy(s->protocol, facts.protocol, sizeof s->protocol);
-    check_pins(s, &s->kept[LIST_TOOLS]);
+    check_pins(s, &s->kept[LIST_TOOLS], false);
 }
 
 server *host_server_new(mcp_host *h, mcp_definition *def) {
@@ -163,7 +167,7 @@ static void on_ready(server *s) {
     s->ready_ms = now - s->begun_ms;
     s->used_ms = now;
     s->timeouts = 0;
-    check_pins(s, session_list(s->session, LIST_TOOLS));
+    check_pins(s, session_list(s->session, LIST_TOOLS), true);
     save_catalogue(s);
     host_server_set(s, MCP_READY, "");
 }
@@ -182,7 +186,7 @@ static void on_state(void *ud, session_state now, const char *why) {
 static void on_changed(void *ud) {
     server *s = ud;
     host_results_forget(s);
-    check_pins(s, session_list(s->session, LIST_TOOLS));
+    check_pins(s, session_list(s->session, LIST_TOOLS), true);
     save_catalogue(s);
     if (s->host->hooks.changed) s->host->hooks.changed(s->host->hooks.ud, s->def->name);
 }

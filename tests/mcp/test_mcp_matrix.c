@@ -310,6 +310,12 @@ static void test_changed_tool(void **state) {
     assert_true(mcp_server_approve(d.host, "changing"));
     expect_echo(&d, "changing");
     driver_close(&d);
+    /* The file of lists has "two" now, and nobody remembers an approval: what is read from it was
+     * approved by nobody, so that "one" is no change. */
+    open_one(&d, "changing");
+    assert_non_null(mcp_tool_find(d.host, "changing", "echo")); /* from the file */
+    expect_echo(&d, "changing");
+    driver_close(&d);
 }
 
 /* ---- ends ------------------------------------------------------------------------------------ */

@@ -1,24 +1,80 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# bare_root.sh [SUITE [PACKAGES]]: tries what `./bootstrap package` built in a bare system root.
+# bare_root.sh [packages [SUITE [FOLDER]]]      tries what `./bootstrap package` built
+# bare_root.sh bootstrap [SUITE [ARG...]]       runs `./bootstrap ARG...` in a clone of what is committed
 #
-# Makes a minimal Debian (SUITE, bookworm) with debootstrap and runs there the program from the .tar.gz
-# and from inside the .vsix, then installs the .deb, runs that and removes it; with the default model, where the user
-# has it, each completes a line.  Needs root and the network; takes two minutes; by hand.
+# Both in a minimal Debian (SUITE, bookworm) that debootstrap makes, with an empty home: nothing is there that a
+# user's machine need not have.  The first runs the program from the .tar.gz and from inside the .vsix, then installs
+# the .deb, runs that and removes it; with the default model, where the user has it, each completes a line; two
+# minutes.  The second is for `test --only REGEX`, `demo` and `install`; it fetches everything.  Both need root and
+# the network, and run by hand.  KEEP=1 leaves the root where it is, and says where; ROOT=FOLDER goes on in such a one.
 set -eu
-suite=${1:-bookworm}
-packages=${2:-$(cd "$(dirname "$0")/../.." && pwd -P)/build/packages}
+what=${1:-packages}
+suite=${2:-bookworm}
+top=$(cd "$(dirname "$0")/../.." && pwd -P)
+[ "$what" = packages ] || [ "$what" = bootstrap ] ||
+    { echo "usage: bare_root.sh [packages [SUITE [FOLDER]] | bootstrap [SUITE [ARG...]]]" >&2; exit 2; }
 command -v debootstrap >/dev/null || { echo "install debootstrap first" >&2; exit 77; }
 [ "$(id -u)" -eq 0 ] || { echo "a system root wants root" >&2; exit 77; }
 
-root=$(mktemp -d)
-trap 'umount "$root/proc" 2>/dev/null || true; rm -rf "$root"' EXIT
-debootstrap --variant=minbase "$suite" "$root" >"$root.log" 2>&1 ||
-    { tail -n 5 "$root.log"; exit 1; }
-rm -f "$root.log"
-# The same sources and proxies as outside.
-cp /etc/apt/apt.conf.d/* "$root/etc/apt/apt.conf.d/" 2>/dev/null || true
-mount -t proc proc "$root/proc"
+# new_root: a minimal system, with the settings of apt from outside.
+new_root() {
+    debootstrap --variant=minbase "$suite" "$root" >"$root.log" 2>&1 ||
+        { tail -n 5 "$root.log"; exit 1; }
+    rm -f "$root.log"
+    cp /etc/apt/apt.conf.d/* "$root/etc/apt/apt.conf.d/" 2>/dev/null || true
+}
+
+# The certificates that are trusted outside, for programs that do not look where the system has them.
+certificates=
+trust() {
+    local name
+    for name in NODE_EXTRA_CA_CERTS SSL_CERT_FILE PIP_CERT REQUESTS_CA_BUNDLE CURL_CA_BUNDLE GIT_SSL_CAINFO; do
+        [ -r "${!name:-}" ] || continue
+        cp "${!name}" "$root/usr/local/share/$name.crt"
+        certificates="$certificates $name=/usr/local/share/$name.crt"
+    done
+}
+
+root=${ROOT:-$(mktemp -d)}
+if [ -n "${KEEP:-}${ROOT:-}" ]; then
+    echo "the root stays in $root"
+else
+    trap 'rm -rf --one-file-system "$root"' EXIT
+fi
+[ -n "${ROOT:-}" ] || new_root
+trust
+
+# inside COMMAND...: in the root, with processes, mounts and an environment of its own, so that whatever it leaves
+# running or mounted ends with it.
+inside() {
+    local keep name
+    keep=$(env | sed -n 's/^\(INLINED_[A-Z_]*\|[a-z]*_proxy\|[A-Z]*_PROXY\)=.*/\1/p' | paste -s -d ' ')
+    # shellcheck disable=SC2016,SC2046,SC2086
+    unshare --mount --pid --fork bash -eu -c '
+        root=$1
+        shift
+        mount -t proc proc "$root/proc"
+        mkdir -p "$root/dev/shm" "$root/dev/pts"
+        mount -t tmpfs tmpfs "$root/dev/shm"
+        mount -t devpts -o newinstance,ptmxmode=0666 devpts "$root/dev/pts"
+        exec chroot "$root" /usr/bin/env -i HOME=/root LANG=C.UTF-8 \
+            PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "$@"
+    ' bash "$root" $(for name in $keep; do printf '%s=%s ' "$name" "${!name}"; done) $certificates "$@"
+}
+
+if [ "$what" = bootstrap ]; then
+    rm -rf "$root/src/.git"
+    git clone -q --no-hardlinks --bare "$top" "$root/src/.git"
+    git -C "$root/src" config core.bare false
+    git -C "$root/src" reset -q --hard
+    shift
+    [ $# -eq 0 ] || shift
+    inside /src/bootstrap "$@"
+    exit
+fi
+
+packages=${3:-$top/build/packages}
 mkdir "$root/packages"
 cp "$packages"/* "$root/packages/"
 mkdir -p "$root/opt/vsix" "$root/root/.local/share/inlined/models"
@@ -33,7 +89,7 @@ def total(items):
         result +=
     return result
 TEXT
-chroot "$root" /usr/bin/env HOME=/root /bin/sh -eu -c '
+inside /bin/sh -eu -c '
     export DEBIAN_FRONTEND=noninteractive
     # try NAME PROGRAM: its version, what doctor says against it, and a completion.
     try() {

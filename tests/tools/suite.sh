@@ -6,7 +6,8 @@
 #   build-tsan/   clang, TSan               label threads, and only these programs
 #   build-arm64/  gcc for AArch64           tests of kernels/ under QEMU, where the host is an x86
 #   build-fuzz/   clang, libFuzzer          every fuzz target for INLINED_FUZZ_S seconds
-# All with warnings as errors.  A failed test does not stop the rest; a failed build does.  What is
+# With `--only REGEX` (SUITE_ONLY), the tests of build/ with such names, and no more built than they
+# need.  All with warnings as errors.  A failed test does not stop the rest; a failed build does.  What is
 # slow and has passed with exactly these inputs is left out, and said: see unchanged.py.
 
 SUITE_PASSED=0
@@ -26,9 +27,10 @@ tell_unchanged() {
     SUITE_UNCHANGED=$((SUITE_UNCHANGED + $(grep -c '^     unchanged since' "$1" || true)))
 }
 
-# cmake_build DIR TARGET ARGS...: configures and builds; the shared arguments are here.
+# cmake_build DIR TARGET ARGS...: configures and builds; the shared arguments are here.  The target
+# `chosen` is what the tests of SUITE_ONLY need.
 cmake_build() {
-    local dir=$1 target=$2 launcher=()
+    local dir=$1 target=$2 launcher=() programs
     shift 2
     set -e
     if command -v ccache >/dev/null; then
@@ -42,7 +44,12 @@ cmake_build() {
     [ -z "${DEPS:-}" ] || launcher+=("-DINLINED_DEPS=$DEPS")
     forget_other_compiler "$TOP/$dir" "$@"
     cmake -S "$TOP" -B "$TOP/$dir" -G Ninja "${launcher[@]}" "$@"
-    cmake --build "$TOP/$dir" -j "$JOBS" --target "$target"
+    if [ "$target" = chosen ]; then
+        programs=$("$PYTHON" "$TOP/tests/tools/programs_of.py" "$TOP/$dir" "$SUITE_ONLY")
+        target=$programs
+    fi
+    # shellcheck disable=SC2086
+    cmake --build "$TOP/$dir" -j "$JOBS" --target $target
 }
 
 # forget_other_compiler DIR ARGS...: CMake answers a change of compiler by starting again without
@@ -206,6 +213,16 @@ run_fuzz() {
     fi
 }
 
+# suite_run_chosen: the tests of the Release build whose names match SUITE_ONLY.
+suite_run_chosen() {
+    local start=$SECONDS
+    need_test_model
+    build_for_test build "gcc, Release, for --only" chosen -DCMAKE_BUILD_TYPE=Release \
+        -DCMAKE_C_COMPILER=gcc
+    run_tests build "tests that match $SUITE_ONLY" -R "$SUITE_ONLY"
+    suite_end "$start"
+}
+
 suite_run() {
     local start=$SECONDS
     need_test_model
@@ -232,9 +249,13 @@ suite_run() {
         -DCMAKE_C_COMPILER=clang -DINLINED_CUDA=OFF -DCMAKE_BUILD_TYPE=Debug \
         "-DCMAKE_C_FLAGS=-O1" -DINLINED_FUZZ=ON
     run_fuzz
+    suite_end "$start"
+}
 
+# suite_end START
+suite_end() {
     say ""
-    say "whole run: $((SECONDS - start)) s, logs in build/bootstrap-log"
+    say "whole run: $((SECONDS - $1)) s, logs in build/bootstrap-log"
     say "$SUITE_PASSED passed, $SUITE_FAILED failed, $SUITE_UNCHANGED unchanged since they passed"
     [ "$SUITE_FAILED" -eq 0 ]
 }

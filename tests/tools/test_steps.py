@@ -135,6 +135,12 @@ class Arguments(unittest.TestCase):
         self.assertEqual((rc, out), (2, ""))
         self.assertIn("dmeo", err)
 
+    def test_only_wants_names(self):
+        for args in (["--only"], ["--only", ""], ["--only="], ["editors"]):
+            rc, out, err = self.bootstrap("test", *args)
+            self.assertEqual((rc, out), (2, ""), args)
+            self.assertRegex(err, "--only wants|test does not know")
+
     def test_nothing_fetched_is_named_by_host(self):
         """Packages come by name through apt, pip and npm, from wherever the user's settings say."""
         files = [os.path.join(TOP, "bootstrap")]

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What unchanged.py leaves out, and above all what it does not: a small tree with a store of its
 own, whose tests are run by ctest as bootstrap runs them."""
+import json
 import os
 import pathlib
 import shutil
@@ -11,6 +12,7 @@ import tempfile
 import time
 import unittest
 
+import programs_of
 import unchanged
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -168,6 +170,40 @@ class Unchanged(unittest.TestCase):
         for path in self.store.iterdir():
             path.write_text("{", encoding="utf-8")
         self.assertEqual(self.plan(), [])
+
+    def test_which_others_were_chosen_is_no_input(self):
+        """A pass of `bootstrap test --only` counts for the whole run, and the other way round."""
+        self.run_tests()
+        self.put("build/CTestTestfile.cmake", TESTS.format(top=self.top, build=self.build)
+                 + f'add_test(started "{self.build}/tests/started")\n')
+        self.put("build/tests/started", "#!/bin/sh\n")
+        keys = {}
+        for args in ((), ("-R", "^slow$")):
+            self.tool("plan", self.store, self.build, *args)
+            plan = json.loads((self.build / "unchanged/plan.json").read_text(encoding="utf-8"))
+            keys[args] = plan["keys"]["slow"]
+        self.assertEqual(keys[()], keys["-R", "^slow$"])
+
+    @unittest.skipIf(not shutil.which("ninja"), "no ninja")
+    def test_what_chosen_tests_need(self):
+        link = "C_EXECUTABLE_LINKER__x_Release"
+        outputs = ("inlined", "tests/test_a", "tests/test_b", "tests/helper", "fuzz/fuzz_a")
+        self.put("build/build.ninja", f"rule {link}\n  command = true\n"
+                 + "".join(f"build {name}: {link}\n" for name in outputs) + "build other: phony\n")
+        at = self.build.resolve()
+        self.put("build/CTestTestfile.cmake",
+                 f'add_test([=[test_a]=] "{at}/tests/test_a")\n'
+                 f'add_test([=[test_b]=] "{at}/tests/test_b" "x y")\n'
+                 f'add_test([=[corpus]=] "{at}/fuzz/fuzz_a" "{self.top}/tests")\n'
+                 f'add_test([=[e2e_x]=] "{sys.executable}" "{self.top}/x.py")\n')
+
+        def needs(regex):
+            return programs_of.programs_of(str(at), regex)
+        self.assertEqual(needs("^test_a$"), ["inlined", "tests/helper", "tests/test_a"])
+        self.assertEqual(needs("e2e"), ["inlined", "tests/helper"])
+        self.assertEqual(needs("corpus|_b"),
+                         ["fuzz/fuzz_a", "inlined", "tests/helper", "tests/test_b"])
+        self.assertEqual(needs("nothing-has-this-name"), [])
 
     @unittest.skipIf(not shutil.which("gcc") or not shutil.which("objcopy"), "no gcc")
     def test_debug_information_is_no_input(self):

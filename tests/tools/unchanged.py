@@ -185,19 +185,23 @@ class Tests:
 
     def __init__(self, build, args=()):
         self.build = os.path.abspath(build)
-        told = json.loads(output("ctest", "--test-dir", build, "--show-only=json-v1", *args)
-                          or '{"tests": []}')
-        self.tests = [t for t in told["tests"] if t.get("command")]
+        self.tests = self.listed(*args)
         self.files = Files(self.build)
         self.tree = tree_files()
         self.machine = machine()
-        own = {t["command"][0] for t in self.tests}
+        # Of all tests: a key must not depend on which others were chosen.
+        own = {t["command"][0] for t in (self.listed() if args else self.tests)}
         folders = (self.build, os.path.join(self.build, "tests"))
         # What a script may start: all of the build's programs that are not themselves tests.
         self.programs = [p for folder in folders if os.path.isdir(folder)
                          for p in (os.path.join(folder, n) for n in sorted(os.listdir(folder)))
                          if is_program(p) and p not in own
                          and not os.path.basename(p).startswith(("test_", "sim_"))]
+
+    def listed(self, *args):
+        told = json.loads(output("ctest", "--test-dir", self.build, "--show-only=json-v1", *args)
+                          or '{"tests": []}')
+        return [t for t in told["tests"] if t.get("command")]
 
     def inputs(self, test):
         """Paths of the files whose bytes decide about this test."""
