@@ -19,7 +19,7 @@
 #include "engine/engine.h"
 #include "engine/grammar.h"
 
-#define AGENT_TOOLS 12 /* more are offered by search */
+#define AGENT_TOOLS 12 /* more are offered by search, see agent_tool */
 
 typedef struct agents agents; /* the running ones of one engine */
 typedef struct agent agent;
@@ -35,6 +35,7 @@ void agents_tick(agents *as, double now_ms);
 typedef struct {
     const char *name, *description;
     const cJSON *schema; /* of its arguments; NULL: none */
+    bool spare; /* left out where the others are not too many, so that these need no search */
 } agent_tool;
 
 typedef struct {

@@ -1,27 +1,40 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tools for a model.
  *
- * Up to AGENT_TOOLS they are offered as they are.  Beyond, every definition would cost each round's
- * prompt some hundred tokens and a small model its judgement, so three are offered instead:
- * find_tools searches names and descriptions, show_tool gives one's schema, call_tool calls what
- * has been shown; its grammar knows the schemas of these.
+ * Up to AGENT_TOOLS they are offered, each with one sentence and a schema without what says nothing
+ * to a model.  Beyond, every definition would cost each round's prompt some hundred tokens and a
+ * small model its judgement, so three are offered instead: find_tools searches names and
+ * descriptions, show_tool gives one's schema, call_tool calls what has been shown; its grammar
+ * knows the schemas of these.
  */
 #include "lsp/agent_tools.h"
 
 #include "engine/base/limits.h"
+#include "engine/base/utf8.h"
 #include "lsp/json_grammar.h"
 #include "lsp/json_value.h"
 
 #define FOUND_MAX 8
 static const char find_name[] = "find_tools", show_name[] = "show_tool", call_name[] = "call_tool";
 
-void toolbox_init(toolbox *b, chat_tool_style style, const agent_tool *tools, size_t n) {
-    *b = (toolbox){.style = style};
+/* Spare ones make a search of what would be few; where it must be a search, they cost nothing. */
+static bool leaves_out_spare(const agent_tool *tools, size_t n) {
+    size_t usual = 0;
     for (size_t i = 0; i < n; i++)
+        usual += !tools[i].spare;
+    return n > AGENT_TOOLS && usual <= AGENT_TOOLS;
+}
+
+void toolbox_init(toolbox *b, chat_tool_style style, const agent_tool *tools, size_t n) {
+    bool few = leaves_out_spare(tools, n);
+    *b = (toolbox){.style = style};
+    for (size_t i = 0; i < n; i++) {
+        if (few && tools[i].spare) continue;
         vec_push(&b->tools, ((toolbox_tool){.name = xstrdup(tools[i].name),
                                             .description = xstrdup(
                                                 tools[i].description ? tools[i].description : ""),
                                             .schema = cJSON_Duplicate(tools[i].schema, true)}));
+    }
 }
 
 void toolbox_deinit(toolbox *b) {
@@ -44,6 +57,51 @@ static toolbox_tool *find(const toolbox *b, const char *name) {
 }
 
 /* ---- what the model sees --------------------------------------------------------------------- */
+
+#define SENTENCE_BYTES 1024
+#define SLIM_DEPTH 32 /* below, a schema stays as it is */
+
+/* The first sentence, without the end of a line in it. */
+static str first_sentence(str text) {
+    str line = {0};
+    text = str_trim(text);
+    str_split(&text, '\n', &line);
+    ptrdiff_t end = str_find(line, STR(". "));
+    if (end >= 0) line.len = (size_t)end + 1;
+    line.len = MIN(line.len, SENTENCE_BYTES);
+    line.len = utf8_complete_prefix(line);
+    return line;
+}
+
+/* Takes out what a model's prompt has no use for; calls are held to the schema as it was. */
+static void slim(cJSON *schema, int depth) {
+    static const char *const useless[] = {"$schema", "title", "examples"};
+    cJSON *of, *one, *description = cJSON_GetObjectItemCaseSensitive(schema, "description");
+    if (depth > SLIM_DEPTH) return;
+    for (size_t i = 0; cJSON_IsObject(schema) && i < COUNTOF(useless); i++)
+        cJSON_DeleteItemFromObjectCaseSensitive(schema, useless[i]);
+    if (cJSON_IsString(description)) {
+        str s = first_sentence(str_of(description->valuestring));
+        char *text = xstrndup(s.ptr, s.len);
+        cJSON_SetValuestring(description, text);
+        xfree(text);
+    }
+    cJSON_ArrayForEach(of, schema) {
+        bool names = of->string && !strcmp(of->string, "properties"); /* not members of a schema */
+        bool values = of->string && (!strcmp(of->string, "enum") || !strcmp(of->string, "const") ||
+                                     !strcmp(of->string, "default"));
+        if (names)
+            cJSON_ArrayForEach(one, of) slim(one, depth + 1);
+        else if (!values && (cJSON_IsObject(of) || cJSON_IsArray(of)))
+            slim(of, depth + 1);
+    }
+}
+
+static cJSON *slim_copy(const cJSON *schema) {
+    cJSON *copy = cJSON_Duplicate(schema, true);
+    slim(copy, 0);
+    return copy;
+}
 
 static cJSON *one_text(const char *name, const char *meaning) {
     cJSON *s = cJSON_CreateObject(), *p, *t;
@@ -72,7 +130,10 @@ static cJSON *definitions(const toolbox *b) {
     if (!is_large(b)) {
         for (size_t i = 0; i < b->tools.count; i++) {
             const toolbox_tool *t = &b->tools.at[i];
-            add_function(all, t->name, t->description, cJSON_Duplicate(t->schema, true));
+            str line = first_sentence(str_of(t->description));
+            char *text = xstrndup(line.ptr ? line.ptr : "", line.len);
+            add_function(all, t->name, text, slim_copy(t->schema));
+            xfree(text);
         }
         return all;
     }

@@ -30,7 +30,7 @@ typedef enum {
 /* One parsed command line.  Texts are argv's. */
 typedef struct {
     cli_command_id command;
-    bool help, version, json, stdio, no_daemon, special, prompt_logprobs, automatic, explain,
+    bool help, version, json, stdio, no_daemon, special, prompt_logprobs, automatic, explain, fix,
         matrix;
     const char *model, *device;
     const char *listen, *health, *socket, *config, *log_file, *log_level;
@@ -71,7 +71,8 @@ status cli_generate(const cli_args *a, err *e) MUST_USE;
 status cli_tokenize(const cli_args *a, err *e) MUST_USE;
 status cli_models(const cli_args *a, err *e) MUST_USE;
 status cli_doctor(const cli_args *a, err *e) MUST_USE;
-status cli_mcp(const cli_args *a, err *e) MUST_USE;
+/* *code: the exit code, where it is another than usual. */
+status cli_mcp(const cli_args *a, int *code, err *e) MUST_USE;
 status cli_bench(const cli_args *a, err *e) MUST_USE;
 status cli_status(const cli_args *a, err *e) MUST_USE;
 status cli_health(const cli_args *a, err *e) MUST_USE;

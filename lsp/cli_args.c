@@ -26,8 +26,8 @@ typedef struct {
 #define AT(c) (1u << (c))
 #define ALL (AT(CMD_COUNT) - 1)
 #define ASKERS (AT(CMD_ASK) | AT(CMD_EXPLAIN) | AT(CMD_REVIEW) | AT(CMD_EDIT))
-#define RUNNERS (ASKERS | AT(CMD_SERVE) | AT(CMD_COMPLETE) | AT(CMD_GENERATE) | AT(CMD_DOCTOR) | \
-                 AT(CMD_BENCH))
+#define RUNNERS                                                                                    \
+ (ASKERS | AT(CMD_SERVE) | AT(CMD_COMPLETE) | AT(CMD_GENERATE) | AT(CMD_DOCTOR) | AT(CMD_BENCH))
 #define MODEL_USERS (RUNNERS | AT(CMD_TOKENIZE))
 #define DAEMON_USERS (AT(CMD_STATUS) | AT(CMD_HEALTH) | AT(CMD_MODELS))
 #define FIELD(f) offsetof(cli_args, f)
@@ -79,6 +79,8 @@ static const option OPTIONS[] = {
      "mcp: read this configuration and no other, as your own"},
     {"format", 0, OPT_TEXT, AT(CMD_MCP), FIELD(format), 0, 0, "PRODUCT",
      "mcp export: claude, codex, cursor, vscode, warp or zed"},
+    {"fix", 0, OPT_FLAG, AT(CMD_MCP), FIELD(fix), 0, 0, NULL,
+     "mcp doctor: also write what to put into which file; nothing is changed"},
     {"device", 0, OPT_TEXT, RUNNERS, FIELD(device), 0, 0, "D",
      "auto, cpu, cuda or ref, the slow reference (auto)"},
     {"threads", 0, OPT_COUNT, RUNNERS, FIELD(threads), 0, LIMIT_THREADS, "N",
@@ -349,10 +351,11 @@ static status check_models(const parse *p) {
         return err_set(p->e, ERR_USAGE, "models %s takes one name", verb);
     }
     if (strcmp(verb, "delta") == 0) {
-        bool known = a->n_operands == 5 && (strcmp(a->operands[1], "make") == 0 ||
-                                            strcmp(a->operands[1], "apply") == 0);
+        bool known = a->n_operands == 5 &&
+                     (strcmp(a->operands[1], "make") == 0 || strcmp(a->operands[1], "apply") == 0);
         if (known) return OK;
-        return err_set(p->e, ERR_USAGE, "models delta wants make BASE TRAINED OUT or apply BASE "
+        return err_set(p->e, ERR_USAGE,
+                       "models delta wants make BASE TRAINED OUT or apply BASE "
                        "DELTA OUT");
     }
     bool loads = !strcmp(verb, "load") || !strcmp(verb, "unload"), uses = !strcmp(verb, "use");

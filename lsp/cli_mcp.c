@@ -147,7 +147,7 @@ void mcp_run_changes(mcp_run *r, const char *server, strbuf *out) {
 
 /* ---- list ------------------------------------------------------------------------------------ */
 
-static const char *scope_name(mcp_scope s) {
+const char *mcp_run_scope(mcp_scope s) {
     static const char *const names[] = {[MCP_IMPORTED] = "imported",
                                         [MCP_USER] = "user",
                                         [MCP_PROJECT] = "project",
@@ -162,7 +162,7 @@ static cJSON *list_item(mcp_run *r, const mcp_server_info *s) {
     mcp_definition_show(s->definition, &shown);
     cJSON_AddStringToObject(o, "name", s->name);
     cJSON_AddStringToObject(o, "state", mcp_state_name(s->state));
-    cJSON_AddStringToObject(o, "scope", scope_name(s->definition->scope));
+    cJSON_AddStringToObject(o, "scope", mcp_run_scope(s->definition->scope));
     cJSON_AddStringToObject(o, "runs", shown.ptr ? shown.ptr : "");
     cJSON_AddStringToObject(o, "file", s->definition->file ? s->definition->file : "");
     cJSON_AddNumberToObject(o, "line", s->definition->line);
@@ -207,7 +207,7 @@ static status list(const cli_args *a, err *e) {
     mcp_server_info s;
     for (size_t i = 0; mcp_server_at(r.host, i, &s); i++) {
         strbuf_addf(&out, "%-16s %-10s %-8s ", s.name, mcp_state_name(s.state),
-                    scope_name(s.definition->scope));
+                    mcp_run_scope(s.definition->scope));
         strbuf shown;
         strbuf_init(&shown, 1u << 20);
         mcp_definition_show(s.definition, &shown);
@@ -347,11 +347,11 @@ static status call(const cli_args *a, err *e) {
     return s;
 }
 
-status cli_mcp(const cli_args *a, err *e) {
+status cli_mcp(const cli_args *a, int *code, err *e) {
     const char *verb = a->operands[0];
     if (strcmp(verb, "list") == 0) return list(a, e);
-    if (strcmp(verb, "doctor") == 0) return cli_mcp_doctor(a, true, e);
-    if (strcmp(verb, "test") == 0) return cli_mcp_doctor(a, false, e);
+    if (strcmp(verb, "doctor") == 0) return cli_mcp_doctor(a, true, code, e);
+    if (strcmp(verb, "test") == 0) return cli_mcp_doctor(a, false, code, e);
     if (strcmp(verb, "call") == 0) return call(a, e);
     if (strcmp(verb, "login") == 0) return cli_mcp_login(a, e);
     if (strcmp(verb, "approve") == 0) return approve(a, e);

@@ -17,7 +17,7 @@ struct mcp_run {
     /* Called when no server is on its way up any more; again after each change then. */
     void (*settled)(mcp_run *r);
     bool told;
-    void (*changed)(mcp_run *r); /* after each change of a server; or NULL */
+    void (*changed)(mcp_run *r);                    /* after each change of a server; or NULL */
     void (*ask)(mcp_run *r, const mcp_question *q); /* NULL: nobody is asked */
     void *ud;
 };
@@ -31,13 +31,15 @@ status mcp_run_open_asking(mcp_run *r, const cli_args *a, const char *only,
 void mcp_run_changes(mcp_run *r, const char *server, strbuf *out);
 /* A tool that says of itself that it only reads, and closed things, and wants no arguments. */
 const mcp_tool *mcp_run_harmless(mcp_run *r, const char *server);
+const char *mcp_run_scope(mcp_scope s); /* "user", ... */
 /* Starts the servers that are meant and may start, runs the loop until mcp_run_end, closes. */
 void mcp_run_servers(mcp_run *r);
 void mcp_run_end(mcp_run *r);
 void mcp_run_close(mcp_run *r);
 
-status cli_mcp_bench(const cli_args *a, err *e) MUST_USE; /* cli_mcp_bench.c */
-status cli_mcp_login(const cli_args *a, err *e) MUST_USE;              /* cli_mcp_login.c */
+status cli_mcp_bench(const cli_args *a, err *e) MUST_USE;  /* cli_mcp_bench.c */
+status cli_mcp_login(const cli_args *a, err *e) MUST_USE;  /* cli_mcp_login.c */
 status cli_mcp_export(const cli_args *a, err *e) MUST_USE; /* cli_mcp_export.c */
-status cli_mcp_doctor(const cli_args *a, bool probe, err *e) MUST_USE; /* cli_mcp_doctor.c */
-status cli_mcp_serve(const cli_args *a, err *e) MUST_USE;              /* cli_mcp_serve.c */
+/* cli_mcp_doctor.c; *code is set as it says there. */
+status cli_mcp_doctor(const cli_args *a, bool probe, int *code, err *e) MUST_USE;
+status cli_mcp_serve(const cli_args *a, err *e) MUST_USE; /* cli_mcp_serve.c */

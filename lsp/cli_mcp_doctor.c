@@ -2,19 +2,23 @@
 /* inlined mcp doctor and test: starts every server, looks, and says what to mend.
  *
  * With `probe` each server that has a harmless tool without required arguments gets PROBES calls,
- * one after the other, for its times.  Exit: 0 all is fine, 1 a server that may start does not
- * work. Thread: main. */
+ * one after the other, for its times.  With --fix it also writes what to put into which file;
+ * nothing is changed.  Exit: 0 all is fine, 1 something is to be mended (a server to approve, a
+ * note on a file, advice), 2 a server that may start does not work.  Thread: main. */
 #include "engine/base/limits.h"
 #include "lsp/cli_mcp.h"
 #include "lsp/cli_term.h"
 
 #define PROBES 20
 
+enum { SOME_FAILED = 2 }; /* exit code */
+
 typedef struct {
     mcp_run run;
     bool probe;
-    size_t open;  /* probes that have not ended */
-    size_t wrong; /* servers that do not work */
+    size_t open;     /* probes that have not ended */
+    size_t wrong;    /* servers that may start and do not work */
+    size_t warnings; /* what else is to be mended */
     strbuf out;
     cJSON *json;
 } doctor;
@@ -29,6 +33,12 @@ typedef struct {
 
 static void add_line(strbuf *out, const char *server, const char *text) {
     strbuf_addf(out, "  ! %s: %s\n", server, text);
+}
+
+/* The same of what is to be mended. */
+static void add_warning(doctor *d, strbuf *out, const char *server, const char *text) {
+    add_line(out, server, text);
+    d->warnings++;
 }
 
 static bool command_is(const mcp_definition *d, const char *name) {
@@ -46,24 +56,24 @@ static const char *unpinned(const mcp_definition *d) {
     return NULL;
 }
 
-static void add_advice(strbuf *out, const mcp_server_info *s) {
+static void add_advice(doctor *r, strbuf *out, const mcp_server_info *s) {
     const mcp_definition *d = s->definition;
     char line[600];
     bool npx = command_is(d, "npx"), uvx = command_is(d, "uvx");
     if (npx)
-        add_line(out, s->name,
-                 "npx costs about 0.4 s at each start and leaves a wrapper process; "
-                 "install the package and use: node .../dist/index.js");
+        add_warning(r, out, s->name,
+                    "npx costs about 0.4 s at each start and leaves a wrapper process; "
+                    "install the package and use: node .../dist/index.js");
     if ((npx || uvx) && unpinned(d)) {
         snprintf(line, sizeof line, "%.200s has no version: pin one", unpinned(d));
-        add_line(out, s->name, line);
+        add_warning(r, out, s->name, line);
     }
     if (s->state == MCP_UNTRUSTED) {
         snprintf(line, sizeof line,
                  "it is a server of the project; look at it, then: inlined mcp "
                  "approve %.100s",
                  s->name);
-        add_line(out, s->name, line);
+        add_warning(r, out, s->name, line);
     } else if (*s->why) {
         add_line(out, s->name, s->why);
     }
@@ -114,7 +124,8 @@ static void add_row(strbuf *out, const mcp_server_info *s) {
                 (double)s->catalogue_bytes / 4000, (unsigned long long)s->numbers.calls);
     add_time(out, s->numbers.p50_us);
     add_time(out, s->numbers.p95_us);
-    strbuf_addf(out, " %4llu\n", (unsigned long long)s->numbers.errors);
+    strbuf_addf(out, " %4llu %4llu\n", (unsigned long long)s->numbers.errors,
+                (unsigned long long)s->exits);
 }
 
 static cJSON *server_json(const mcp_server_info *s) {
@@ -122,6 +133,10 @@ static cJSON *server_json(const mcp_server_info *s) {
     cJSON_AddStringToObject(o, "name", s->name);
     cJSON_AddStringToObject(o, "state", mcp_state_name(s->state));
     cJSON_AddStringToObject(o, "why", s->why);
+    cJSON_AddStringToObject(o, "scope", mcp_run_scope(s->definition->scope));
+    cJSON_AddStringToObject(o, "file", s->definition->file ? s->definition->file : "");
+    cJSON_AddNumberToObject(o, "starts", (double)s->starts);
+    cJSON_AddNumberToObject(o, "exits", (double)s->exits);
     cJSON_AddStringToObject(o, "era", s->modern ? "modern" : "legacy");
     cJSON_AddStringToObject(o, "protocol", s->protocol);
     cJSON_AddStringToObject(o, "server", s->server_name);
@@ -158,36 +173,101 @@ static void add_redis(doctor *d) {
     cJSON_AddStringToObject(o, "why", info.why);
 }
 
+/* ---- what to write --------------------------------------------------------------------------- */
+
+/* What is to be merged into a server's entry; NULL: nothing that we know. */
+static cJSON *fix_of(const mcp_definition *d) {
+    const mcp_successor *next = mcp_definition_successor(d);
+    if (!next) return NULL;
+    cJSON *o = cJSON_CreateObject();
+    cJSON_AddStringToObject(o, "command", next->command);
+    cJSON *args = cJSON_AddArrayToObject(o, "args");
+    if (next->arg) cJSON_AddItemToArray(args, cJSON_CreateString(next->arg));
+    return o;
+}
+
+static void add_fixes(doctor *d) {
+    mcp_server_info s;
+    cJSON *all = cJSON_AddArrayToObject(d->json, "fixes");
+    for (size_t i = 0; mcp_server_at(d->run.host, i, &s); i++) {
+        cJSON *patch = fix_of(s.definition);
+        if (!patch || (d->run.only && strcmp(d->run.only, s.name) != 0)) {
+            cJSON_Delete(patch);
+            continue;
+        }
+        char *text = cJSON_Print(patch);
+        strbuf_addf(&d->out, "in %s:%d put into \"%s\":\n%s\n",
+                    s.definition->file ? s.definition->file : "its file", s.definition->line,
+                    s.name, text);
+        cJSON_free(text);
+        cJSON *one = cJSON_CreateObject();
+        cJSON_AddStringToObject(one, "server", s.name);
+        cJSON_AddStringToObject(one, "file", s.definition->file ? s.definition->file : "");
+        cJSON_AddNumberToObject(one, "line", s.definition->line);
+        cJSON_AddItemToObject(one, "patch", patch);
+        cJSON_AddItemToArray(all, one);
+    }
+    if (!all->child) strbuf_addf(&d->out, "no entry is known to have a better one\n");
+}
+
+/* ---- all of it ------------------------------------------------------------------------------- */
+
+/* The files that servers come from, each once. */
+static void add_files(doctor *d) {
+    mcp_server_info s, other;
+    for (size_t i = 0; mcp_server_at(d->run.host, i, &s); i++) {
+        const char *file = s.definition->file;
+        size_t here = 0, before = 0;
+        for (size_t k = 0; file && mcp_server_at(d->run.host, k, &other); k++) {
+            bool same = other.definition->file && !strcmp(other.definition->file, file);
+            here += same;
+            before += same && k < i;
+        }
+        if (here && !before)
+            strbuf_addf(&d->out, "config %s (%s): %zu server%s\n", file,
+                        mcp_run_scope(s.definition->scope), here, here == 1 ? "" : "s");
+    }
+}
+
 /* Everything is known: writes it down and ends. */
 static void report(doctor *d) {
     mcp_run *r = &d->run;
     mcp_server_info s;
     strbuf advice;
+    size_t bytes = 0;
     strbuf_init(&advice, 1u << 20);
-    strbuf_addf(&d->out, "%-14s %-9s %-6s %-10s %-12s %7s %5s %7s %5s %8s %8s %4s\n", "NAME",
+    add_files(d);
+    strbuf_addf(&d->out, "%-14s %-9s %-6s %-10s %-12s %7s %5s %7s %5s %8s %8s %4s %4s\n", "NAME",
                 "STATE", "ERA", "PROTOCOL", "VERSION", "READY", "TOOLS", "TOKENS", "CALLS", "P50",
-                "P95", "ERR");
+                "P95", "ERR", "ENDS");
     cJSON *servers = cJSON_AddArrayToObject(d->json, "servers");
     for (size_t i = 0; mcp_server_at(r->host, i, &s); i++) {
         if (r->only && strcmp(r->only, s.name) != 0) continue;
         add_row(&d->out, &s);
-        add_advice(&advice, &s);
+        add_advice(d, &advice, &s);
         size_t before = advice.len;
         mcp_run_changes(r, s.name, &advice);
         cJSON *one = server_json(&s);
         if (advice.len > before) cJSON_AddStringToObject(one, "changes", advice.ptr + before);
+        d->warnings += advice.len > before;
         cJSON_AddItemToArray(servers, one);
-        d->wrong += s.state != MCP_READY && s.state != MCP_DISABLED;
+        d->wrong += s.state != MCP_READY && s.state != MCP_DISABLED && s.state != MCP_UNTRUSTED;
+        bytes += s.catalogue_bytes;
     }
+    if (bytes)
+        strbuf_addf(&advice, "  i all catalogues: %zu kB, about %zu tokens\n", bytes / 1000,
+                    bytes / 4);
     cJSON *notes = cJSON_AddArrayToObject(d->json, "notes");
     for (size_t i = 0; i < r->config.notes.count; i++) {
         const mcp_note *n = &r->config.notes.at[i];
         strbuf_addf(&advice, "  ! %s:%d:%d: %s\n", n->file, n->line, n->column, n->text);
         cJSON_AddItemToArray(notes, cJSON_CreateString(n->text));
+        d->warnings++;
     }
     add_redis(d);
     strbuf_add_str(&d->out, strbuf_str(&advice));
     strbuf_deinit(&advice);
+    if (r->args->fix) add_fixes(d);
     mcp_run_end(r);
 }
 
@@ -234,7 +314,7 @@ static void on_settled(mcp_run *r) {
     if (--d->open == 0) report(d);
 }
 
-status cli_mcp_doctor(const cli_args *a, bool with_probes, err *e) {
+status cli_mcp_doctor(const cli_args *a, bool with_probes, int *code, err *e) {
     doctor d = {.probe = with_probes};
     status s = mcp_run_open(&d.run, a, a->n_operands > 1 ? a->operands[1] : NULL, e);
     if (s != OK) return s;
@@ -251,7 +331,13 @@ status cli_mcp_doctor(const cli_args *a, bool with_probes, err *e) {
         s = term_write_json(cJSON_Duplicate(d.json, true), e);
     else
         s = term_write(strbuf_str(&d.out), e);
-    if (s == OK && d.wrong) s = err_set(e, ERR_IO, "%zu MCP servers do not work", d.wrong);
+    if (s == OK && d.wrong) {
+        *code = SOME_FAILED;
+        s = err_set(e, ERR_IO, "%zu MCP servers do not work", d.wrong);
+    } else if (s == OK && d.warnings) {
+        s = err_set(e, ERR_IO, "%zu things are to be mended; all servers that may start work",
+                    d.warnings);
+    }
     cJSON_Delete(d.json);
     strbuf_deinit(&d.out);
     return s;

@@ -52,7 +52,8 @@ static void register_menu(server *s) {
 static void use_tools(server *s) {
     if (s->options.tools)
         tools_configure(s->options.tools, s->roots.count ? s->roots.at[0] : "",
-                        s->settings.enable && s->settings.mcp.enable, s->settings.mcp.built_in);
+                        s->settings.enable && s->settings.mcp.enable, s->settings.mcp.built_in,
+                        &s->settings.mcp.built_in_tools);
 }
 
 /* The settings are what they will be, until they change. */

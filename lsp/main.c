@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The program: reads the command line, sets up logging, runs one command, turns its status into the
- * exit code.  0 done; 1 failed, with one sentence on stderr; 2 wrong usage, likewise.
+ * exit code.  0 done; 1 failed, with one sentence on stderr; 2 wrong usage, likewise; a command may
+ * give another code for its failure.
  * Without a command it is the language server, or, in a terminal, a short help.  Thread: main. */
 #include <signal.h>
 #include <unistd.h>
@@ -11,8 +12,9 @@
 #include "lsp/proxy_run.h"
 #include "mcp/rpc.h"
 
-static int fail(status s, const err *e) {
+static int fail(status s, int code, const err *e) {
     fprintf(stderr, "inlined: %s\n", e->text);
+    if (code != EXIT_DONE) return code;
     return s == ERR_USAGE ? EXIT_WRONG_USAGE : EXIT_FAILED;
 }
 
@@ -80,7 +82,7 @@ static status run(const cli_args *a, int *code, err *e) {
     case CMD_TOKENIZE: return cli_tokenize(a, e);
     case CMD_MODELS: return cli_models(a, e);
     case CMD_DOCTOR: return cli_doctor(a, e);
-    case CMD_MCP: return cli_mcp(a, e);
+    case CMD_MCP: return cli_mcp(a, code, e);
     case CMD_BENCH: return cli_bench(a, e);
     case CMD_STATUS: return cli_status(a, e);
     case CMD_HEALTH: return cli_health(a, e);
@@ -102,5 +104,5 @@ int main(int argc, char **argv) {
     int code = EXIT_DONE;
     status s = cli_parse(argc, argv, &args, &e);
     if (s == OK) s = run(&args, &code, &e);
-    return s == OK ? code : fail(s, &e);
+    return s == OK ? code : fail(s, code, &e);
 }

@@ -63,6 +63,7 @@ static const leaf leaves[] = {
     {"engine.threads",               LEAF_INT,  offsetof(settings, engine.threads)},
     {"hover",                        LEAF_ENUM, offsetof(settings, hover)},
     {"mcp.builtIn",                  LEAF_BOOL, offsetof(settings, mcp.built_in)},
+    {"mcp.builtInTools",             LEAF_LIST, offsetof(settings, mcp.built_in_tools)},
     {"mcp.enable",                   LEAF_BOOL, offsetof(settings, mcp.enable)},
     {"memory.deviceMb",              LEAF_INT,  offsetof(settings, memory.device_mb)},
     {"memory.hostMb",                LEAF_INT,  offsetof(settings, memory.host_mb)},

@@ -66,8 +66,9 @@ typedef struct {
         bool respect_gitignore;
     } privacy;
     struct {
-        bool enable;   /* offer the tools of MCP servers to the model */
-        bool built_in; /* and our own */
+        bool enable;                  /* offer the tools of MCP servers to the model */
+        bool built_in;                /* and our own: */
+        settings_list built_in_tools; /* patterns of those that are offered beside few others */
     } mcp;
     struct {
         settings_device device;

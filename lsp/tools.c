@@ -37,6 +37,7 @@ struct tools {
     tools_hooks hooks;
     char *workspace; /* "": none */
     bool enabled, built_in, closing;
+    settings_list usual; /* patterns of built-in tools that are not spare */
     char *memory_file;
     own_options own; /* of the host */
     mcp_host *host;  /* NULL: OFF */
@@ -197,10 +198,12 @@ void tools_close(tools *t, void (*closed)(void *ud), void *ud) {
     finish_close(t);
 }
 
-void tools_configure(tools *t, const char *workspace, bool enabled, bool built_in) {
+void tools_configure(tools *t, const char *workspace, bool enabled, bool built_in,
+                     const settings_list *usual) {
     bool moved = strcmp(workspace, t->workspace) != 0 || built_in != t->built_in;
     t->enabled = enabled;
     t->built_in = built_in;
+    t->usual = *usual;
     if (moved) {
         xfree(t->workspace);
         t->workspace = xstrdup(workspace);
@@ -249,6 +252,13 @@ const char *tools_slow_start(const tools *t) {
 
 /* ---- tools ----------------------------------------------------------------------------------- */
 
+static bool is_spare(const tools *t, const mcp_server_info *s, const char *tool) {
+    if (s->definition->transport != MCP_BUILT_IN) return false;
+    for (int i = 0; i < t->usual.count; i++)
+        if (mcp_pattern_matches(t->usual.at[i], tool)) return false;
+    return true;
+}
+
 size_t tools_list(tools *t, agent_tool *out, size_t max) {
     size_t n = 0;
     mcp_server_info s;
@@ -265,7 +275,8 @@ size_t tools_list(tools *t, agent_tool *out, size_t max) {
             out[n++] = (agent_tool){
                 .name = name->text,
                 .description = tool->description,
-                .schema = cJSON_GetObjectItemCaseSensitive(tool->definition, "inputSchema")};
+                .schema = cJSON_GetObjectItemCaseSensitive(tool->definition, "inputSchema"),
+                .spare = is_spare(t, &s, tool->name)};
         }
     }
     return n;

@@ -12,6 +12,7 @@
 #include <uv.h>
 
 #include "lsp/agent.h"
+#include "lsp/settings.h"
 #include "mcp/mcp.h"
 
 typedef struct tools tools;
@@ -34,8 +35,10 @@ tools *tools_new(uv_loop_t *loop, const tools_hooks *hooks);
 void tools_close(tools *t, void (*closed)(void *ud), void *ud);
 
 /* Folder (absolute; "": none), whether there are tools at all, and whether the built-in ones, which
- * need a folder.  Nothing is read before it is needed. */
-void tools_configure(tools *t, const char *workspace, bool enabled, bool built_in);
+ * need a folder; `usual` (copied) are patterns of the built-in tools that are not spare, see
+ * agent_tool.  Nothing is read before it is needed. */
+void tools_configure(tools *t, const char *workspace, bool enabled, bool built_in,
+                     const settings_list *usual);
 /* Looks whether files have changed; call every few seconds. */
 void tools_tick(tools *t);
 

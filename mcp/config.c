@@ -33,19 +33,42 @@ static const struct {
     {"warp", EXPAND_WARP},     {"windsurf", EXPAND_VSCODE},
 };
 
-/* Packages that were renamed or given up, and what stands in. */
+/* Packages that were renamed or given up, what stands in, and how that is started. */
 static const struct {
     const char *word, *advice;
+    mcp_successor successor;
 } ADVICE[] = {
     {"@modelcontextprotocol/server-time",
      "is deprecated and no longer published; use mcp-time (github.com/TheoBrigitte/mcp-time, npm "
-     "mcp-time-linux-x64) or mcp-server-time (PyPI)"},
+     "mcp-time-linux-x64) or mcp-server-time (PyPI)",
+     {"mcp-time", NULL}},
     {"@theo.foobar/mcp-time",
-     "is not published; use mcp-time (npm mcp-time-linux-x64) or mcp-server-time (PyPI)"},
+     "is not published; use mcp-time (npm mcp-time-linux-x64) or mcp-server-time (PyPI)",
+     {"mcp-time", NULL}},
     {"@modelcontextprotocol/server-fetch",
-     "is not published; use mcp-server-fetch (PyPI: uvx mcp-server-fetch)"},
-    {"@modelcontextprotocol/server-github", "is archived; use github/github-mcp-server"},
+     "is not published; use mcp-server-fetch (PyPI: uvx mcp-server-fetch)",
+     {"uvx", "mcp-server-fetch"}},
+    {"@modelcontextprotocol/server-github",
+     "is archived; use github/github-mcp-server",
+     {"github-mcp-server", "stdio"}},
 };
+
+/* COUNTOF(ADVICE): the word is of none. */
+static size_t find_advice(const char *arg) {
+    for (size_t k = 0; k < COUNTOF(ADVICE); k++) {
+        size_t n = strlen(ADVICE[k].word);
+        if (!strncmp(arg, ADVICE[k].word, n) && (!arg[n] || arg[n] == '@')) return k;
+    }
+    return COUNTOF(ADVICE);
+}
+
+const mcp_successor *mcp_definition_successor(const mcp_definition *d) {
+    for (size_t i = 0; i < d->args.count; i++) {
+        size_t k = find_advice(d->args.at[i]);
+        if (k < COUNTOF(ADVICE)) return &ADVICE[k].successor;
+    }
+    return NULL;
+}
 
 /* ---- notes ----------------------------------------------------------------------------------- */
 
@@ -338,12 +361,9 @@ static void read_rules(config_reader *r, const cJSON *entry) {
 static void advise(config_reader *r) {
     const mcp_definition *d = r->d;
     for (size_t i = 0; i < d->args.count; i++) {
-        for (size_t k = 0; k < COUNTOF(ADVICE); k++) {
-            str arg = str_of(d->args.at[i]), word = str_of(ADVICE[k].word);
-            bool is =
-                str_starts_with(arg, word) && (arg.len == word.len || arg.ptr[word.len] == '@');
-            if (is) config_note(r, false, "args", "%s %s", ADVICE[k].word, ADVICE[k].advice);
-        }
+        size_t k = find_advice(d->args.at[i]);
+        if (k < COUNTOF(ADVICE))
+            config_note(r, false, "args", "%s %s", ADVICE[k].word, ADVICE[k].advice);
     }
     for (size_t i = 0; i < d->env.count; i++)
         if (strcmp(d->env.at[i].name, "MCP_PROTOCOL_VERSION") == 0)

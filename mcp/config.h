@@ -66,9 +66,9 @@ typedef struct {
     mcp_pairs cache;            /* tool name, lifetime such as "60s" */
     uint32_t start_ms, idle_ms, total_ms; /* handshake; a call without a sign of life; a call */
     uint32_t ping_after_ms; /* of silence, before a call; of processes in the legacy era */
-    uint32_t idle_stop_ms; /* an unused server is stopped after this long; UINT32_MAX: never */
-    uint32_t concurrency;  /* calls at once */
-    size_t output_bytes;   /* text of one answer that a model gets */
+    uint32_t idle_stop_ms;  /* an unused server is stopped after this long; UINT32_MAX: never */
+    uint32_t concurrency;   /* calls at once */
+    size_t output_bytes;    /* text of one answer that a model gets */
     mcp_era era;
     bool disabled;
     bool eager;    /* start at once, not at the first use */
@@ -80,6 +80,13 @@ typedef struct {
     int line, column;    /* of its key there; from 1, columns in bytes */
     const char *problem; /* why it cannot start, one sentence; NULL: it can */
 } mcp_definition;
+
+/* How what stands in for a package that was renamed or given up is started; NULL: the package is
+ * none of these. */
+typedef struct {
+    const char *command, *arg; /* arg NULL: none */
+} mcp_successor;
+const mcp_successor *mcp_definition_successor(const mcp_definition *d);
 
 mcp_definition *mcp_definition_new(const char *name);
 /* Our own tools (mcp/own.h), as a server of this name that needs no approval. */

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """MCP servers behind the language server: a real one, asked about, started, edited and stopped."""
+import itertools
 import json
 import os
 import sys
@@ -112,6 +113,90 @@ for line in sys.stdin:
         self.wait_shown(client, 2 * (begun + [("end", None)]))
         self.wait_tools(client, lambda t: self.state(t) == {"slow": "ready"})
         self.assertEqual(client.close(), 0)
+
+
+class Called(Project):
+    """The real model calls a built-in tool.  The one tool that it is shown is all that the grammar
+    lets it call; that it wants to call one is what the question, with its examples, is for."""
+    WORDS = (["pear", "plum", "fig", "apple"], ["pear", "plum", "fig", "apple", "nut", "pea"],
+             ["chair", "table", "lamp", "desk", "bed"], ["nut", "pea", "pear"])
+    QUESTIONS = ("what is {}?", "how many {}s are there?", "delete {}")
+
+    def setUp(self):
+        super().setUp()
+        self.memory_file = os.path.join(self.folder, "memory.jsonl")
+        self.model, why = lsp_case.find_model()
+        if not self.model:
+            self.skipTest(why)
+
+    def ask_model(self, answer, tool, name):
+        """Asks until the model has called `tool`, the only one that it is shown; gives the client,
+        and how many calls ended."""
+        env = {k: v for k, v in os.environ.items() if not k.startswith("XDG_")}
+        settings = {"model": self.model, "mcp": {"builtInTools": [tool]},
+                    "actions": {"maxTokens": 48}}
+        client = self.start(settings, env={
+            **env, "HOME": self.home, "MEMORY_FILE_PATH": self.memory_file})
+
+        def ask(params):
+            self.asked.append(params["message"])
+            return {"title": answer}
+        client.handlers["window/showMessageRequest"] = ask
+        client.settings = settings
+        client.initialize(workspaceFolders=[{"uri": "file://" + self.project, "name": "project"}])
+        self.wait_tools(client, lambda t: [s["state"] for s in t["servers"]] == ["ready"])
+        uri = "file://" + os.path.join(self.project, "a.py")
+        client.open(uri, "def load(path):\n    return path\n")
+        for words, question in itertools.product(self.WORDS, self.QUESTIONS):
+            self.question(client, uri, "inlined__" + tool, name, (question, words))
+            calls = client.call("inlined/tools")["servers"][0]["calls"]
+            if calls or self.asked:
+                break
+        return client, calls
+
+    def question(self, client, uri, tool, name, about):
+        """With examples that were answered by calls, as even a small model goes on like that."""
+        place = {"line": 0, "character": 5}
+        question, words = about
+        lines = [question.format(words[-1])]
+        for word in words:
+            lines.append(f"Question: {question.format(word)}\nAnswer:")
+            if word != words[-1]:
+                value = [word] if name == "entityNames" else word
+                called = json.dumps({"name": tool, "arguments": {name: value}})
+                lines.append(f"<tool_call>\n{called}\n</tool_call>")
+        client.call("workspace/executeCommand", {"command": "inlined.action", "arguments": [
+            {"action": "explain", "uri": uri, "range": {"start": place, "end": place},
+             "instruction": "\n".join(lines) + "\n"}]}, timeout=240)
+
+    def test_that_only_reads(self):
+        """It is called, and nobody is asked."""
+        client, calls = self.ask_model("No", "read_file", "path")
+        self.assertGreaterEqual(calls, 1)
+        self.assertEqual(self.asked, [])
+        self.assertEqual(client.close(), 0)
+
+    def remembered(self):
+        with open(self.memory_file, encoding="utf-8") as f:
+            return {json.loads(line)["name"] for line in f}
+
+    def test_that_changes_something(self):
+        """A person sees what would be done, and decides."""
+        names = {w for words in self.WORDS for w in words}
+        with open(self.memory_file, "w", encoding="utf-8") as f:
+            for name in sorted(names):
+                f.write(json.dumps({"type": "entity", "name": name, "entityType": "thing",
+                                    "observations": []}) + "\n")
+        for answer in ("No", "Allow once"):
+            self.asked.clear()
+            client, _ = self.ask_model(answer, "delete_entities", "entityNames")
+            self.assertGreaterEqual(len(self.asked), 1)
+            shown, gone = 'May the model call delete_entities of inlined with ', set()
+            for message in self.asked:
+                self.assertTrue(message.startswith(shown) and message.endswith("?"), message)
+                gone.update(json.loads(message[len(shown):-1])["entityNames"])
+            self.assertEqual(self.remembered(), names if answer == "No" else names - gone)
+            self.assertEqual(client.close(), 0)
 
 
 class Tools(Project):

@@ -63,7 +63,7 @@ require('inlined').setup({ settings = {
   model = %q,
   actions = { maxTokens = %d },
   hover = %q,
-  mcp = { builtIn = false }, -- with all of ours a model searches for a tool before it calls it
+  mcp = { builtIn = false }, -- one tool makes a short prompt
 } })
 ]]
 

@@ -55,7 +55,7 @@ static void read_call(str raw, chat_tool_style style, size_t n_tools) {
     agent_tool tools[16];
     for (size_t i = 0; i < n_tools; i++) {
         snprintf(names[i], sizeof names[i], "t%zu", i);
-        tools[i] = (agent_tool){names[i], "a tool", NULL};
+        tools[i] = (agent_tool){names[i], "a tool", NULL, false};
     }
     toolbox b;
     toolbox_call call = {0};

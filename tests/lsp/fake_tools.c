@@ -95,7 +95,9 @@ void fake_tools_answer(tools *t, mcp_outcome outcome, const char *text) {
 
 /* ---- lsp/tools.h ----------------------------------------------------------------------------- */
 
-void tools_configure(tools *t, const char *workspace, bool enabled, bool built_in) {
+void tools_configure(tools *t, const char *workspace, bool enabled, bool built_in,
+                     const settings_list *usual) {
+    UNUSED(usual);
     UNUSED(built_in);
     UNUSED(t);
     UNUSED(workspace);
@@ -132,7 +134,7 @@ size_t tools_list(tools *t, agent_tool *out, size_t max) {
                                         "Searches memory."};
     size_t n = 0;
     for (; n < (t->trusted ? COUNTOF(names) : 2) && n < max; n++)
-        out[n] = (agent_tool){names[n], texts[n], t->schema};
+        out[n] = (agent_tool){names[n], texts[n], t->schema, false};
     return n;
 }
 

@@ -23,6 +23,7 @@ typedef struct {
     char called[64], arguments[256];
     uint64_t call;
     int calls, ends;
+    int n_usual; /* tools behind these are spare; 0: none is */
     status status;
     char text[4096], error[512];
     bool json;
@@ -88,7 +89,8 @@ static void begin_with(fixture *f, const agent_order *extra, int n_tools) {
     agent_tool tools[40];
     for (int i = 0; i < n_tools; i++) {
         snprintf(names[i], sizeof names[i], i ? "tool_%d" : "read_file", i);
-        tools[i] = (agent_tool){names[i], i ? "does something" : "Reads a file.\nMore.", f->schema};
+        tools[i] = (agent_tool){names[i], i ? "does something" : "Reads a file.\nMore.", f->schema,
+                                i >= f->n_usual && f->n_usual};
     }
     const agent_message messages[] = {{"system", STR("Be brief.")}, {"user", STR("What is x?")}};
     agent_order o = extra ? *extra : (agent_order){0};
@@ -228,6 +230,57 @@ static void many_tools_are_searched(void **state) {
     assert_int_equal(f->ends, 1);
 }
 
+/* Spare ones are left out where the others are few; of many others, all are searched. */
+static void spare_tools_make_no_search(void **state) {
+    fixture *f = *state;
+    f->info.chat_tools = CHAT_TOOLS_NONE; /* the definitions are in the system message */
+    f->n_usual = AGENT_TOOLS;
+    begin(f, 40);
+    assert_true(chat_has(f, "read_file"));
+    assert_false(chat_has(f, "find_tools"));
+    assert_false(chat_has(f, "tool_12"));
+    say(f, CALL("read_file", "{\"path\": \"b\"}"));
+    assert_string_equal(f->called, "read_file");
+    agent_tell(f->a, f->call, true, STR("ok"));
+    say(f, "done");
+    f->n_usual = AGENT_TOOLS + 1;
+    begin(f, 40);
+    say(f, CALL("find_tools", "{\"query\": \"tool_39\"}"));
+    assert_true(chat_has(f, "tool_39: does something"));
+    say(f, "done");
+    assert_int_equal(f->ends, 2);
+    f->n_usual = 1;
+    begin(f, AGENT_TOOLS); /* all of them are few */
+    assert_true(chat_has(f, "tool_11"));
+    say(f, "done");
+}
+
+/* A prompt has no room for what says nothing to a model; a property may still be called title. */
+static void definitions_are_slim(void **state) {
+    fixture *f = *state;
+    cJSON_Delete(f->schema);
+    f->info.chat_tools = CHAT_TOOLS_NONE;
+    f->schema =
+        cJSON_Parse("{\"$schema\":\"http://e/"
+                    "\",\"title\":\"T1\",\"type\":\"object\",\"properties\":{\"title\":{"
+                    "\"type\":\"string\",\"title\":\"T2\",\"description\":\"Short 1.5. "
+                    "Long.\",\"examples\":[\"T3\"]},"
+                    "\"list\":{\"type\":\"array\",\"items\":{\"anyOf\":[{\"type\":\"string\","
+                    "\"title\":\"T4\"}]}},"
+                    "\"kind\":{\"enum\":[{\"title\":\"kept\"}]}},\"required\":[\"title\"]}");
+    begin(f, 1);
+    assert_true(chat_has(f, "\"title\":{\"type\":\"string\",\"description\":\"Short 1.5.\"}"));
+    assert_true(
+        chat_has(f, "\"list\":{\"type\":\"array\",\"items\":{\"anyOf\":[{\"type\":\"string\"}]}}"));
+    assert_true(chat_has(f, "\"enum\":[{\"title\":\"kept\"}]"));
+    assert_true(chat_has(f, "\"required\":[\"title\"]"));
+    assert_true(chat_has(f, "Reads a file."));
+    const char *const gone[] = {"$schema", "T1", "T2", "T3", "T4", "Long", "More."};
+    for (size_t i = 0; i < COUNTOF(gone); i++)
+        if (chat_has(f, gone[i])) fail_msg("%s is still there", gone[i]);
+    say(f, "done");
+}
+
 static void every_family_writes_its_own_way(void **state) {
     fixture *f = *state;
     f->info.chat_tools = CHAT_TOOLS_BARE;
@@ -332,6 +385,8 @@ int main(void) {
         TEST(rounds_are_bounded),
         TEST(results_are_cut_and_stay_data),
         TEST(many_tools_are_searched),
+        TEST(spare_tools_make_no_search),
+        TEST(definitions_are_slim),
         TEST(every_family_writes_its_own_way),
         TEST(answers_as_json),
         TEST(the_stream_shows_no_calls_and_no_thoughts),

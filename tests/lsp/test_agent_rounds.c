@@ -120,7 +120,7 @@ static void ask(fixture *f, int n_tools) {
                     "\"required\":[\"what\"]}");
     for (int i = 0; i < n_tools; i++) {
         snprintf(names[i], sizeof names[i], "count%d", i);
-        tools[i] = (agent_tool){names[i], "Counts things.", schema};
+        tools[i] = (agent_tool){names[i], "Counts things.", schema, false};
     }
     const agent_message messages[] = {{"system", STR("Be brief.")}, {"user", STR("How many?")}};
     agent_order o = {.messages = messages,

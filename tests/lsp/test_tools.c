@@ -113,7 +113,8 @@ static void begin(bool enabled, bool built_in) {
                                        .changed = on_changed,
                                        .code = on_code,
                                        .privacy = {b.hidden, hidden_look, hidden_is, hidden_mask}});
-    tools_configure(b.tools, b.work, enabled, built_in);
+    tools_configure(b.tools, b.work, enabled, built_in,
+                    &(settings_list){.count = 2, .at = {"read_*", "diagnostics"}});
     tools_wake(b.tools);
 }
 
@@ -148,6 +149,18 @@ static bool is_listed(const char *name) {
     for (size_t i = 0; i < n; i++)
         if (!strcmp(list[i].name, name)) return list[i].schema != NULL && list[i].description[0];
     return false;
+}
+
+/* How many of the listed ones are (not) spare, and whether this one is not. */
+static size_t count_usual(const char *name, bool *is_usual) {
+    agent_tool list[LIST_MAX];
+    size_t n = tools_list(b.tools, list, LIST_MAX), usual = 0;
+    *is_usual = false;
+    for (size_t i = 0; i < n; i++) {
+        usual += !list[i].spare;
+        if (!strcmp(list[i].name, name)) *is_usual = !list[i].spare;
+    }
+    return usual;
 }
 
 static int set_up(void **state) {
@@ -185,6 +198,7 @@ static void test_offers(void **state) {
         "diagnostics",  "git_status",     "git_diff",     "git_log",        "git_show",
         "current_time", "convert_time",   "search_nodes", "create_entities"};
     char name[64];
+    bool usual;
     mcp_server_info info;
     (void)state;
     begin(true, true);
@@ -194,6 +208,10 @@ static void test_offers(void **state) {
         snprintf(name, sizeof name, "inlined__%s", names[i]);
         if (!is_listed(name)) fail_msg("%s is not listed", name);
     }
+    assert_int_equal(count_usual("inlined__read_output", &usual), 4); /* "read_*", diagnostics */
+    assert_true(usual);
+    assert_int_equal(count_usual("inlined__git_log", &usual), 4);
+    assert_false(usual);
     assert_int_equal(mcp_server_count(tools_host(b.tools)), 1);
     assert_true(mcp_server_at(tools_host(b.tools), 0, &info));
     assert_int_equal(info.state, MCP_READY);

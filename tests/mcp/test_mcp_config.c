@@ -125,9 +125,15 @@ static void test_missing(void **state) {
     } cases[] = {
         {"${TOKEN}${GONE}", NULL, "the environment variable GONE is not set"},
         {"${env:GONE}", "vscode", "the environment variable GONE is not set"},
-        {"${input:other}", "vscode", "the input \\\"other\\\" was not given"},
+        {"${input:other}", "vscode", "the input \"other\" was not given"},
         {"${EMPTY}", "warp", "the environment variable EMPTY is empty"},
         {"$GONE", "gemini", "the environment variable GONE is not set"},
+        {"${env:GONE}", "cursor", "the environment variable GONE is not set"},
+        {"${env:GONE}", "windsurf", "the environment variable GONE is not set"},
+        {"${env:GONE}", "lmstudio", "the environment variable GONE is not set"},
+        {"${GONE}", "claude", "the environment variable GONE is not set"},
+        {"%GONE%", "gemini", "the environment variable GONE is not set"},
+        {"${GONE}", "claude-desktop", NULL}, /* it expands nothing */
         {"${EMPTY}${input:x}", "claude", NULL},
         {"${TOKEN", NULL, NULL},
         {"${}", NULL, NULL},
@@ -143,8 +149,11 @@ static void test_missing(void **state) {
         if (!cases[i].problem) {
             assert_null(d->problem);
         } else {
-            assert_non_null(d->problem);
+            if (!d->problem || !strstr(d->problem, cases[i].problem))
+                fail_msg("%s (%s): %s", cases[i].value, cases[i].product ? cases[i].product : "",
+                         d->problem ? d->problem : "no problem");
             assert_null(strstr(d->problem, "secret"));
+            assert_null(strstr(c.notes.at[0].text, "secret"));
             assert_int_equal(c.notes.count, 1);
             assert_true(c.notes.at[0].error);
             assert_int_equal(c.notes.at[0].column, 35);

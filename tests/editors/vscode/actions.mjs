@@ -165,7 +165,7 @@ export function actions({ code, git, work, build, folder, passed, equal, servers
     code.configure({
       "inlined.server.path": path.join(build, "tests/scripted_model"),
       "inlined.server.arguments": ["--no-daemon", "--log-level", "info"], // the user's daemon says what models say
-      "inlined.mcp.builtIn": false, // with all of ours a model searches for a tool before it calls it
+      "inlined.mcp.builtIn": false, // one tool makes a short prompt
     });
     await until("another daemon", () => running());
     await until("the old one has gone", () => servers().length === 0);
