@@ -63,6 +63,7 @@ static const struct {
     {"inlined/models",                admin_models_request},
     {"inlined/status",                tell_status},
     {"inlined/tools",                 tool_questions_request},
+    {"inlined/tools/restart",         tool_questions_restart},
     {"shutdown",                      lifecycle_shutdown},
     {"textDocument/codeAction",       actions_request},
     {"textDocument/completion",       inline_completion_menu_request},

@@ -236,6 +236,18 @@ static cJSON *servers_json(mcp_host *h) {
     return all;
 }
 
+void tool_questions_restart(server *s, const cJSON *params, reply *r) {
+    const cJSON *name = protocol_get(params, "server");
+    mcp_host *h = s->options.tools ? tools_host(s->options.tools) : NULL;
+    mcp_server_info info;
+    if (!h || !cJSON_IsString(name) || !mcp_server_get(h, name->valuestring, &info)) {
+        reply_error(r, RPC_INVALID_PARAMS, "\"server\" must name an MCP server of inlined/tools");
+        return;
+    }
+    mcp_server_restart(h, name->valuestring);
+    reply_result(r, cJSON_CreateNull());
+}
+
 void tool_questions_request(server *s, const cJSON *params, reply *r) {
     UNUSED(params);
     tools *t = s->options.tools;

@@ -15,5 +15,7 @@ void tool_questions_show_notes(server *s, const mcp_config *config);
  * start, and asks about the rest. */
 struct reply;
 void tool_questions_request(server *s, const cJSON *params, struct reply *r);
+/* inlined/tools/restart: by hand, also out of FAILED. */
+void tool_questions_restart(server *s, const cJSON *params, struct reply *r);
 /* The connection ends. */
 void tool_questions_deinit(server *s);

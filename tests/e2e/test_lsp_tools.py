@@ -199,6 +199,83 @@ class Called(Project):
             self.assertEqual(client.close(), 0)
 
 
+class Ends(Project):
+    """A server that is refused something, and one that does not want to end."""
+    SCRIPT = """import json, os, signal, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+with open("pid", "w") as f:
+    f.write(str(os.getpid()))
+for line in sys.stdin:
+    m = json.loads(line)
+    body = {"result": {"tools": []}}
+    if m.get("method") == "initialize":
+        body = {"result": {"protocolVersion": "2025-11-25", "capabilities": {"tools": {}},
+                           "serverInfo": {"name": "stubborn", "version": "1"}}}
+        if not os.path.exists("go"):
+            body = {"error": {"code": -32000, "message": "not today"}}
+    if "id" in m:
+        print(json.dumps({"jsonrpc": "2.0", "id": m["id"], **body}), flush=True)
+while os.path.exists("go"):
+    time.sleep(0.1)
+"""
+
+    def setUp(self):
+        super().setUp()
+        script = os.path.join(self.folder, "stubborn.py")
+        with open(script, "w", encoding="utf-8") as f:
+            f.write(self.SCRIPT)
+        self.write_config(json.dumps({"mcpServers": {"stubborn": {
+            "command": sys.executable, "args": [script]}}}))
+
+    def let_it_go(self):
+        with open(os.path.join(self.project, "go"), "w", encoding="utf-8"):
+            pass
+
+    def pid(self):
+        with open(os.path.join(self.project, "pid"), encoding="utf-8") as f:
+            return int(f.read())
+
+    def test_tried_again_by_hand(self):
+        client = self.begin("Start it")
+        self.wait_tools(client, lambda t: self.state(t) == {"stubborn": "failed"})
+        for wrong in ({"server": "nobody"}, {"server": 1}):
+            self.assertEqual(
+                lsp_client.error_code(client, "inlined/tools/restart", wrong), -32602)
+        self.let_it_go()
+        self.assertEqual(self.state(client.call("inlined/tools")), {"stubborn": "failed"})
+        client.call("inlined/tools/restart", {"server": "stubborn"})
+        self.wait_tools(client, lambda t: self.state(t) == {"stubborn": "ready"})
+        os.unlink(os.path.join(self.project, "go"))
+        self.assertEqual(client.close(), 0)
+
+    def test_the_daemon_is_killed(self):
+        """What it leaves behind goes with the next one that looks at servers."""
+        self.let_it_go()
+        client = self.begin("Start it")
+        self.wait_tools(client, lambda t: self.state(t) == {"stubborn": "ready"})
+        pid = self.pid()
+        client.kill()
+        time.sleep(0.5)
+        os.kill(pid, 0)  # it has heard the end of its input and does not care
+        client = self.begin("Start it")
+        self.wait_tools(client, lambda t: self.state(t) == {"stubborn": "ready"})
+        self.assertNotEqual(self.pid(), pid)
+        end = time.monotonic() + 60
+        while self.runs(pid):
+            self.assertLess(time.monotonic(), end, "it still runs")
+            time.sleep(0.05)
+        os.unlink(os.path.join(self.project, "go"))
+        self.assertEqual(client.close(), 0)
+
+    def runs(self, pid):
+        """Who has ended, and was not waited for by whoever should, counts as gone."""
+        try:
+            with open(f"/proc/{pid}/stat", encoding="utf-8") as f:
+                return f.read().rsplit(")", 1)[1].split()[0] != "Z"
+        except OSError:
+            return False
+
+
 class Tools(Project):
     def setUp(self):
         super().setUp()
