@@ -48,6 +48,7 @@ function freePort() {
 
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
+const BAR = '[id="inlined.inlined.inlined.status"], [id$="inlined.status"]';
 const WAIT_MS = 180000; // a model computes, and the machine may have other work
 
 /** Waits until `look` gives something true, and gives that; after `ms` it throws `what`. */
@@ -57,7 +58,7 @@ export async function until(what, look, ms = WAIT_MS) {
     const seen = await look();
     if (seen) return seen;
     if (Date.now() > end) throw new Error(`not seen within ${ms / 1000} s: ${what}`);
-    await sleep(100);
+    await sleep(50);
   }
 }
 
@@ -123,6 +124,19 @@ export class Code {
       { waitUntil: "domcontentloaded" });
     await this.page.waitForSelector(".editor-instance .view-lines .view-line", { timeout: WAIT_MS });
     await this.page.locator(".editor-instance .view-lines").first().click();
+    await this.page.evaluate((item) => {
+      window.inlinedBars = new Set();
+      const look = () => document.querySelectorAll(item).forEach((e) => window.inlinedBars.add(
+        `${e.querySelector(".codicon-loading") ? "spins " : ""}${e.textContent} ` +
+        `${e.querySelector("a")?.getAttribute("aria-label")}`));
+      new MutationObserver(look).observe(document.querySelector(".part.statusbar"),
+        { subtree: true, childList: true, characterData: true, attributeFilter: ["aria-label", "class"] });
+    }, BAR);
+  }
+
+  /** All that the status bar item has said in this window, also what stood there for a moment only. */
+  async bars() {
+    return this.page.evaluate(() => [...window.inlinedBars]);
   }
 
   async keys(...keys) {
@@ -152,7 +166,7 @@ export class Code {
    * with a delay. */
   async command(title) {
     await this.list("F1");
-    await this.type(title);
+    await this.page.keyboard.insertText(title); // a key at a time would cost the test a minute
     let looks = 0;
     await until(`command ${title}`, async () => {
       const first = await this.page.locator(".quick-input-list .monaco-list-row.focused .label-name").allTextContents();
@@ -191,7 +205,7 @@ export class Code {
   /** Chooses what has `words` in an open list, which shows only what fits on the screen. */
   async choose(words) {
     await this.input();
-    await this.type(words);
+    await this.page.keyboard.insertText(words);
     const row = this.page.locator(".quick-input-list .monaco-list-row", { hasText: words }).first();
     await row.waitFor();
     await row.click();
@@ -200,7 +214,7 @@ export class Code {
   /** The cursor before the first `words` of the file, found as a person would. */
   async goTo(line, column = 1) {
     await this.list("Control+G");
-    await this.type(`${line}:${column}`);
+    await this.page.keyboard.insertText(`${line}:${column}`);
     await this.keys("Enter");
     await until("the list is closed", async () => !(await this.page.locator(".quick-input-widget:visible").count()));
   }
@@ -254,7 +268,7 @@ export class Code {
 
   /** The status bar item: its text and, as assistive technology reads it, its tooltip. */
   async bar() {
-    const item = this.page.locator('[id="inlined.inlined.inlined.status"], [id$="inlined.status"]').first();
+    const item = this.page.locator(BAR).first();
     if (!(await item.count())) return "";
     return `${await item.textContent()} ${await item.locator("a").first().getAttribute("aria-label")}`;
   }

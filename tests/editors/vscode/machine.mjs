@@ -25,8 +25,14 @@ export function machine({ code, folder, work, hub, passed, equal, servers }) {
     passed("what another tool reports is in the prompt");
   }
 
+  /** An entry of the status bar's menu. */
+  async function fromMenu(words) {
+    await code.command("inlined: Status and Menu");
+    await code.choose(words);
+  }
+
   async function models() {
-    await code.command("inlined: Models...");
+    await fromMenu("Models...");
     await code.choose(hub.name);
     await code.choose("Fetch it");
     await code.told(/of-the-test.*\d+ %/);
@@ -41,7 +47,7 @@ export function machine({ code, folder, work, hub, passed, equal, servers }) {
     await code.page.locator(".monaco-dialog-box .monaco-button", { hasText: "Delete" }).click();
     await until("the file is gone", () => !fs.existsSync(fetched));
     passed("a model is fetched with its progress shown, and deleted");
-    await code.command("inlined: Switch Tier...");
+    await fromMenu("Switch the tier...");
     await code.choose("medium");
     await until("the setting", () => code.settingsNow()["inlined.roles.completion"] === "medium");
     await until("the status bar", async () => /medium \(.*completion/.test(await code.bar()));
@@ -56,7 +62,7 @@ export function machine({ code, folder, work, hub, passed, equal, servers }) {
   }
 
   async function doctor() {
-    await code.command("inlined: Check This Machine (doctor)");
+    await fromMenu("Check this machine");
     await until("the table", async () => (await code.texts(".view-line")).some((t) => /doctor/.test(t)));
     await code.command("View: Close All Editors");
     await code.command("Welcome: Open Walkthrough...");
@@ -113,5 +119,13 @@ process.stdin.on("data", (data) => {
     passed("and started again by hand");
   }
 
-  return [other_tools, models, doctor, wrong_version, stays_off];
+  /** Of the many starts before this step; one alone may be over before the window is drawn again. */
+  async function shows_loading() {
+    const all = await code.bars();
+    const loading = all.find((text) => /^spins .*LOADING/i.test(text));
+    equal(loading !== undefined, true, `loading in the status bar: ${all.join(" | ")}`);
+    passed(`the status bar showed a model that loads: ${loading.replace(/\s+/g, " ")}`);
+  }
+
+  return [other_tools, models, doctor, wrong_version, stays_off, shows_loading];
 }
