@@ -337,9 +337,12 @@ class Tools(Project):
         self.assertEqual(client.close(), 0)
 
     def test_marks(self):
-        """What is wrong in a configuration stands where it is wrong, in the client's units."""
+        """What is wrong in a configuration stands where it is wrong, in the client's units; what
+        other variables hold is said nowhere."""
+        os.environ["CANARY_KEY"] = "canary-5f1d"
+        self.addCleanup(os.environ.pop, "CANARY_KEY")
         self.write_config('{"mcpServers": {\n'
-                          '  "\u00e4\U0001f600": {"command": "${NO_SUCH_VARIABLE}"},\n'
+                          '  "\u00e4\U0001f600": {"command": "${CANARY_KEY}${NO_SUCH_VARIABLE}"},\n'
                           '  "b": {"args": [], "x-host": {"oddly": 1}}\n}}\n')
         os.makedirs(os.path.join(self.project, ".codex"))
         with open(os.path.join(self.project, ".codex", "config.toml"), "w", encoding="utf-8") as f:
@@ -368,6 +371,9 @@ class Tools(Project):
                                          lambda p: p["uri"] == uri and p["diagnostics"])
         self.assertEqual(marks["diagnostics"][0]["range"]["start"]["line"], 1)
         self.assertEqual(client.close(), 0)
+        said = json.dumps([client.notifications, client.server_requests]) + client.stderr()
+        self.assertIn("NO_SUCH_VARIABLE", said)
+        self.assertNotIn("canary", said)
 
     def test_looked_up(self):
         """Before a model is asked, a trusted server's allowed read-only tool is; nobody else's."""
