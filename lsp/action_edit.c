@@ -41,18 +41,7 @@ static void fail(edit_work *w, const char *sentence) {
 
 static void on_applied(void *own, const rpc_answer *a) {
     edit_work *w = own;
-    const cJSON *why = protocol_get(a->result, "failureReason");
-    char sentence[300];
-    if (a->status == OK && cJSON_IsTrue(protocol_get(a->result, "applied"))) {
-        work_done(w->work, NULL, "done");
-        return;
-    }
-    snprintf(sentence, sizeof sentence, "the editor did not make the change%s%.200s",
-             a->status || cJSON_IsString(why) ? ": " : "",
-             a->status             ? a->message
-             : cJSON_IsString(why) ? why->valuestring
-                                   : "");
-    fail(w, sentence);
+    action_applied(w->work, a);
 }
 
 static void deliver(edit_work *w) {

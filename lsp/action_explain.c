@@ -117,10 +117,7 @@ void action_explain_start(server *s, const action_place *at, const cJSON *token,
 
 static void on_inserted(void *own, const rpc_answer *a) {
     text_work *w = own;
-    if (a->status == OK && cJSON_IsTrue(protocol_get(a->result, "applied")))
-        work_done(w->work, NULL, "done");
-    else
-        work_fail(w->work, LSP_REQUEST_FAILED, "the editor did not make the change");
+    action_applied(w->work, a);
 }
 
 static void on_message(void *own, const agent_result *r) {

@@ -37,7 +37,7 @@ static void add(const import_menu *m, const char *title, const refactoring *r) {
         .kind = "quickfix",
         .diagnostic = m->diagnostic,
         .edit = protocol_edit(&s->features, s->encoding, m->document, r->edits, r->n, &note)};
-    cJSON_AddItemToArray(m->list, protocol_action(&s->features, &out));
+    action_add_ready(s, m->document, &out, m->list);
 }
 
 static bool is_word(char c) {
@@ -360,8 +360,7 @@ void action_import_add(server *s, document *d, size_t at, const cJSON *diagnosti
     bool known = false;
     for (size_t i = 0; i < COUNTOF(languages); i++)
         known = known || !strcmp(document_language(d), languages[i]);
-    if (!known || !s->features.literals || !s->options.symbols || !s->settings.context.index)
-        return;
+    if (!known || !s->options.symbols || !s->settings.context.index) return;
     arena a;
     arena_init(&a);
     str *roots = arena_alloc(&a, (s->roots.count + 1) * sizeof *roots);

@@ -18,7 +18,6 @@
 #include "lsp/position.h"
 #include "lsp/server.h"
 
-#define COMMAND "inlined.action"
 #define ASK_COMMAND "inlined.askInstruction" /* the client's own */
 #define LIST_US 3000 /* for the parser; without a tree the list is about lines */
 
@@ -71,7 +70,7 @@ static void add(listing *l, const code_action *a, const char *title, const cJSON
                       .argument = protocol_argument(&in),
                       .command = ask       ? ASK_COMMAND
                                  : resolve ? NULL
-                                           : COMMAND,
+                                           : ACTION_COMMAND,
                       .model = true};
     cJSON_AddItemToArray(l->list, protocol_action(&s->features, &out));
     cJSON_Delete(fixes);
@@ -143,7 +142,7 @@ static void add_findings(listing *l, size_t from, size_t to) {
     server *s = l->server;
     const finding *f;
     char title[160];
-    if (!protocol_kind_wanted(l->params->only, "quickfix") || !s->features.literals) return;
+    if (!protocol_kind_wanted(l->params->only, "quickfix")) return;
     for (size_t i = 0; (f = findings_at(s, i)) != NULL; i++) {
         if (f->document != l->document) continue;
         size_t line = document_line_of(f->document, f->from);
@@ -155,7 +154,7 @@ static void add_findings(listing *l, size_t from, size_t to) {
         title[utf8_complete_prefix(str_of(title))] = '\0';
         lsp_action out = {
             .title = title, .kind = "quickfix", .diagnostic = diagnostic, .edit = edit};
-        if (edit) cJSON_AddItemToArray(l->list, protocol_action(&s->features, &out));
+        if (edit) action_add_ready(s, l->document, &out, l->list);
         cJSON_Delete(diagnostic);
     }
 }
@@ -251,6 +250,8 @@ static void start(server *s, const cJSON *argument, const cJSON *resolve, const 
         action_name_start(s, a, &at, resolve, token, r);
     } else if (a) {
         action_edit_start(s, a, &at, resolve, token, r);
+    } else if (str_eq(at.in.action, STR(ACTION_APPLY)) && !resolve) {
+        action_apply_start(s, &at, argument, token, r);
     } else {
         err e = {{0}};
         status st =
@@ -275,7 +276,7 @@ void actions_resolve(server *s, const cJSON *params, reply *r) {
 bool actions_command(server *s, str command, const cJSON *params, reply *r) {
     const cJSON *argument = cJSON_GetArrayItem(protocol_get(params, "arguments"), 0);
     const cJSON *token = protocol_get(params, "workDoneToken");
-    if (str_eq(command, STR(COMMAND)))
+    if (str_eq(command, STR(ACTION_COMMAND)))
         start(s, argument, NULL, token, r);
     else if (str_eq(command, STR("inlined.commitMessage")))
         action_commit_start(s, argument, token, r);

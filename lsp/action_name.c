@@ -44,10 +44,7 @@ static bool extract(const code_action *a, document *d, size_t from, size_t to, s
 
 static void on_applied(void *own, const rpc_answer *a) {
     name_work *w = own;
-    if (a->status == OK && cJSON_IsTrue(protocol_get(a->result, "applied")))
-        work_done(w->work, NULL, "done");
-    else
-        work_fail(w->work, LSP_REQUEST_FAILED, "the editor did not make the change");
+    action_applied(w->work, a);
 }
 
 /* `name` is empty, or what a model has proposed. */

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Exact refactorings in the menu: see action_tree.h.
  *
- * They cost a walk over one function, so they are made at once and need no second request.  Clients
- * without code action literals cannot carry an edit in the menu and get none.  Thread: loop. */
+ * They cost a walk over one function, so they are made at once.  Thread: loop. */
 #include "lsp/action_tree.h"
 
 #include <cjson/cJSON.h>
@@ -26,14 +25,14 @@ static void add(const tree_menu *m, const char *kind, const char *title, const r
         .title = title,
         .kind = kind,
         .edit = protocol_edit(&s->features, s->encoding, m->document, r->edits, r->n, &note)};
-    cJSON_AddItemToArray(m->list, protocol_action(&s->features, &out));
+    action_add_ready(s, m->document, &out, m->list);
 }
 
 /* The same under a name that a model proposes when it is chosen. */
 static void add_named(const tree_menu *m, const char *word, size_t from, size_t to) {
     server *s = m->server;
     const code_action *a = action_find(str_of(word));
-    bool resolve = s->features.resolve_edit;
+    bool resolve = s->features.literals && s->features.resolve_edit;
     if (!action_name_ready(s) || (!resolve && !s->features.apply_edit)) return;
     lsp_action_argument in = {.action = str_of(word),
                               .uri = document_uri(m->document),
@@ -47,7 +46,7 @@ static void add_named(const tree_menu *m, const char *word, size_t from, size_t 
     lsp_action out = {.title = title,
                       .kind = a->kind,
                       .argument = protocol_argument(&in),
-                      .command = resolve ? NULL : "inlined.action"};
+                      .command = resolve ? NULL : ACTION_COMMAND};
     cJSON_AddItemToArray(m->list, protocol_action(&s->features, &out));
 }
 
@@ -102,7 +101,6 @@ bool action_tree_add(server *s, document *d, size_t from, size_t to, const cJSON
                      cJSON *list) {
     tree_menu m = {s, d, list};
     bool function = false;
-    if (!s->features.literals) return false;
     if (to > from && to - from <= LIMIT_ACTION_BYTES &&
         protocol_kind_wanted(only, "refactor.extract"))
         function = add_extractions(&m, from, to, only);

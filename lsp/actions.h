@@ -37,6 +37,9 @@ bool actions_command(server *s, str command, const cJSON *params, reply *r);
 
 /* ---- for the files of this feature ---------------------------------------------------------- */
 
+#define ACTION_COMMAND "inlined.action"
+#define ACTION_APPLY "apply" /* in its argument: the word of an edit that is ready */
+
 /* An argument with its document, or an error that has been answered (false; `r` is gone). */
 typedef struct {
     lsp_action_argument in;
@@ -58,6 +61,15 @@ void action_name_start(server *s, const code_action *a, const action_place *at,
                        const cJSON *resolve, const cJSON *token, reply *r);
 /* Whether a model could name something now. */
 bool action_name_ready(const server *s);
+
+/* action_apply.c: an action whose edit (a->edit, taken) is ready, for the list.  Clients without
+ * code action literals get the command that has it made, or nothing where they take no edits. */
+void action_add_ready(server *s, const document *d, lsp_action *a, cJSON *list);
+/* Ends work by what the client says to workspace/applyEdit. */
+void action_applied(work *w, const rpc_answer *a);
+/* That command; `argument` holds the edit. */
+void action_apply_start(server *s, const action_place *at, const cJSON *argument,
+                        const cJSON *token, reply *r);
 
 /* action_review.c, action_explain.c */
 void action_review_start(server *s, const action_place *at, const cJSON *token, reply *r);

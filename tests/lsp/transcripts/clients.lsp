@@ -40,7 +40,7 @@ engine ends "{\"findings\":[{\"line\":2,\"severity\":\"information\",\"message\"
 <-- {"method":"textDocument/publishDiagnostics","params":{"uri":"file:///w/a","version":1,"diagnostics":[{"range":{"start":{"line":1,"character":4},"end":{"line":1,"character":12}},"severity":3,"message":"The sum is missing.","source":"inlined","code":"review","data":{"finding":1}}]}}
 <-- {"id":1,"result":{"findings":1,"pieces":1}}
 --> {"id":2,"method":"textDocument/codeAction","params":{"textDocument":{"uri":"file:///w/a"},"range":{"start":{"line":1,"character":4},"end":{"line":1,"character":4}},"context":{"triggerKind":2,"diagnostics":[]}}}
-<-- {"id":2,"result":[]}
+<-- {"id":2,"result":[{"title":"Fix what the review found: The sum is missing.","command":"inlined.action","arguments":[{"action":"apply","uri":"file:///w/a","version":1,"label":"Fix what the review found: The sum is missing.","edit":{"changes":{"file:///w/a":[{"range":{"start":{"line":1,"character":12},"end":{"line":1,"character":12}},"newText":" + 1"}]}}}]}]}
 --> {"id":3,"method":"textDocument/hover","params":{"textDocument":{"uri":"file:///w/a"},"position":{"line":0,"character":4}}}
 <-- {"id":3,"result":{"contents":{"kind":"plaintext","value":"def f(a):\n\nfunction, a line 1, 2 lines\n"},"range":{"start":{"line":0,"character":4},"end":{"line":0,"character":5}}}}
 --> {"id":4,"method":"textDocument/diagnostic","params":{"textDocument":{"uri":"file:///w/a"}}}
