@@ -26,7 +26,8 @@ typedef struct {
     excerpt part;
     uint64_t deadline_us;
     size_t errors_before;
-    bool late; /* the brake has stopped a trial */
+    size_t least; /* errors of the best trial of a text that did not parse */
+    bool late;    /* the brake has stopped a trial */
 } gate;
 
 /* The excerpt with bytes [from, to) of the document replaced. */
@@ -42,6 +43,7 @@ static bool count_with(gate *g, size_t from, size_t to, str with, str closers, s
 static bool parses_with(gate *g, str closers) {
     size_t errors;
     if (!count_with(g, g->c->prompt->offset, g->c->to, g->c->text, closers, &errors)) return true;
+    g->least = MIN(g->least, errors);
     return errors <= g->errors_before;
 }
 
@@ -81,6 +83,7 @@ static size_t list_endings(const candidate *c, str out[ENDINGS_MAX]) {
 static bool parses(gate *g) {
     str endings[ENDINGS_MAX];
     size_t n = list_endings(g->c, endings);
+    g->least = SIZE_MAX;
     for (size_t i = 0; i < n; i++) {
         if (parses_with(g, endings[i]) || g->late) return true;
     }
@@ -141,8 +144,10 @@ const char *filter_syntax(candidate *c) {
     if (parses(&g)) return NULL;
     if (c->d->language->macros || str_trim(c->after).len)
         g.errors_before = MAX(g.errors_before, errors_of_typed_text(&g));
-    while (!parses(&g)) {
+    /* The text is the one that was tried: no need to parse it again. */
+    if (g.late || g.least <= g.errors_before) return NULL;
+    do {
         if (!drop_last_line(c) && !drop_extra_closers(c)) return "syntax";
-    }
+    } while (!parses(&g));
     return NULL;
 }

@@ -79,7 +79,7 @@ def measure(program, model, server, text):
     for name, values in (("ours", mine[1:]), ("theirs", theirs[1:])):
         table[f"{name} p50"] = statistics.median(values)
         table[f"{name} p95"] = percentile(values, 0.95)
-    for name in ("prefilled", "reused", "decoded", "prefill", "decode"):
+    for name in ("prefilled", "reused", "decoded", "queue", "context", "prefill", "decode", "post"):
         if name in log:
             table[f"ours mean {name}"] = statistics.mean(log[name][1:])
     table["theirs mean prefilled"] = statistics.mean(c[0] for c in computed[1:])
