@@ -202,14 +202,14 @@ class Http(unittest.TestCase):
     def test_refusals(self):
         site = self.site("auth")
         self.assertIn("inlined mcp login site",
-                      self.run_mcp(site.url, "test", code=1).stdout)
+                      self.run_mcp(site.url, "test", code=2).stdout)
         site = self.site("redirect")
-        self.run_mcp(site.url, "test", code=1, headers={"Authorization": "Bearer canary"})
+        self.run_mcp(site.url, "test", code=2, headers={"Authorization": "Bearer canary"})
         self.assertNotIn("GET /elsewhere", site.seen)
         with socket.socket() as s:
             s.bind(("127.0.0.1", 0))
             closed = f"http://127.0.0.1:{s.getsockname()[1]}/"
-        report = self.run_mcp(closed, "test", code=1).stdout
+        report = self.run_mcp(closed, "test", code=2).stdout
         self.assertIn("backoff", report)
 
     def test_everything(self):

@@ -168,7 +168,7 @@ class Logins(unittest.TestCase):
         site = Site()
         self.configure(site)
         code, _, problem = self.run_mcp("test")
-        self.assertEqual(code, 1)
+        self.assertEqual(code, 2)
         code, out, problem, page = self.login()
         self.assertEqual(code, 0, problem)
         self.assertIn("close this page", page)
@@ -188,7 +188,7 @@ class Logins(unittest.TestCase):
         self.run_mcp("forget", "site")
         with open(self.tokens, encoding="utf-8") as f:
             self.assertNotIn(SECRET, f.read())
-        self.assertEqual(self.run_mcp("test")[0], 1)
+        self.assertEqual(self.run_mcp("test")[0], 2)
 
     def test_expired_for_good_asks_again(self):
         site = Site(no_refresh=True)
@@ -196,7 +196,7 @@ class Logins(unittest.TestCase):
         self.assertEqual(self.login()[0], 0)
         site.valid = set()
         code, out, problem = self.run_mcp("test", "site")
-        self.assertEqual(code, 1)
+        self.assertEqual(code, 2)
         self.assertIn("inlined mcp login site", out + problem)
         self.assertEqual(self.login()[0], 0)
         self.assertEqual(site.seen.count("register"), 1, "the client is still known")
@@ -229,7 +229,7 @@ class Logins(unittest.TestCase):
         site = Site()
         self.configure(site, headers={"Authorization": "Bearer wrong"})
         code, out, problem = self.run_mcp("test", "site")
-        self.assertEqual(code, 1)
+        self.assertEqual(code, 2)
         self.assertIn("Authorization", out + problem)
         self.assertFalse([s for s in site.seen if "well-known" in s])
 
