@@ -82,13 +82,38 @@ static void random_block(rng *r, k_type t, uint8_t *block, float size) {
     if (p.at[1] >= 0) put_half(block + p.at[1], t == K_Q4_1 || t == K_Q5_1 ? -d * p.top / 2 : d);
 }
 
-k_tensor tensor_random(arena *a, rng *r, k_type type, int64_t rows, int64_t cols, float size) {
+static void whole_block(rng *r, k_type t, uint8_t *block) {
+    scale_place p = place_of(t);
+    random_block(r, t, block, 1);
+    float f = (float)(rng_below(r, 17) - 8);
+    if (t == K_F32) memcpy(block, &f, sizeof f);
+    if (t == K_F16) put_half(block, f);
+    if (t == K_BF16) memcpy(block, (const uint8_t *)&f + 2, 2);
+    if (t == K_MXFP4) block[0] = 128; /* its codes are halves, times two */
+    for (int i = 0; i < 2; i++)
+        if (p.at[i] >= 0) put_half(block + p.at[i], 1);
+}
+
+/* size 0: whole numbers */
+static k_tensor tensor_of(arena *a, rng *r, k_type type, int64_t rows, int64_t cols, float size) {
     size_t bytes = k_row_bytes(type, cols) * (size_t)rows, block = k_type_bytes(type);
     ASSERT(bytes > 0);
     uint8_t *data = arena_alloc(a, bytes);
-    for (size_t at = 0; at < bytes; at += block)
-        random_block(r, type, data + at, size);
+    for (size_t at = 0; at < bytes; at += block) {
+        if (size > 0)
+            random_block(r, type, data + at, size);
+        else
+            whole_block(r, type, data + at);
+    }
     return (k_tensor){type, rows, cols, data, "random"};
+}
+
+k_tensor tensor_random(arena *a, rng *r, k_type type, int64_t rows, int64_t cols, float size) {
+    return tensor_of(a, r, type, rows, cols, size);
+}
+
+k_tensor tensor_whole(arena *a, rng *r, k_type type, int64_t rows, int64_t cols) {
+    return tensor_of(a, r, type, rows, cols, 0);
 }
 
 k_tensor vector_random(arena *a, rng *r, int64_t cols, float base, float size) {

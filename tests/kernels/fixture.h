@@ -22,6 +22,8 @@ extern const int n_isa_names;
 
 /* Random blocks with scales so small that values are about `size`. */
 k_tensor tensor_random(arena *a, rng *r, k_type type, int64_t rows, int64_t cols, float size);
+/* Random blocks with scales of 1: all values are whole numbers (of at most 4,096). */
+k_tensor tensor_whole(arena *a, rng *r, k_type type, int64_t rows, int64_t cols);
 /* f32 [1, cols]: base + size * normal. */
 k_tensor vector_random(arena *a, rng *r, int64_t cols, float base, float size);
 

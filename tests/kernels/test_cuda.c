@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The CUDA backend against the scalar reference: whole small models of awkward shapes, every weight
- * type, decode and prefill, batches, page boundaries, two sequences.  Skips where no device is
- * found, saying why. */
+ * type, decode and prefill, batches, page boundaries, two sequences.  Whole models add up what each
+ * product's rounding of activations to int8 costs, and a softmax magnifies it: where the CPU
+ * backend, which rounds likewise, is far from the reference, the card may be as far.
+ * test_cuda_kernels holds each kernel to its limit.  Skips where no device is found, saying why. */
 #include <math.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -19,7 +21,7 @@
 enum { POSITIONS = 70, PAGES = 16 };
 
 typedef struct {
-    k_backend *cuda, *ref;
+    k_backend *cuda, *cpu, *ref;
 } backends;
 
 static int open_both(void **state) {
@@ -27,6 +29,7 @@ static int open_both(void **state) {
     err e;
     *state = b;
     if (k_open(&b->ref, &(k_options){.device = K_REF}, &e) != OK) return -1;
+    if (k_open(&b->cpu, &(k_options){.device = K_CPU, .threads = 1}, &e) != OK) return -1;
     if (k_open(&b->cuda, &(k_options){.device = K_CUDA}, &e) != OK) {
         printf("SKIP: the CUDA backend cannot be tested here: %s\n", e.text);
         b->cuda = NULL;
@@ -39,6 +42,7 @@ static int open_both(void **state) {
 static int close_both(void **state) {
     backends *b = *state;
     k_close(b->cuda);
+    k_close(b->cpu);
     k_close(b->ref);
     xfree(b);
     return 0;
@@ -114,31 +118,35 @@ static void check_top(k_model *m, int vocab) {
     }
 }
 
+/* As near as the CPU is, within what different kernels differ by, or nearer than `limit`. */
+static void check_distance(const char *name, const char *step, double got, double cpu,
+                           double limit) {
+    printf("%-26s %-12s nmse %.1e (the CPU's %.1e)\n", name, step, got, cpu);
+    if (!(got < fmax(limit, 1.5 * cpu))) fail_msg("%s, %s: %.2e is too far", name, step, got);
+}
+
 static void compare(backends *b, const char *name, const plan_shape *s, double limit) {
     if (!b->cuda) skip();
     random_plan *p = random_plan_new(s);
     k_model *want = model(b->ref, p, POSITIONS), *got = model(b->cuda, p, POSITIONS);
+    k_model *cpu = model(b->cpu, p, POSITIONS);
     int32_t tokens[POSITIONS];
     uint64_t seed = 42;
     for (int i = 0; i < POSITIONS; i++)
         tokens[i] = (int32_t)(random_next(&seed) % (uint64_t)s->vocab);
-
-    run(want, tokens, 0, 40);
-    run(got, tokens, 0, 40);
-    double prefill = nmse(got, want, 40, s->vocab);
-    run(want, tokens, 40, 1);
-    run(got, tokens, 40, 1);
-    double one = nmse(got, want, 1, s->vocab);
-    check_top(got, s->vocab);
-    run(want, tokens, 41, 7);
-    run(got, tokens, 41, 7);
-    double seven = nmse(got, want, 7, s->vocab);
-    run(want, tokens, 48, 22);
-    run(got, tokens, 48, 22);
-    double more = nmse(got, want, 22, s->vocab);
-    printf("%-26s nmse prefill %.1e, 1 row %.1e, 7 rows %.1e, prefill at 48 %.1e\n", name, prefill,
-           one, seven, more);
-    assert_true(prefill < limit && one < limit && seven < limit && more < limit);
+    static const struct {
+        const char *name;
+        int rows;
+    } steps[] = {{"prompt", 40}, {"1 row", 1}, {"7 rows", 7}, {"prompt at 48", 22}};
+    for (int i = 0, from = 0; i < (int)COUNTOF(steps); from += steps[i++].rows) {
+        const int n = steps[i].rows;
+        run(want, tokens, from, n);
+        run(got, tokens, from, n);
+        run(cpu, tokens, from, n);
+        check_distance(name, steps[i].name, nmse(got, want, n, s->vocab),
+                       nmse(cpu, want, n, s->vocab), limit);
+        if (n == 1) check_top(got, s->vocab);
+    }
 
     /* A row's bits do not depend on its batch (float weights go through float16 products, whose
      * library chooses another order for another size). */
@@ -149,6 +157,7 @@ static void compare(backends *b, const char *name, const plan_shape *s, double l
     run(got, tokens, 60, 5);
     if (!is_float) assert_memory_equal(alone, k_logits(got, 0), (size_t)s->vocab * sizeof *alone);
     xfree(alone);
+    k_model_free(cpu);
     k_model_free(got);
     k_model_free(want);
     random_plan_free(p);
@@ -218,7 +227,7 @@ static void test_shapes(void **state) {
     s.mixed = true;
     s.rope = ROPE_NEOX;
     s.bias = true;
-    compare(*state, "1536 wide, Q4_K + Q6_K", &s, 1e-3); /* int8 activations, large K biases */
+    compare(*state, "1536 wide, Q4_K + Q6_K", &s, 1e-4);
     s = base_shape;
     s.dim = 640;
     s.heads = 4;
@@ -232,7 +241,7 @@ static void test_shapes(void **state) {
     s.window = 20;
     s.attn_cap = 50;
     s.final_cap = 30;
-    compare(*state, "640 wide, gemma-like", &s, 3e-4); /* attention and head capped */
+    compare(*state, "640 wide, gemma-like", &s, 1e-4);
     s = base_shape;
     s.layer_norm = s.bias = s.no_gate = s.out_bias = true;
     s.act = ACT_GELU_TANH;
@@ -391,9 +400,7 @@ static void test_rows(void **state) {
 static void test_coded(void **state) {
     backends *b = *state;
     if (!b->cuda) skip();
-    k_backend *cpu;
     err e;
-    assert_int_equal(k_open(&cpu, &(k_options){.device = K_CPU, .threads = 1}, &e), OK);
     static const int heads[] = {64, 96, 128, 256};
     static const int steps[] = {40, 1, 7, 16, 1};
     int32_t tokens[POSITIONS];
@@ -410,7 +417,8 @@ static void test_coded(void **state) {
         random_plan *p = random_plan_new(&s);
         k_model *got = model_with(b->cuda, p, POSITIONS, KV_Q8);
         k_model *plain = model(b->cuda, p, POSITIONS);
-        k_model *want = model_with(cpu, p, POSITIONS, KV_Q8), *exact = model(b->ref, p, POSITIONS);
+        k_model *want = model_with(b->cpu, p, POSITIONS, KV_Q8),
+                *exact = model(b->ref, p, POSITIONS);
         assert_true(k_kv_page_bytes(got) * 100 < k_kv_page_bytes(plain) * 54);
         uint8_t *page = xmalloc(k_kv_page_bytes(got));
         for (int from = 0, i = 0; i < (int)COUNTOF(steps); from += steps[i++]) {
@@ -433,7 +441,6 @@ static void test_coded(void **state) {
         k_model_free(got);
         random_plan_free(p);
     }
-    k_close(cpu);
 }
 
 static void *set_later(void *flag) {
@@ -525,15 +532,15 @@ static void test_tiny(void **state) {
     s.kv_heads = 1;
     s.ff = 256;
     s.vocab = 320;
-    compare(*state, "tiny", &s, 5e-4);
+    compare(*state, "tiny", &s, 1e-4);
     s.low = K_Q4_K;
     s.high = K_Q6_K;
     s.mixed = true;
     s.dim = 256;
     s.heads = 4;
-    compare(*state, "tiny, Q4_K + Q6_K", &s, 2e-3);
+    compare(*state, "tiny, Q4_K + Q6_K", &s, 1e-4);
     kv_type = KV_Q8;
-    compare(*state, "tiny, int8 KV", &s, 2e-3);
+    compare(*state, "tiny, int8 KV", &s, 1e-4);
     kv_type = KV_F16;
 }
 

@@ -41,6 +41,9 @@ SCALES = {
 }
 FIM = (("fim_pre", 151659), ("fim_mid", 151660), ("fim_suf", 151661), ("fim_pad", 151662),
        ("fim_rep", 151663), ("fim_sep", 151664))  # Qwen2.5-Coder's; padding in plain vocabularies
+# So that they can be asked for actions too: ChatML, as Qwen2.5's instruct models have it.
+CHAT = ("{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n"
+        "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}")
 RNG_SEED = 1234
 
 
@@ -142,6 +145,7 @@ def write(vocab, name, mix, out):
     preset, rng = PRESETS[name], np.random.default_rng(RNG_SEED)
     w = gguf.GGUFWriter(out, "qwen2")
     w.add_name(f"synthetic {name} {mix}")
+    w.add_chat_template(CHAT)
     add_shape(w, preset)
     tokens = copy_tokenizer(gguf.GGUFReader(vocab), w)
     for tensor, rows, cols, kind in shapes(preset, *MIXES[mix], tokens):

@@ -3,11 +3,13 @@
 """Makes the small models of test_archs.py: `transformers` configurations with random weights, run
 by `transformers`, and written as GGUF.
 
-    archs_made.py FOLDER
+    archs_made.py FOLDER [card]
 
-For each case FOLDER gets CASE.gguf (F32 matrices), CASE-q8.gguf (the same in Q8_0) and CASE.logits
-(f32 [positions][vocab] for the prompts of prompts(), from torch in f32 on the CPU).  Needs torch,
-transformers and gguf; the test does not, once the folder is there.
+With `card` they have heads of 32 instead of 24, as the CUDA kernels want them, and the cases that a
+card refuses are left out (test_archs_card.py).  For each case FOLDER gets CASE.gguf (F32 matrices),
+CASE-q8.gguf (the same in Q8_0) and CASE.logits (f32 [positions][vocab] for the prompts of
+prompts(), from torch in f32 on the CPU).  Needs torch, transformers and gguf; the test does not,
+once the folder is there.
 
 The conversion is written from the GGUF documentation and from transformers' own names: where
 transformers keeps a weight in another form (rows of q and k ordered for halves instead of pairs,
@@ -83,6 +85,8 @@ CASES = {
                             "mscale_all_dim": 0.707, "original_max_position_embeddings": 64}}),
     "deepseek2-old": ("deepseek2", "DeepseekV2Config", LATENT),
 }
+# What a card leaves to the CPU, and cases whose factors are for heads of another size.
+NOT_FOR_CARDS = ("mixtral", "qwen3moe", "phi3-short", "phi3-long", "deepseek2", "deepseek2-old")
 PAIRED = ("granite", "llama", "smollm3")  # rotate neighbours; transformers rotates halves
 STEMS = {
     "self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v",
@@ -101,6 +105,17 @@ GEMMA_STEMS = {"post_attention_layernorm": "post_attention_norm",
                "pre_feedforward_layernorm": "ffn_norm",
                "post_feedforward_layernorm": "post_ffw_norm"}
 TOPS = {"model.embed_tokens": "token_embd", "model.norm": "output_norm", "lm_head": "output"}
+
+
+def for_card():
+    """Makes this module's models those of a card, before anything else is asked of it."""
+    global DIM, HEADS, HEAD_DIM
+    DIM, HEADS, HEAD_DIM = 128, 4, 32
+    WINDOW["query_pre_attn_scalar"] = HEAD_DIM
+    for case in ("gemma2", "gemma3"):
+        CASES[case][2].update(WINDOW)
+    for case in NOT_FOR_CARDS:
+        del CASES[case]
 
 
 def prompts():
@@ -318,6 +333,8 @@ def write(path, case, model, quantise):
 
 def main():
     folder = sys.argv[1]
+    if "card" in sys.argv[2:]:
+        for_card()
     os.makedirs(folder, exist_ok=True)
     for seed, case in enumerate(CASES):
         model = make_model(case, seed)

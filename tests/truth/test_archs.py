@@ -39,12 +39,12 @@ MIXTURES = ("mixtral", "qwen3moe", "deepseek2", "deepseek2-old")
 UNSTEADY_PEER = ("deepseek2-old",)
 
 
-def models_folder():
-    """Where archs_made.py's files are; made when they are not."""
+def models_folder(*sizes):
+    """Where archs_made.py's files are; made when they are not.  sizes: its arguments."""
     code = os.path.join(truth.HERE, "data", "code.json")
     sources = [archs_made.__file__, code, TORCH_PINS]
     key = hashlib.sha256("".join(map(truth.digest, sources)).encode()).hexdigest()[:16]
-    folder = os.path.join(truth.cache_folder(), f"archs-{key}")
+    folder = os.path.join(truth.cache_folder(), "-".join(["archs", key, *sizes]))
     if os.path.isdir(folder):
         return folder
     for package in ("torch", "transformers", "gguf"):
@@ -52,7 +52,7 @@ def models_folder():
             truth.skip(f"the models are not in the cache and this python has no {package} to make "
                        "them with: ./bootstrap test installs it (unless INLINED_TORCH=0)")
     fresh = tempfile.mkdtemp(dir=truth.cache_folder())
-    subprocess.run([sys.executable, archs_made.__file__, fresh], check=True)
+    subprocess.run([sys.executable, archs_made.__file__, fresh, *sizes], check=True)
     try:
         os.rename(fresh, folder)
     except OSError:

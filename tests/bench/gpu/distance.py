@@ -1,5 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How far one file of teacher-forced logits is from another (both f32, a row for each position)."""
+"""How far one file of teacher-forced logits is from another (both f32, a row for each position).
+
+    distance.py REFERENCE OTHER < prompts as JSON       prints JSON
+"""
+import json
+import sys
+
 import numpy as np
 
 BEST = 10
@@ -35,3 +41,7 @@ def compare(reference, other, prompts):
     return {"mean_best": float(best.mean()), "mean_next": float(forced.mean()),
             "kl": divergence / count, "largest": float(max(best.max(), forced.max())),
             "changed": changed}
+
+
+if __name__ == "__main__":
+    print(json.dumps(compare(sys.argv[1], sys.argv[2], json.load(sys.stdin))))

@@ -13,7 +13,8 @@
   cpu        a budget with room for the small one alone: the large tier runs on the CPU
   share      gpuShare 0 for the large tier: small on the card, large on the CPU, at once
 
-The medium and the large model must answer questions (instruct models).
+The medium and the large model must answer questions; those of tests/tools/synth_gguf.py do, in
+their way.
 
 Prints Markdown; exits 1 when something is not where it should be or the bound does not hold.
 --device cpu runs the same on main memory, to try the script (its first and last part are left out).
@@ -55,7 +56,8 @@ class Daemon:
                           **own.get(t, {})} for t in ("small", "medium", "large")},
             "roles": ROLES, "memory": memory or {},
             "completion": {"timeBudgetMs": 0, "maxTokens": 24, "candidates": 1, "confidence": 0,
-                           "cutBelow": 0}}
+                           "cutBelow": 0},
+            "actions": {"maxTokens": 256}}
         config = os.path.join(self.folder, "config.json")
         with open(config, "w", encoding="utf-8") as f:
             json.dump(self.settings, f)

@@ -7,15 +7,15 @@
 
 SOURCES of llama.cpp: a folder, a .tar archive of one, or node-llama-cpp's llama/gitRelease.bundle.
 It is built here (minutes); meanwhile the models with random weights are written, and the checks
-run: every kernel against the scalar reference, the engine's own tests on the card, the sanitizer.
-Then nothing else runs: tokens per second in turns with llama.cpp, keystrokes over LSP in turns with
-llama-server, Nsight Compute over the kernels of two models, and truth over 1,000 positions of real
-code against transformers in f32.
+run: every kernel against the scalar reference, the engine's own tests on the card, the sanitizer;
+then our side of the truth over 1,000 positions of real code, against transformers in f32.  Then
+nothing else runs: tokens per second in turns with llama.cpp, keystrokes over LSP in turns with
+llama-server, Nsight Compute over the kernels of two models, and last llama.cpp's side of the truth.
 
 FOLDER gets speed.csv, truth.csv, keys.csv, kernels.csv, the plot and report.md.  Needs nvcc, cmake,
 ninja, cc, ncu, and a Python with numpy and gguf (and torch and transformers for the truth).
---build is a build of ours (default build/) with test_cuda, test_card, truth_logits, tokenize_tool,
-bench_decode_ours, bench_engine and inlined.
+--build is a build of ours (default build/) with test_cuda, test_cuda_kernels, test_card,
+test_together, truth_logits, tokenize_tool, bench_decode_ours, bench_engine, bench_gpu and inlined.
 """
 import argparse
 import concurrent.futures
@@ -57,6 +57,7 @@ class Bench:
         self.out.mkdir(parents=True, exist_ok=True)
         self.work.mkdir(parents=True, exist_ok=True)
         self.wrong, self.lines = [], []
+        self.references, self.distances = {}, {}  # of the truth, by model; by model and way
         self.models = args.models.split(",")
 
     def path(self, model):
@@ -100,17 +101,24 @@ class Bench:
             print(text[-1500:])
 
     def checks(self):
-        tests = self.build / "tests"
+        tests, plain = self.build / "tests", {"INLINED_CUBLAS": "none"}
+        sanitizer = ["compute-sanitizer", "--error-exitcode", "9", "--tool"]
         self.note("\n| check | | |\n|---|---|---|")
+        # Alone: it looks at what memory is free.
         self.check("test_cuda", [tests / "test_cuda"])
-        self.check("test_cuda without cuBLAS", [tests / "test_cuda"], {"INLINED_CUBLAS": "none"})
-        self.check("test_card", [tests / "test_card"])
-        self.check("test_card without cuBLAS", [tests / "test_card"], {"INLINED_CUBLAS": "none"})
+        self.check("test_cuda without cuBLAS", [tests / "test_cuda"], plain)
         # cuBLAS's own kernels have barriers that racecheck does not follow: ours alone there.
-        for tool, env in (("memcheck", {}), ("racecheck", {"INLINED_CUBLAS": "none"})):
-            self.check(f"compute-sanitizer {tool}",
-                       ["compute-sanitizer", "--tool", tool, "--error-exitcode", "9",
-                        tests / "test_cuda", "tiny"], env)
+        others = [(f"{name}{' without cuBLAS' if env else ''}", [tests / name], env)
+                  for name in ("test_card", "test_cuda_kernels") for env in ({}, plain)]
+        others += [("test_together", [tests / "test_together"], {}),
+                   ("every architecture against transformers",
+                    [sys.executable, TOP / "tests/truth/test_archs_card.py",
+                     tests / "truth_logits"], {"INLINED_CACHE": str(self.work)}),
+                   ("memcheck", [*sanitizer, "memcheck", tests / "test_cuda", "tiny"], {}),
+                   ("racecheck", [*sanitizer, "racecheck", tests / "test_cuda", "tiny"], plain)]
+        with concurrent.futures.ThreadPoolExecutor(len(others)) as pool:
+            for job in [pool.submit(self.check, *one) for one in others]:
+                job.result()
 
     # ---- truth --------------------------------------------------------------------------------
 
@@ -125,40 +133,60 @@ class Bench:
             raise RuntimeError(f"{name}: {done.stderr[-600:]}")
         return out
 
-    def truth(self):
+    def prompts_of(self, model):
         import truth as tools
-        from distance import compare
         tools.BUILD = str(self.build)
-        rows = []
-        for model in (m for m in TRUTH if m in self.models):
+        return tools.code_prompts(self.path(model), 175)
+
+    def compare_ways(self, ways):
+        """Runs {(model, way): command} and keeps how far each is from transformers."""
+        def one(key):
+            model, way = key
+            prompts = self.prompts_of(model)
+            file = self.logits(f"{model} {way}", ways[key], prompts)
+            done = subprocess.run([sys.executable, HERE / "distance.py", self.references[model],
+                                   file], input=json.dumps(prompts), text=True,
+                                  capture_output=True, check=True)
+            file.unlink()
+            found = {"positions": sum(map(len, prompts)), **json.loads(done.stdout)}
+            say(f"truth {model} {way}: {done.stdout.strip()}")
+            return key, found
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            self.distances.update(pool.map(one, ways))
+
+    def truth_models(self):
+        return [m for m in TRUTH if m in self.models]
+
+    def truth_of_ours(self):
+        ours, ways = self.build / "tests/truth_logits", {}
+        for model in self.truth_models():
             path = self.path(model)
-            prompts = tools.code_prompts(path, 175)
-            count = sum(map(len, prompts))
-            reference = self.logits("reference", [sys.executable, HERE / "reference.py", path],
-                                    prompts)
-            ours, theirs = self.build / "tests/truth_logits", self.libraries / "llama_logits"
-            ways = {
-                "ours, prefill": [ours, path, "cuda", 256], "ours, decode": [ours, path, "cuda", 1],
-                "ours, 7 rows": [ours, path, "cuda", 7],
-                "llama.cpp, prefill": [theirs, path, self.libraries, 256],
-                "llama.cpp, decode": [theirs, path, self.libraries, 1],
-            }
+            self.references[model] = self.logits(
+                f"{model} reference", [sys.executable, HERE / "reference.py", path],
+                self.prompts_of(model))
+            for way, rows in (("prefill", 256), ("decode", 1), ("7 rows", 7)):
+                ways[model, f"ours, {way}"] = [ours, path, "cuda", rows]
             if self.args.cpu:
-                ways["ours on the CPU"] = [ours, path, "cpu", 64]
-            found = {}
-            for way, command in ways.items():
-                file = self.logits(way.replace(" ", "-"), command, prompts)
-                found[way] = compare(reference, file, prompts)
-                rows.append({"model": model, "way": way, "positions": count, **found[way]})
-                file.unlink()
-                say(f"truth {model} {way}: {json.dumps(found[way])}")
-            for way in ("prefill", "decode"):
-                for what in ("mean_best", "mean_next", "kl"):
-                    mine, other = found[f"ours, {way}"][what], found[f"llama.cpp, {way}"][what]
-                    if mine > other * 1.02:
-                        self.wrong.append(f"truth {model} {way}: {what} {mine:.3g}, llama.cpp's "
-                                          f"{other:.3g}")
+                ways[model, "ours on the CPU"] = [ours, path, "cpu", 64]
+        self.compare_ways(ways)
+
+    def truth(self):
+        theirs, rows = self.libraries / "llama_logits", []
+        self.compare_ways({(model, f"llama.cpp, {way}"):
+                           [theirs, self.path(model), self.libraries, rows]
+                           for model in self.truth_models()
+                           for way, rows in (("prefill", 256), ("decode", 1))})
+        for (model, way), found in sorted(self.distances.items()):
+            rows.append({"model": model, "way": way, **found})
         self.table("truth.csv", rows)
+        for model in self.truth_models():
+            for way in ("prefill", "decode"):
+                mine, other = (self.distances[model, f"{who}, {way}"]
+                               for who in ("ours", "llama.cpp"))
+                for what in ("mean_best", "mean_next", "kl"):
+                    if mine[what] > other[what] * 1.02:
+                        self.wrong.append(f"truth {model} {way}: {what} {mine[what]:.3g}, "
+                                          f"llama.cpp's {other[what]:.3g}")
 
     # ---- speed --------------------------------------------------------------------------------
 
@@ -284,6 +312,22 @@ class Bench:
 
     # ---- all ----------------------------------------------------------------------------------
 
+    def beside_the_build(self, models, only):
+        """One after the other: the checks look at what memory is free."""
+        if "checks" in only:
+            self.checks()
+        for model in models:
+            model.result()
+        if "truth" in only:
+            self.part("our truth", self.truth_of_ours)
+
+    def part(self, name, run):
+        try:
+            run()
+        except Exception as e:  # the other parts are worth having
+            self.wrong.append(f"{name}: {e!r}")
+            say(f"{name} stopped: {e!r}")
+
     def run(self):
         only = self.args.only.split(",")
         self.source = peer.unpack(self.args.llama, self.work)
@@ -294,20 +338,15 @@ class Bench:
             if needs_peer and not self.args.llama_built:
                 built = pool.submit(peer.build, self.source, self.work, capability(),
                                     self.out / "llama-build.log")
-            if "checks" in only:
-                jobs.append(pool.submit(self.checks))
+            checked = pool.submit(self.beside_the_build, jobs[:], only)
             if needs_peer:
                 self.libraries = pathlib.Path(self.args.llama_built or built.result())
                 say("llama.cpp is built")
-            for job in jobs:
+            for job in [*jobs, checked]:
                 job.result()
         for part in ("speed", "keys", "kernels", "truth"):
             if part in only:
-                try:
-                    getattr(self, part)()
-                except Exception as e:  # the other parts are worth having
-                    self.wrong.append(f"{part}: {e}")
-                    say(f"{part} stopped: {e!r}")
+                self.part(part, getattr(self, part))
         self.note("\n" + "\n".join(self.wrong or ["Everything passed."]))
         (self.out / "report.md").write_text("\n".join(self.lines) + "\n")
         say("done")
