@@ -100,8 +100,13 @@ static one_layer layer_of(arena *a, rng *r, const shape *s) {
     one_layer l = {.plan = plan_random(a, r, s)};
     k_op *ops = l.plan.ops;
     ASSERT(l.plan.n_ops == 7);
-    l.embed = &ops[0], l.qkv = &ops[1], l.attend = &ops[2], l.out = &ops[3];
-    l.gate = &ops[4], l.down = &ops[5], l.head = &ops[6];
+    l.embed = &ops[0];
+    l.qkv = &ops[1];
+    l.attend = &ops[2];
+    l.out = &ops[3];
+    l.gate = &ops[4];
+    l.down = &ops[5];
+    l.head = &ops[6];
     return l;
 }
 
@@ -142,8 +147,9 @@ static k_plan isolate(arena *a, rng *r, const shape *s, kernel which) {
         keep_few_values(&l.qkv->bias[2]);
         enlarge(&l.qkv->bias[1], 20);
     }
-    /* Scores of about 1: a softmax of larger ones magnifies what is put in. */
-    if (which == QKV) l.attend->scale *= 0.25f;
+    /* All are rows of one product, and values come out as they are where a row sees only itself; a
+     * softmax would magnify or average what queries and keys lost. */
+    if (which == QKV) l.attend->window = 1;
     if (which == GATE_UP) {
         for (int i = 0; i < 2; i++) {
             keep_few_rows(&l.gate->w[i]);
@@ -219,9 +225,9 @@ static void draw_tokens(rng *r, int32_t *tokens, int n) {
 }
 
 /* Few values of a row are not 0 with some plans, so single rows are added up. */
-static const struct { int rows, times; } steps[] = {{PROMPT, 1}, {1, 16}, {7, 3}, {ROWS, 1}};
+static const struct { int rows, times; } steps[] = {{PROMPT, 1}, {1, 32}, {7, 5}, {ROWS, 2}};
 
-enum { STEPS = COUNTOF(steps), POSITIONS = PROMPT + 16 + 21 + ROWS };
+enum { STEPS = COUNTOF(steps), POSITIONS = PROMPT + 32 + 35 + 2 * ROWS };
 
 /* The normalised mean square error of each kind of step; returns the worst. */
 static double distance(backends *b, const shape *s, kernel which, uint64_t seed,
