@@ -135,12 +135,17 @@ tools *tools_new(uv_loop_t *loop, const tools_hooks *hooks) {
     return t;
 }
 
+static void forget_asked(tools *t) {
+    for (size_t i = 0; i < t->asked.count; i++)
+        xfree(t->asked.at[i]);
+    vec_clear(&t->asked);
+}
+
 static void finish_close(tools *t) {
     if (!t->closing || t->hosts_closing > 0) return;
     void (*closed)(void *ud) = t->closed;
     void *ud = t->closed_ud;
-    for (size_t i = 0; i < t->asked.count; i++)
-        xfree(t->asked.at[i]);
+    forget_asked(t);
     vec_free(&t->asked);
     vec_free(&t->names);
     vec_free(&t->calls);
@@ -183,6 +188,7 @@ static void take_down(tools *t) {
     for (size_t i = t->calls.count; i > 0; i--)
         tools_cancel(t, t->calls.at[i - 1]->number); /* the host's own end as it closes */
     if (!t->host) return;
+    forget_asked(t); /* an answer to an open question would come to a host that is gone */
     t->hosts_closing++;
     mcp_host_close(t->host, on_host_closed, t);
     t->host = NULL;

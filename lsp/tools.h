@@ -42,8 +42,8 @@ void tools_configure(tools *t, const char *workspace, bool enabled, bool built_i
 /* Looks whether files have changed; call every few seconds. */
 void tools_tick(tools *t);
 
-/* Starts what is idle and may start, and asks about what may not yet.  Within this session each
- * server is asked about once. */
+/* Starts what is idle and may start, and asks about what may not yet.  Each server is asked about
+ * once, and again when the folder has changed. */
 void tools_wake(tools *t);
 /* True while the built-in tools are about to be there, some turns of the loop after tools_wake:
  * then `changed` is called. */

@@ -28,7 +28,7 @@ typedef struct {
     tools *tools;
     bool closed, answered, ready;
     mcp_decision decide; /* what the person says */
-    int asked;
+    int asked, servers_asked;
     mcp_outcome outcome;
     char text[65536], code[256];
 } bench;
@@ -54,6 +54,10 @@ static void make_folder(const char *name) {
 
 static void on_ask(void *ud, const mcp_question *q) {
     assert_ptr_equal(ud, &b);
+    if (q->kind == MCP_ASK_SERVER) { /* nobody answers */
+        b.servers_asked++;
+        return;
+    }
     assert_int_equal(q->kind, MCP_ASK_TOOL);
     assert_string_equal(q->server, "inlined");
     b.asked++;
@@ -106,7 +110,7 @@ static void begin(bool enabled, bool built_in) {
     b.hidden = hidden_new();
     hidden_set(b.hidden, &root, 1, STR(".env\n"), true);
     b.ready = b.closed = false;
-    b.asked = 0;
+    b.asked = b.servers_asked = 0;
     b.tools = tools_new(&b.loop,
                         &(tools_hooks){.ud = &b,
                                        .ask = on_ask,
@@ -357,12 +361,35 @@ static void test_cut_off(void **state) {
     cJSON_Delete(none);
 }
 
+static void wake_for(const char *workspace) {
+    tools_configure(b.tools, workspace, true, true, &(settings_list){.count = 0});
+    for (int i = 0; i < 5; i++) {
+        tools_wake(b.tools);
+        uv_run(&b.loop, UV_RUN_ONCE);
+    }
+}
+
+/* A project's server is asked about once; when settings take the question away, once more. */
+static void test_asks_again(void **state) {
+    (void)state;
+    write_text("work/.mcp.json", "{\"mcpServers\":{\"mine\":{\"command\":\"/bin/true\"}}}");
+    begin(true, true);
+    wake_for(b.work);
+    assert_int_equal(b.servers_asked, 1);
+    wake_for(b.folder); /* has no server */
+    assert_int_equal(b.servers_asked, 1);
+    wake_for(b.work);
+    assert_int_equal(b.servers_asked, 2);
+    end();
+    write_text("work/.mcp.json", "{\"mcpServers\":{}}");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_offers),     cmocka_unit_test(test_files),
         cmocka_unit_test(test_code),       cmocka_unit_test(test_policy),
         cmocka_unit_test(test_outputs),    cmocka_unit_test(test_cut_off),
-        cmocka_unit_test(test_configured),
+        cmocka_unit_test(test_configured), cmocka_unit_test(test_asks_again),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
