@@ -165,6 +165,8 @@ class Client:
                     self._violate("server: the stream ends inside a frame")
                     break
                 self._receive(json.loads(body.decode("utf-8")))
+        except ConnectionResetError:
+            pass  # how the end of a socket reads whose other side had not read everything
         except (OSError, ValueError, UnicodeDecodeError) as e:
             self._violate(f"server: {e}")
         with self.changed:

@@ -37,10 +37,10 @@ def commands(build):
 
 
 def programs(build):
-    """Every program that the build makes, relative to it."""
+    """Every program that the build makes, and every library that is loaded, relative to it."""
     told = subprocess.run(["ninja", "-C", build, "-t", "targets", "all"], capture_output=True,
                           text=True, check=True).stdout
-    return set(re.findall(r"(?m)^(\S+): \w+_EXECUTABLE_LINKER__", told))
+    return set(re.findall(r"(?m)^(\S+): \w+_(?:EXECUTABLE|MODULE_LIBRARY)_LINKER__", told))
 
 
 def programs_of(build, regex):
