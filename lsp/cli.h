@@ -31,7 +31,7 @@ typedef enum {
 typedef struct {
     cli_command_id command;
     bool help, version, json, stdio, no_daemon, special, prompt_logprobs, automatic, explain, fix,
-        matrix;
+        probe, matrix;
     const char *model, *device;
     const char *listen, *health, *socket, *config, *log_file, *log_level;
     const char *prompt, *prompt_file, *prompt_tokens, *decode, *source, *rows;

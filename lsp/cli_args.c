@@ -81,6 +81,8 @@ static const option OPTIONS[] = {
      "mcp export: claude, codex, cursor, vscode, warp or zed"},
     {"fix", 0, OPT_FLAG, AT(CMD_MCP), FIELD(fix), 0, 0, NULL,
      "mcp doctor: also write what to put into which file; nothing is changed"},
+    {"probe", 0, OPT_FLAG, AT(CMD_MCP), FIELD(probe), 0, 0, NULL,
+     "mcp doctor, test: also make one call that shows whether each server does its work"},
     {"device", 0, OPT_TEXT, RUNNERS, FIELD(device), 0, 0, "D",
      "auto, cpu, cuda or ref, the slow reference (auto)"},
     {"threads", 0, OPT_COUNT, RUNNERS, FIELD(threads), 0, LIMIT_THREADS, "N",

@@ -31,6 +31,9 @@ status mcp_run_open_asking(mcp_run *r, const cli_args *a, const char *only,
 void mcp_run_changes(mcp_run *r, const char *server, strbuf *out);
 /* A tool that says of itself that it only reads, and closed things, and wants no arguments. */
 const mcp_tool *mcp_run_harmless(mcp_run *r, const char *server);
+/* The tool whose one call shows that a server works, and the call's arguments (the caller's; NULL:
+ * none).  It changes nothing.  NULL: none is known. */
+const char *mcp_run_probe(mcp_run *r, const char *server, cJSON **arguments);
 const char *mcp_run_scope(mcp_scope s); /* "user", ... */
 /* Starts the servers that are meant and may start, runs the loop until mcp_run_end, closes. */
 void mcp_run_servers(mcp_run *r);
@@ -40,6 +43,6 @@ void mcp_run_close(mcp_run *r);
 status cli_mcp_bench(const cli_args *a, err *e) MUST_USE;  /* cli_mcp_bench.c */
 status cli_mcp_login(const cli_args *a, err *e) MUST_USE;  /* cli_mcp_login.c */
 status cli_mcp_export(const cli_args *a, err *e) MUST_USE; /* cli_mcp_export.c */
-/* cli_mcp_doctor.c; *code is set as it says there. */
-status cli_mcp_doctor(const cli_args *a, bool probe, int *code, err *e) MUST_USE;
+/* cli_mcp_doctor.c; *code is set as it says there.  `timed`: calls are made for their times. */
+status cli_mcp_doctor(const cli_args *a, bool timed, int *code, err *e) MUST_USE;
 status cli_mcp_serve(const cli_args *a, err *e) MUST_USE; /* cli_mcp_serve.c */

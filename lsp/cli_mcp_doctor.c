@@ -1,33 +1,40 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* inlined mcp doctor and test: starts every server, looks, and says what to mend.
  *
- * With `probe` each server that has a harmless tool without required arguments gets PROBES calls,
- * one after the other, for its times.  With --fix it also writes what to put into which file;
+ * With `timed` each server that has a harmless tool without required arguments gets TIMED calls,
+ * one after the other, for its times.  With --probe each gets one call first that shows whether it
+ * does its work (lsp/cli_mcp_probe.c).  With --fix it also writes what to put into which file;
  * nothing is changed.  Exit: 0 all is fine, 1 something is to be mended (a server to approve, a
- * note on a file, advice), 2 a server that may start does not work.  Thread: main. */
+ * note on a file, advice, a probe that failed), 2 a server that may start does not work.
+ * Thread: main. */
 #include "engine/base/limits.h"
 #include "lsp/cli_mcp.h"
 #include "lsp/cli_term.h"
 
-#define PROBES 20
+#define TIMED 20
+#define CALL_MS 5000 /* for an answer; a probe, which may look something up, gets four times that */
 
 enum { SOME_FAILED = 2 }; /* exit code */
 
 typedef struct {
     mcp_run run;
-    bool probe;
-    size_t open;     /* probes that have not ended */
+    bool timed;
+    size_t open;     /* servers whose calls have not ended */
     size_t wrong;    /* servers that may start and do not work */
     size_t warnings; /* what else is to be mended */
     strbuf out;
+    strbuf probes; /* what they found that is wrong */
     cJSON *json;
+    cJSON *probed; /* a member for each server */
 } doctor;
 
+/* The calls of one server. */
 typedef struct {
     doctor *doctor;
-    char *server, *tool;
+    char *server, *tool; /* `tool`: for the times; NULL: none */
+    char *probe;         /* under way */
     int left;
-} probe;
+} caller;
 
 /* ---- advice ---------------------------------------------------------------------------------- */
 
@@ -254,6 +261,7 @@ static void report(doctor *d) {
         d->wrong += s.state != MCP_READY && s.state != MCP_DISABLED && s.state != MCP_UNTRUSTED;
         bytes += s.catalogue_bytes;
     }
+    strbuf_add_str(&advice, strbuf_str(&d->probes));
     if (bytes)
         strbuf_addf(&advice, "  i all catalogues: %zu kB, about %zu tokens\n", bytes / 1000,
                     bytes / 4);
@@ -271,55 +279,110 @@ static void report(doctor *d) {
     mcp_run_end(r);
 }
 
-/* ---- probes ---------------------------------------------------------------------------------- */
+/* ---- calls ----------------------------------------------------------------------------------- */
 
-static void probe_next(probe *p);
-
-static void on_probe(void *ud, const mcp_answer *a) {
-    probe *p = ud;
-    bool go_on = a->outcome == MCP_OK || a->outcome == MCP_TOOL_ERROR;
-    if (go_on && --p->left > 0) {
-        probe_next(p);
-        return;
-    }
-    doctor *d = p->doctor;
-    xfree(p->server);
-    xfree(p->tool);
-    xfree(p);
+static void caller_end(caller *c) {
+    doctor *d = c->doctor;
+    xfree(c->server);
+    xfree(c->tool);
+    xfree(c->probe);
+    xfree(c);
     if (--d->open == 0) report(d);
 }
 
-static void probe_next(probe *p) {
-    if (p->doctor->run.closing) return;
-    const mcp_order order = {.server = p->server,
-                             .name = p->tool,
+static void call_next(caller *c);
+
+static void on_timed(void *ud, const mcp_answer *a) {
+    caller *c = ud;
+    bool go_on = a->outcome == MCP_OK || a->outcome == MCP_TOOL_ERROR;
+    c->left--;
+    if (go_on)
+        call_next(c);
+    else
+        caller_end(c);
+}
+
+static void call_next(caller *c) {
+    if (c->left == 0 || !c->tool || c->doctor->run.closing) {
+        caller_end(c);
+        return;
+    }
+    const mcp_order order = {.server = c->server,
+                             .name = c->tool,
                              .purpose = MCP_FOR_USER,
-                             .idle_ms = 5000,
-                             .total_ms = 5000};
-    mcp_call(p->doctor->run.host, &order, on_probe, p);
+                             .idle_ms = CALL_MS,
+                             .total_ms = CALL_MS};
+    mcp_call(c->doctor->run.host, &order, on_timed, c);
+}
+
+static void on_probed(void *ud, const mcp_answer *a) {
+    caller *c = ud;
+    doctor *d = c->doctor;
+    cJSON *o = cJSON_AddObjectToObject(d->probed, c->server);
+    cJSON_AddStringToObject(o, "tool", c->probe);
+    cJSON_AddStringToObject(o, "outcome", mcp_outcome_name(a->outcome));
+    cJSON_AddStringToObject(o, "message", a->message ? a->message : "");
+    cJSON_AddNumberToObject(o, "ms", (double)a->run_us / 1000);
+    if (a->outcome == MCP_OK)
+        strbuf_addf(&d->probes, "  i %s: its probe %s was answered\n", c->server, c->probe);
+    else if (a->outcome == MCP_DENIED) /* a rule of the configuration: as it is meant */
+        strbuf_addf(&d->probes, "  i %s: not probed: %s\n", c->server, a->message);
+    else {
+        char line[600];
+        snprintf(line, sizeof line, "its probe %.100s failed (%s): %.400s", c->probe,
+                 mcp_outcome_name(a->outcome), a->message);
+        add_warning(d, &d->probes, c->server, line);
+    }
+    call_next(c);
+}
+
+/* Its own call first: what fails there is not hidden by twenty others. */
+static void call_first(caller *c) {
+    doctor *d = c->doctor;
+    cJSON *arguments = NULL;
+    const char *tool = d->run.args->probe ? mcp_run_probe(&d->run, c->server, &arguments) : NULL;
+    if (!tool) {
+        if (d->run.args->probe)
+            strbuf_addf(&d->probes, "  i %s: not probed: no call is known that changes nothing\n",
+                        c->server);
+        call_next(c);
+        return;
+    }
+    c->probe = xstrdup(tool);
+    const mcp_order order = {.server = c->server,
+                             .name = c->probe,
+                             .arguments = arguments,
+                             .purpose = MCP_FOR_USER,
+                             .idle_ms = 4 * CALL_MS,
+                             .total_ms = 4 * CALL_MS,
+                             .approved = true}; /* by who typed --probe */
+    mcp_call(d->run.host, &order, on_probed, c);
+    cJSON_Delete(arguments);
 }
 
 static void on_settled(mcp_run *r) {
     doctor *d = r->ud;
     mcp_server_info s;
     d->open = 1;
-    for (size_t i = 0; d->probe && mcp_server_at(r->host, i, &s); i++) {
-        const mcp_tool *t = s.state == MCP_READY ? mcp_run_harmless(r, s.name) : NULL;
-        if (!t || (r->only && strcmp(r->only, s.name) != 0)) continue;
-        probe *p = xcalloc(1, sizeof *p);
-        *p = (probe){d, xstrdup(s.name), xstrdup(t->name), PROBES};
+    for (size_t i = 0; mcp_server_at(r->host, i, &s); i++) {
+        if (s.state != MCP_READY || (r->only && strcmp(r->only, s.name) != 0)) continue;
+        const mcp_tool *t = d->timed ? mcp_run_harmless(r, s.name) : NULL;
+        caller *c = xcalloc(1, sizeof *c);
+        *c = (caller){d, xstrdup(s.name), t ? xstrdup(t->name) : NULL, NULL, TIMED};
         d->open++;
-        probe_next(p);
+        call_first(c);
     }
     if (--d->open == 0) report(d);
 }
 
-status cli_mcp_doctor(const cli_args *a, bool with_probes, int *code, err *e) {
-    doctor d = {.probe = with_probes};
+status cli_mcp_doctor(const cli_args *a, bool timed, int *code, err *e) {
+    doctor d = {.timed = timed};
     status s = mcp_run_open(&d.run, a, a->n_operands > 1 ? a->operands[1] : NULL, e);
     if (s != OK) return s;
     strbuf_init(&d.out, 1u << 20);
+    strbuf_init(&d.probes, 1u << 20);
     d.json = cJSON_CreateObject();
+    if (a->probe) d.probed = cJSON_AddObjectToObject(d.json, "probes");
     d.run.settled = on_settled;
     d.run.ud = &d;
     mcp_run_servers(&d.run);
@@ -340,5 +403,6 @@ status cli_mcp_doctor(const cli_args *a, bool with_probes, int *code, err *e) {
     }
     cJSON_Delete(d.json);
     strbuf_deinit(&d.out);
+    strbuf_deinit(&d.probes);
     return s;
 }

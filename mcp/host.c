@@ -265,15 +265,14 @@ void mcp_server_start(mcp_host *h, const char *name) {
 void mcp_server_stop(mcp_host *h, const char *name) {
     server *s = host_find(h, name);
     if (!s || s->state == MCP_DISABLED || s->state == MCP_UNTRUSTED) return;
-    host_server_down(s, MCP_IDLE, MCP_CANCELLED, "the server was stopped");
-    host_server_stop(s, THEN_IDLE);
+    host_server_drain(s, "the server was stopped");
 }
 
 void mcp_server_restart(mcp_host *h, const char *name) {
     server *s = host_find(h, name);
     if (!s) return;
     mcp_server_stop(h, name);
-    if (s->stopping)
+    if (s->stopping || s->drain_ms > 0)
         s->then = THEN_START;
     else
         mcp_server_start(h, name);

@@ -144,12 +144,30 @@ static bool is_failed(const cJSON *result) {
     return cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(result, "isError"));
 }
 
+/* What a server says of one result: `_meta` has a member no-store that is true, or a cache-control
+ * with that word; with any prefix of a namespace, and however it is spelt. */
+static bool must_not_be_kept(const cJSON *result) {
+    const cJSON *m;
+    cJSON_ArrayForEach(m, cJSON_GetObjectItemCaseSensitive(result, "_meta")) {
+        const char *slash = strrchr(m->string, '/');
+        str name = str_of(slash ? slash + 1 : m->string);
+        bool no_store = str_eq(name, STR("no-store")) || str_eq(name, STR("noStore"));
+        bool control = str_eq(name, STR("cache-control")) || str_eq(name, STR("cacheControl"));
+        if (no_store && cJSON_IsTrue(m)) return true;
+        if (control && cJSON_IsString(m) && strstr(m->valuestring, "no-store")) return true;
+    }
+    return false;
+}
+
 /* After an answer: keeps it, or forgets what it may have made untrue. */
 static void keep_result(const call *c, const rpc_answer *from, bool good) {
     server *s = c->server;
+    bool once = from->asked || must_not_be_kept(from->result); /* a person's word is for one call */
     if (!c->shared) {
         s->epoch++;
         host_results_forget(s);
+    } else if (once) {
+        return;
     } else if (good && c->cacheable && c->epoch == s->epoch) {
         double ms = keep_ms(s, c);
         const cJSON *ttl = cJSON_GetObjectItemCaseSensitive(from->result, "ttlMs");

@@ -76,6 +76,7 @@ struct server {
     bool denied;        /* a person said no to its start */
     bool legacy_only;   /* it ended when it was probed in the modern way */
     bool stopping;      /* its process is being ended; `then` says what follows */
+    double drain_ms;    /* DRAINING, not yet `stopping`: until when its calls may end; else 0 */
     then_do then;
     uint64_t asked; /* question about its start that is open; 0: none */
     int open_questions;
@@ -161,6 +162,8 @@ void host_server_start(server *s); /* as far as its state allows */
 double host_backoff_ms(int failures, uint64_t chance);
 void host_server_down(server *s, mcp_state next, mcp_outcome outcome, const char *why);
 void host_server_stop(server *s, then_do then);
+/* As a person wants it: what waits is cancelled, what runs has MCP_DRAIN_MS to end. */
+void host_server_drain(server *s, const char *why);
 void host_server_settle(server *s); /* after anything that may have broken its session */
 void host_server_tick(server *s, double now_ms);
 const char *host_server_path(const server *s); /* where its command is looked for; may be NULL */

@@ -262,6 +262,11 @@ double host_backoff_ms(int failures, uint64_t chance) {
 static void crashed(server *s, const char *why) {
     double now = clock_ms();
     s->exits++;
+    if (s->drain_ms > 0) { /* it was to end anyway */
+        host_server_down(s, MCP_IDLE, MCP_SERVER_GONE, why);
+        host_server_stop(s, THEN_IDLE);
+        return;
+    }
     if (s->state == MCP_READY && now - s->since_ms > BACKOFF_RESET_MS) s->failures = 0;
     s->failures++;
     if (s->n_crashes == LIMIT_MCP_CRASHES)
@@ -423,6 +428,7 @@ void host_server_down(server *s, mcp_state next, mcp_outcome outcome, const char
         host_wake_at(s->host, clock_ms());
     }
     s->broken = false;
+    s->drain_ms = 0;
     vec_clear(&s->lost);
     bool restart = next == MCP_IDLE && outcome == MCP_SERVER_GONE;
     for (size_t i = s->calls.count; i-- > 0 && !restart;)
@@ -442,8 +448,46 @@ void host_server_settle(server *s) {
         host_server_stop(s, THEN_START);
         return;
     }
-    host_server_down(s, MCP_FAILED, MCP_SERVER_GONE, why);
+    host_server_down(s, s->drain_ms > 0 ? MCP_IDLE : MCP_FAILED, MCP_SERVER_GONE, why);
     host_server_stop(s, THEN_IDLE);
+}
+
+/* ---- stopping by hand ------------------------------------------------------------------------ */
+
+/* Its connection goes down now; calls that came meanwhile wait for it to start again. */
+static void drained(server *s) {
+    for (size_t i = s->calls.count; i-- > 0;) {
+        call *c = s->calls.at[i];
+        if (c->state != CALL_RUNNING) continue;
+        session_cancel(s->session, c->handle, "the server is being stopped");
+        call_fail(c, MCP_CANCELLED, "the server was stopped");
+    }
+    host_server_down(s, MCP_IDLE, MCP_SERVER_GONE, "the server was stopped");
+    host_server_stop(s, THEN_IDLE);
+}
+
+void host_server_drain(server *s, const char *why) {
+    if (s->drain_ms > 0) return;
+    for (size_t i = s->calls.count; i-- > 0;)
+        if (s->calls.at[i]->state != CALL_RUNNING)
+            call_fail(s->calls.at[i], MCP_CANCELLED, "%s", why);
+    if (!calls_running(s)) {
+        host_server_down(s, MCP_IDLE, MCP_CANCELLED, why);
+        host_server_stop(s, THEN_IDLE);
+        return;
+    }
+    s->drain_ms = clock_ms() + MCP_DRAIN_MS;
+    s->then = THEN_IDLE;
+    host_server_set(s, MCP_DRAINING, "");
+    host_wake_at(s->host, s->drain_ms);
+}
+
+static void drain_tick(server *s, double now_ms) {
+    if (s->drain_ms <= 0) return;
+    if (now_ms >= s->drain_ms || !calls_running(s))
+        drained(s);
+    else
+        host_wake_at(s->host, s->drain_ms);
 }
 
 /* ---- starting -------------------------------------------------------------------------------- */
@@ -565,14 +609,15 @@ static void on_session_gone(void *ud, int64_t id) {
         return;
     }
     call *c = call_by_handle(s, id);
+    bool draining = s->drain_ms > 0;
     s->quiet = true;
-    if (c && !c->sent_back) {
+    if (c && !c->sent_back && !draining) {
         session_cancel(s->session, c->handle, "");
         c->sent_back = true;
         c->state = CALL_QUEUED;
     }
     host_server_down(s, MCP_IDLE, MCP_SERVER_GONE, "its session ended");
-    host_server_stop(s, THEN_START);
+    host_server_stop(s, draining ? THEN_IDLE : THEN_START);
 }
 
 static bool on_is_open(void *ud, int64_t id) {
@@ -627,7 +672,7 @@ static void open_session(server *s) {
 }
 
 void host_server_start(server *s) {
-    if (s->stopping) {
+    if (s->stopping || s->drain_ms > 0) {
         s->then = MAX(s->then, THEN_START);
         return;
     }
@@ -681,5 +726,6 @@ void host_server_tick(server *s, double now_ms) {
             host_wake_at(s->host, s->retry_ms);
     }
     calls_run(s);
+    drain_tick(s, now_ms);
     idle_check(s, now_ms);
 }

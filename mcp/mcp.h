@@ -151,7 +151,10 @@ size_t mcp_server_count(const mcp_host *h);
 bool mcp_server_at(mcp_host *h, size_t index, mcp_server_info *out) MUST_USE;
 bool mcp_server_get(mcp_host *h, const char *server, mcp_server_info *out) MUST_USE;
 void mcp_server_start(mcp_host *h, const char *server); /* also out of FAILED and BACKOFF */
-void mcp_server_stop(mcp_host *h, const char *server);  /* back to IDLE */
+enum { MCP_DRAIN_MS = 2000 };
+/* Back to IDLE: calls that wait are cancelled, those that run have MCP_DRAIN_MS to be answered,
+ * then they are cancelled, too.  Calls that come meanwhile start it again afterwards. */
+void mcp_server_stop(mcp_host *h, const char *server);
 void mcp_server_restart(mcp_host *h, const char *server);
 
 /* Remembers that this server may start, under this command or url only, and that its tools, as they

@@ -91,6 +91,7 @@ typedef struct {
     const cJSON *data;   /* ERR_USAGE: the error's data, or NULL */
     size_t bytes;        /* of the message; 0: none came */
     const char *message; /* ERR_USAGE: the peer's sentence; otherwise ours */
+    bool asked;          /* by a session: its owner was asked something before it came */
 } rpc_answer;
 typedef void (*rpc_done)(void *ud, const rpc_answer *a);
 /* deadline_ms is absolute on clock_ms(); 0: none.  `done` may be NULL.  Returns the request's id */

@@ -47,8 +47,10 @@ static void call_free(session_call *c) {
 }
 
 static void call_end(session_call *c, const rpc_answer *a) {
+    rpc_answer own = *a;
+    own.asked = c->asked;
     call_leave(c);
-    c->done(c->ud, a);
+    c->done(c->ud, &own);
     call_free(c);
 }
 
@@ -107,13 +109,14 @@ static void begin_round(session_call *c, const cJSON *result) {
         return;
     }
     round_free(c);
+    c->asked |= cJSON_GetArraySize(requests) > 0;
     if (cJSON_IsString(state)) c->state = xstrdup(state->valuestring);
     uint64_t first = s->last_question + 1;
     int64_t handle = c->handle;
     cJSON_ArrayForEach(r, requests) {
-        vec_push(&s->questions, ((open_question){.number = ++s->last_question,
-                                                 .call = c,
-                                                 .key = xstrdup(r->string)}));
+        vec_push(
+            &s->questions,
+            ((open_question){.number = ++s->last_question, .call = c, .key = xstrdup(r->string)}));
         c->waiting++;
     }
     if (!c->waiting) {
@@ -210,6 +213,8 @@ void session_on_request(void *ud, const rpc_id *id, const char *method, const cJ
     uint64_t number = ++s->last_question;
     vec_push(&s->questions, ((open_question){.number = number, .id = *id}));
     int64_t call = s->calls.count == 1 ? s->calls.at[0]->handle : 0;
+    for (size_t i = 0; i < s->calls.count; i++) /* it does not say for which */
+        s->calls.at[i]->asked = true;
     s->hooks.question(s->hooks.ud, &(session_question){number, call, method, params});
 }
 

@@ -28,6 +28,7 @@ typedef struct {
     rpc_done done;
     void *ud;
     int rounds;
+    bool asked;       /* the owner was asked something meanwhile */
     size_t waiting;   /* questions of this round without an answer */
     cJSON *responses; /* of this round */
     char *state;      /* the server's requestState, or NULL */

@@ -181,6 +181,10 @@ static bool strange_call(int id) {
     static int held;
     if (is("crash")) _exit(7);
     if (is("stop")) raise(SIGSTOP);
+    if (is("asks"))
+        line("{\"jsonrpc\":\"2.0\",\"id\":9,\"method\":\"elicitation/create\",\"params\":{"
+             "\"message\":\"who?\",\"requestedSchema\":{\"type\":\"object\",\"properties\":"
+             "{\"name\":{\"type\":\"string\"}}}}}");
     if (is("late") && calls == 1) pause_ms(300);
     if (is("stderr-flood")) flood_stderr(10000000);
     if (is("never")) return true;
@@ -225,6 +229,9 @@ static void on_call(int id) {
     if (is("fails"))
         answer(id,
                "\"result\":{\"isError\":true,\"content\":[{\"type\":\"text\",\"text\":\"no\"}]}");
+    else if (is("no-store"))
+        answer(id, "\"result\":{\"content\":[{\"type\":\"text\",\"text\":\"echo\"}],"
+                   "\"_meta\":{\"example.org/no-store\":true}}");
     else if (is("bad-utf8"))
         answer(id, TEXT("a\xFF\xC0z"));
     else if (is("surrogate"))

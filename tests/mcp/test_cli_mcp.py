@@ -75,12 +75,16 @@ class Mcp(unittest.TestCase):
         self.assertEqual([a["name"] for a in approved], ["time"])
         self.assertIn("mcp-time", approved[0]["runs"])
         self.assertIn("server-filesystem/dist/index.js " + self.project, shown)
-        servers = {s["name"]: s for s in
-                   json.loads(self.run_mcp("doctor", "--json").stdout)["servers"]}
+        report = json.loads(self.run_mcp("doctor", "--probe", "--json").stdout)
+        servers = {s["name"]: s for s in report["servers"]}
+        self.assertEqual({n: (p["tool"], p["outcome"]) for n, p in report["probes"].items()},
+                         {"filesystem": ("list_allowed_directories", "ok"),
+                          "memory": ("read_graph", "ok"), "time": ("current_time", "ok"),
+                          "git": ("git_status", "ok")}, report["probes"])
         self.assertEqual({n: s["state"] for n, s in servers.items()},
                          dict.fromkeys(("filesystem", "memory", "time", "git"), "ready"))
         self.assertEqual(servers["filesystem"]["tools"], 14)
-        self.assertEqual(servers["memory"]["calls"], 20)
+        self.assertEqual(servers["memory"]["calls"], 21)
         self.assertEqual(servers["time"]["protocol"], "2025-03-26")
         self.assertGreater(servers["filesystem"]["run_us"]["p50"], 0)
 
@@ -106,6 +110,35 @@ class Mcp(unittest.TestCase):
         self.assertEqual(forgotten, {"forgotten": "time"})
         denied = self.run_mcp("call", "time", "current_time", code=1)
         self.assertIn("not approved", denied.stderr)
+
+    def test_probe(self):
+        """A server that is ready and does not do its work is found by --probe only; a rule is no
+        failure, and what has no harmless call is not called."""
+        self.write("said.txt", "Reads it all.")
+        sick = SHIFTY.replace('"look"', '"read_graph"').replace(
+            '"seen"}', '"the file is locked"}').replace(']}\n    if "id"',
+                                                       '], "isError": True}\n    if "id"')
+        self.assertIn("isError", sick)
+        self.write("sick.py", sick)
+        writer = SHIFTY.replace('"readOnlyHint": True', '"readOnlyHint": False')
+        self.write("writer.py", writer.replace('"look"', '"read_graph"'))
+        servers = {"sick": {"command": "python3", "args": ["sick.py"]},
+                   "writer": {"command": "python3", "args": ["writer.py"]}}
+        path = self.write("own.json", json.dumps({"mcpServers": servers}))
+        self.assertNotIn("probe", self.run_mcp("doctor", "--file", path).stdout)
+        for verb in ("doctor", "test"):
+            done = self.run_mcp(verb, "--probe", "--file", path, code=1)
+            self.assertIn("! sick: its probe read_graph failed (tool-error): the file is locked",
+                          done.stdout)
+            self.assertIn("i writer: not probed: no call is known", done.stdout)
+        found = json.loads(self.run_mcp("test", "sick", "--probe", "--json", "--file", path,
+                                        code=1).stdout)
+        self.assertEqual(found["servers"][0]["state"], "ready")
+        self.assertEqual(found["probes"]["sick"]["outcome"], "tool-error")
+        servers["sick"]["x-host"] = {"deny": ["read_*"]}
+        path = self.write("own.json", json.dumps({"mcpServers": servers}))
+        self.assertIn("i sick: not probed: ",
+                      self.run_mcp("doctor", "sick", "--probe", "--file", path).stdout)
 
     def test_changed_definition(self):
         """A tool that is not what was approved is not called; what changed is shown, in the list

@@ -163,9 +163,72 @@ static void test_cancelled(void **state) {
     uint64_t last = driver_order(&d, &o, &g[2]);
     mcp_cancel(d.host, last);
     driver_wait(&d, &g[2], 1, SOON);
-    mcp_server_stop(d.host, "never");
+    mcp_server_stop(d.host, "never"); /* what runs has its time, what waits has not */
+    assert_int_equal(driver_info(&d, "never").state, MCP_DRAINING);
     driver_wait(&d, &g[1], 1, SOON);
     assert_int_equal(g[1].outcome, MCP_CANCELLED);
+    assert_true(g[1].run_us >= MCP_DRAIN_MS * 1000);
+    driver_wait_state(&d, "never", MCP_IDLE, SOON);
+    assert_int_equal(driver_info(&d, "never").starts, 1);
+    driver_close(&d);
+}
+
+/* However busy this machine is, the time that a call has to end is not over. */
+static uint64_t slow_clock(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+/* A call that runs when its server is stopped, or started anew, is answered first; one that waits
+ * is cancelled, and one that comes meanwhile gets the server of the next start. */
+static void test_drained(void **state) {
+    UNUSED(state);
+    for (int again = 0; again < 2; again++) {
+        driver d;
+        clock_set_source(slow_clock);
+        driver_open(&d, false);
+        mcp_definition *s = hostile("late");
+        s->concurrency = 1;
+        driver_configure(&d, &s, 1);
+        mcp_server_start(d.host, "late");
+        driver_wait_state(&d, "late", MCP_READY, SOON);
+        got g[3];
+        driver_call(&d, "late", "echo", &g[0]);
+        driver_call(&d, "late", "echo", &g[1]);
+        if (again)
+            mcp_server_restart(d.host, "late");
+        else
+            mcp_server_stop(d.host, "late");
+        mcp_server_stop(d.host, "nobody");
+        assert_int_equal(driver_info(&d, "late").state, MCP_DRAINING);
+        driver_wait(&d, &g[1], 1, SOON);
+        assert_int_equal(g[1].outcome, MCP_CANCELLED);
+        if (!again) driver_call(&d, "late", "echo", &g[2]);
+        driver_wait(&d, g, 1, SOON);
+        assert_string_equal(mcp_outcome_name(g[0].outcome), "ok");
+        if (!again) driver_wait(&d, &g[2], 1, SOON);
+        if (!again) assert_string_equal(mcp_outcome_name(g[2].outcome), "ok");
+        driver_wait_state(&d, "late", MCP_READY, SOON);
+        assert_int_equal(driver_info(&d, "late").starts, 2);
+        driver_close(&d);
+        clock_set_source(NULL);
+    }
+}
+
+/* It ends by itself while its calls still have time: that is no crash. */
+static void test_drained_by_itself(void **state) {
+    UNUSED(state);
+    driver d;
+    open_one(&d, "crash");
+    mcp_server_start(d.host, "crash");
+    driver_wait_state(&d, "crash", MCP_READY, SOON);
+    got g;
+    driver_call(&d, "crash", "echo", &g);
+    mcp_server_stop(d.host, "crash");
+    driver_wait(&d, &g, 1, SOON);
+    assert_int_equal(g.outcome, MCP_SERVER_GONE);
+    driver_wait_state(&d, "crash", MCP_IDLE, SOON);
     driver_close(&d);
 }
 
@@ -576,6 +639,31 @@ static void test_cached(void **state) {
     assert_int_equal(hangs.ended, 1);
 }
 
+/* What is not to be kept by the server's word, and what a person has had a part in, is asked for
+ * each time. */
+static void test_not_cached(void **state) {
+    UNUSED(state);
+    static const char *const modes[] = {"no-store", "asks"};
+    for (size_t i = 0; i < COUNTOF(modes); i++) {
+        driver d;
+        driver_open(&d, true);
+        mcp_definition *s = hostile(modes[i]);
+        s->trusted = true;
+        vec_push(&s->allow, "look");
+        driver_configure(&d, &s, 1);
+        for (int k = 0; k < 2; k++) {
+            got g;
+            driver_order(&d, &(mcp_order){.server = modes[i], .name = "look"}, &g);
+            driver_wait(&d, &g, 1, SOON);
+            assert_string_equal(mcp_outcome_name(g.outcome), "ok");
+            assert_string_equal(g.text, "echo");
+            assert_false(g.cached);
+        }
+        assert_int_equal(d.questions, i == 0 ? 0 : 2);
+        driver_close(&d);
+    }
+}
+
 /* What is not the server's own is kept for a minute; a hover gets it for ten, marked, and it is
  * asked for anew meanwhile. */
 static void test_cached_open_world(void **state) {
@@ -724,31 +812,20 @@ int main(void) {
     signal(SIGPIPE, SIG_IGN);
     log_set_level(LOG_ERROR);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tolerated),
-        cmocka_unit_test(test_probed),
-        cmocka_unit_test(test_silent),
-        cmocka_unit_test(test_reordered),
-        cmocka_unit_test(test_late),
-        cmocka_unit_test(test_cancelled),
-        cmocka_unit_test(test_deadlines),
-        cmocka_unit_test(test_sizes),
-        cmocka_unit_test(test_bytes),
-        cmocka_unit_test(test_progress),
-        cmocka_unit_test(test_storm),
-        cmocka_unit_test(test_changed_tool),
-        cmocka_unit_test(test_crash),
-        cmocka_unit_test(test_exit_while_idle),
-        cmocka_unit_test(test_crash_budget),
-        cmocka_unit_test(test_stopped_process),
-        cmocka_unit_test(test_stubborn),
-        cmocka_unit_test(test_failed),
-        cmocka_unit_test(test_ping),
-        cmocka_unit_test(test_many_ends),
-        cmocka_unit_test(test_questions),
-        cmocka_unit_test(test_cached),
-        cmocka_unit_test(test_cached_open_world),
-        cmocka_unit_test(test_orphans),
-        cmocka_unit_test(test_full_queue),
+        cmocka_unit_test(test_tolerated),    cmocka_unit_test(test_probed),
+        cmocka_unit_test(test_silent),       cmocka_unit_test(test_reordered),
+        cmocka_unit_test(test_late),         cmocka_unit_test(test_cancelled),
+        cmocka_unit_test(test_drained),      cmocka_unit_test(test_drained_by_itself),
+        cmocka_unit_test(test_deadlines),    cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_bytes),        cmocka_unit_test(test_progress),
+        cmocka_unit_test(test_storm),        cmocka_unit_test(test_changed_tool),
+        cmocka_unit_test(test_crash),        cmocka_unit_test(test_exit_while_idle),
+        cmocka_unit_test(test_crash_budget), cmocka_unit_test(test_stopped_process),
+        cmocka_unit_test(test_stubborn),     cmocka_unit_test(test_failed),
+        cmocka_unit_test(test_ping),         cmocka_unit_test(test_many_ends),
+        cmocka_unit_test(test_questions),    cmocka_unit_test(test_cached),
+        cmocka_unit_test(test_not_cached),   cmocka_unit_test(test_cached_open_world),
+        cmocka_unit_test(test_orphans),      cmocka_unit_test(test_full_queue),
         cmocka_unit_test(test_no_program),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
