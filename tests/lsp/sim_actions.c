@@ -44,6 +44,7 @@ typedef struct {
     sent open[IDS];
     int last_id, version;
     bool is_open;
+    bool calm;      /* the person rarely types meanwhile, and the model mostly writes code */
     strbuf text;    /* what the editor shows: ASCII */
     cJSON *chosen;  /* an action of the last list, or NULL */
     char token[64]; /* of the progress that was created last */
@@ -213,12 +214,19 @@ static void send_request(sim *s, const char *method, const char *params) {
     strbuf_deinit(&json);
 }
 
+/* What came with an answer or lay in the menu; one of an older text is refused. */
+static void make_edit(sim *s, const cJSON *edit) {
+    bool made = apply_edit(s, edit);
+    s->applied += made;
+    s->stale += !made;
+}
+
 static void step_choose(sim *s) {
     if (!s->chosen) return;
     const cJSON *command = cJSON_GetObjectItemCaseSensitive(s->chosen, "command");
     const cJSON *edit = cJSON_GetObjectItemCaseSensitive(s->chosen, "edit");
-    if (edit) { /* it may be one of an older text: then the editor refuses it */
-        s->stale += !apply_edit(s, edit);
+    if (edit) {
+        make_edit(s, edit);
         return;
     }
     bool resolve = !command || (cJSON_IsObject(command) && !roll(s, 4));
@@ -243,7 +251,7 @@ static void take_answer(sim *s, const cJSON *m) {
             keep_choice(s, result);
             if (roll(s, 2)) step_choose(s); /* people rarely wait until the list is old */
         }
-        if (edit && roll(s, 2)) s->stale += !apply_edit(s, edit);
+        if (edit && roll(s, 4)) make_edit(s, edit);
         return;
     }
     if (id) fail(s, "a request was answered twice, or never asked");
@@ -282,7 +290,7 @@ static void step_ask(sim *s) {
 
 static void step_edit(sim *s) {
     static const char *const texts[] = {"#", "\n", "    x = 1\n", "def k():\n    pass\n", " "};
-    if (!s->is_open) return;
+    if (!s->is_open || (s->calm && roll(s, 8))) return;
     size_t at = roll(s, s->text.len + 1), to = at + roll(s, 3);
     if (s->text.len > 2000) {
         strbuf_clear(&s->text);
@@ -327,7 +335,7 @@ static void step_engine(sim *s) {
         "<tool_call>\"rm\"",
     };
     engine *g = s->peer.engine;
-    const char *text = ends[roll(s, COUNTOF(ends))];
+    const char *text = ends[roll(s, s->calm && roll(s, 2) ? 3 : COUNTOF(ends))];
     size_t n = roll(s, fake_engine_waiting(g) + 1);
     fake_engine_set_finish(g, roll(s, 4) ? FINISH_EOG : FINISH_TOKENS);
     switch (roll(s, 4)) {
@@ -418,6 +426,7 @@ static void begin(sim *s) {
     s->peer.model.info.context_tokens = 8192;
     s->tools = tools_new(NULL, NULL);
     fake_tools_connect(s->tools, s->peer.server);
+    s->calm = roll(s, 3);
     if (roll(s, 2)) fake_tools_trust(s->tools);
     if (roll(s, 4)) s->peer.server->options.tools = s->tools;
     strbuf_clear(&s->text);
@@ -467,7 +476,7 @@ static void one_step(sim *s) {
         step_cancel(s);
     else if (kind < 94)
         step_model(s);
-    else if (kind < 96)
+    else if (kind < 96 && (!s->is_open || !roll(s, 4)))
         step_open(s);
     else
         step_timer(s);
