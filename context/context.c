@@ -126,6 +126,13 @@ void context_set_symbols(context *c, symbols *x, uint64_t client) {
     c->client = client;
 }
 
+symbols_view context_view(const context *c, arena *a) {
+    str *roots = arena_alloc(a, (c->roots.count + 1) * sizeof *roots);
+    for (size_t i = 0; i < c->roots.count; i++)
+        roots[i] = str_of(c->roots.at[i]);
+    return (symbols_view){.client = c->client, .roots = roots, .n = c->roots.count};
+}
+
 /* What the index knows a document by. */
 static str index_key(const document *d) {
     return d->file && d->file[0] == '/' ? str_of(d->file) : str_of(d->uri);

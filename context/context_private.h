@@ -44,5 +44,7 @@ struct context {
 
 /* Goes on with a document's parse for `budget_us`; true when its tree is up to date. */
 bool context_parse(document *d, uint64_t budget_us);
+/* Who asks the index of symbols, in `a`; texts are borrowed. */
+symbols_view context_view(const context *c, arena *a);
 /* The scope query of a grammar, compiled at first use; NULL when it cannot be compiled. */
 const TSQuery *context_query(context *c, const grammar *g);

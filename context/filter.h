@@ -9,13 +9,15 @@
  */
 #include "context/bracket.h"
 #include "context/document.h"
+#include "context/symbols.h"
 
 typedef struct {
     const document *d;
     const context_prompt *prompt;
     const context_answer *answer;
     arena *a;
-    struct symbols *symbols; /* NULL: there is no index, or it is not finished */
+    symbols *symbols; /* NULL: there is no index, or it is not finished */
+    symbols_view who; /* asks it */
     float logprob_mean_min, logprob_token_min;
     float logprob_mean; /* of what is left of the answer */
     /* The document around the cursor: */

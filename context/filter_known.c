@@ -15,7 +15,6 @@
  */
 #include "context/builtins.h"
 #include "context/filter.h"
-#include "context/symbols.h"
 
 #define NAME_MIN 3
 #define SEARCH_BYTES (1u << 20) /* of the document, around the cursor */
@@ -64,7 +63,7 @@ static bool is_known(const candidate *c, str name, str typed) {
     if (has_word(before, name) || has_word(after, name)) return true;
     for (size_t i = 0; i < c->prompt->n_chunks; i++)
         if (has_word(c->prompt->chunks[i].text, name)) return true;
-    return c->symbols && symbols_knows(c->symbols, name);
+    return c->symbols && symbols_knows(c->symbols, &c->who, name);
 }
 
 /* ---- calls ----------------------------------------------------------------------------------- */

@@ -30,7 +30,7 @@ typedef struct {
 typedef struct {
     const asking *q;
     VEC(excerpt_of) files;
-    str *roots;
+    symbols_view who;
 } gathering;
 
 str asking_path(const asking *q, str absolute) {
@@ -91,8 +91,8 @@ static void add_type(gathering *g, excerpt_of *f, const symbol *s) {
     symbol members[MEMBERS_MAX];
     add_definition(f, s);
     if (memchr(s->signature.ptr, '\n', s->signature.len)) return; /* it is there as a whole */
-    size_t n = symbols_members(g->q->c->symbols, s->path, s->name, g->q->arena, members,
-                               MEMBERS_MAX);
+    size_t n = symbols_members(g->q->c->symbols, &g->who, s->path, s->name, g->q->arena,
+                               members, MEMBERS_MAX);
     for (size_t i = 0; i < n; i++)
         add_definition(f, &members[i]);
 }
@@ -100,7 +100,7 @@ static void add_type(gathering *g, excerpt_of *f, const symbol *s) {
 static void add_name(gathering *g, const near_name *name) {
     const asking *q = g->q;
     symbol found[SAME_NAME_MAX + 1];
-    size_t n = symbols_find(q->c->symbols, q->c->client, g->roots, q->c->roots.count, name->name,
+    size_t n = symbols_find(q->c->symbols, g->who.client, g->who.roots, g->who.n, name->name,
                             q->arena, found, COUNTOF(found));
     if (n == 0 || n > SAME_NAME_MAX) return;
     for (size_t i = 0; i < n; i++)
@@ -121,10 +121,7 @@ void find_definitions(const asking *q, piece_list *out) {
     if (!q->c->symbols) return;
     near_name names[NAMES_MAX];
     size_t n = names_near(q, names);
-    gathering g = {.q = q,
-                   .roots = arena_alloc(q->arena, (q->c->roots.count + 1) * sizeof *g.roots)};
-    for (size_t i = 0; i < q->c->roots.count; i++)
-        g.roots[i] = str_of(q->c->roots.at[i]);
+    gathering g = {.q = q, .who = context_view(q->c, q->arena)};
     for (size_t i = 0; i < n; i++)
         add_name(&g, &names[i]);
     for (size_t i = 0; i < g.files.count; i++) {

@@ -84,9 +84,9 @@ symbol_row *symbol_table_first(const symbol_table *t, str name) {
     return *name_bucket(t, name);
 }
 
-symbol_file *symbol_table_find(const symbol_table *t, str path) {
+symbol_file *symbol_table_find(const symbol_table *t, str path, uint64_t client) {
     for (symbol_file *f = *path_bucket(t, path); f; f = f->next) {
-        if (str_eq(str_of(f->path), path)) return f;
+        if (f->client == client && str_eq(str_of(f->path), path)) return f;
     }
     return NULL;
 }
@@ -110,7 +110,7 @@ void symbol_table_remove(symbol_table *t, symbol_file *f) {
 }
 
 symbol_file *symbol_table_replace(symbol_table *t, symbol_file *f) {
-    symbol_file *old = symbol_table_find(t, str_of(f->path));
+    symbol_file *old = symbol_table_find(t, str_of(f->path), f->client);
     if (old) symbol_table_remove(t, old);
     symbol_file **bucket = path_bucket(t, str_of(f->path));
     f->prev = NULL;

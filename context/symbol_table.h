@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* Definitions of many files in memory, by name.  Thread: the caller locks. */
+/* Definitions of many files in memory, by name.  A file and the texts that connections have of it
+ * are files of their own.  Thread: the caller locks. */
 #include "context/tags.h"
 
 #define SYMBOL_PATH_BUCKETS 16384u
@@ -21,7 +22,8 @@ struct symbol_file {
     symbol_file *prev, *next; /* of the same bucket of paths */
     char *path;
     int64_t mtime_ns, size;
-    uint64_t client; /* text of an open document of this connection; 0: the file itself */
+    uint64_t client; /* text of an open document of this connection; 0: the file itself.  Set
+                        before it enters a table, where it is half of the file's name */
     uint64_t seen;   /* number of the scan that saw it last */
     char *text;
     symbol_row *rows;
@@ -39,8 +41,8 @@ void symbol_table_deinit(symbol_table *t);
 /* A file that is in no table yet; tags without parents that precede them are refused by ASSERT. */
 symbol_file *symbol_file_new(str path, const tag *tags, size_t n) MUST_USE;
 void symbol_file_free(symbol_file *f); /* accepts NULL */
-symbol_file *symbol_table_find(const symbol_table *t, str path);
-/* Puts `f` in, and takes out and returns what was there for its path (NULL: nothing). */
+symbol_file *symbol_table_find(const symbol_table *t, str path, uint64_t client);
+/* Puts `f` in, and takes out and returns what was there for its path and client (NULL: nothing). */
 symbol_file *symbol_table_replace(symbol_table *t, symbol_file *f) MUST_USE;
 void symbol_table_remove(symbol_table *t, symbol_file *f); /* does not free it */
 /* The newest row of a name; then row->next of the same bucket: compare names. */

@@ -159,10 +159,10 @@ static root *root_of(symbols *x, const char *path) {
     return best;
 }
 
-/* What the table knows of a path, without its rows. */
+/* What the table knows of a file, without its rows. */
 static bool known(symbols *x, const char *path, symbol_file *out) {
     double t = lock(x);
-    symbol_file *f = symbol_table_find(&x->table, str_of(path));
+    symbol_file *f = symbol_table_find(&x->table, str_of(path), 0);
     if (f) *out = *f;
     unlock(x, t);
     return f != NULL;
@@ -172,15 +172,15 @@ static void put(symbols *x, symbol_file *f) {
     double t = lock(x);
     symbol_file *old = NULL;
     bool room = (x->table.files < LIMIT_INDEX_FILES && x->table.rows < LIMIT_INDEX_SYMBOLS) ||
-                symbol_table_find(&x->table, str_of(f->path));
+                symbol_table_find(&x->table, str_of(f->path), f->client);
     if (room) old = symbol_table_replace(&x->table, f);
     unlock(x, t);
     symbol_file_free(room ? old : f);
 }
 
-static void take_out(symbols *x, const char *path) {
+static void take_out(symbols *x, const char *path, uint64_t client) {
     double t = lock(x);
-    symbol_file *f = symbol_table_find(&x->table, str_of(path));
+    symbol_file *f = symbol_table_find(&x->table, str_of(path), client);
     if (f) symbol_table_remove(&x->table, f);
     unlock(x, t);
     symbol_file_free(f);
@@ -215,7 +215,7 @@ static int64_t mtime_ns(const struct stat *st) {
 }
 
 static void forget_file(symbols *x, root *r, const char *path) {
-    take_out(x, path);
+    take_out(x, path, 0);
     symbol_store_remove(r->store, str_of(path));
 }
 
@@ -224,7 +224,6 @@ static void index_file(symbols *x, root *r, const char *path) {
     struct stat st;
     symbol_file was;
     bool have = known(x, path, &was);
-    if (have && was.client) return; /* an open document counts */
     bool wanted = lstat(path, &st) == 0 && S_ISREG(st.st_mode) && symbol_scan_wants(str_of(path)) &&
                   !privacy_hides(r->privacy, str_of(path), false)[0];
     if (!wanted) {
@@ -233,7 +232,7 @@ static void index_file(symbols *x, root *r, const char *path) {
     }
     if (have && was.mtime_ns == mtime_ns(&st) && was.size == (int64_t)st.st_size) {
         double t = lock(x);
-        symbol_file *f = symbol_table_find(&x->table, str_of(path));
+        symbol_file *f = symbol_table_find(&x->table, str_of(path), 0);
         if (f) f->seen = r->number;
         unlock(x, t);
         return;
@@ -316,7 +315,7 @@ static void sweep(symbols *x, bool (*gone)(symbols *x, const symbol_file *f, con
         if (r)
             forget_file(x, r, paths.at[i]);
         else
-            take_out(x, paths.at[i]);
+            take_out(x, paths.at[i], 0);
         xfree(paths.at[i]);
     }
     vec_free(&paths);
@@ -424,15 +423,14 @@ static void run_job(symbols *x, const job *j) {
             symbol_file *f = tag_text(x, j->path, j->language, (str){j->text, j->bytes});
             f->client = j->client;
             put(x, f);
+        } else {
+            take_out(x, j->path, j->client);
         }
         break;
-    case JOB_CLOSED: {
-        symbol_file was;
-        if (!known(x, j->path, &was) || was.client != j->client) break;
-        take_out(x, j->path);
-        if (r) index_file(x, r, j->path);
+    case JOB_CLOSED:
+        take_out(x, j->path, j->client);
+        if (r) index_file(x, r, j->path); /* it may have been saved just before */
         break;
-    }
     case JOB_VIEWS: use_views(x); break;
     case JOB_RESCAN:
         for (size_t i = 0; i < x->roots.count; i++)
@@ -640,8 +638,11 @@ static void copy_row(const symbol_row *r, arena *a, symbol *out) {
         out->parent = arena_str(a, symbol_row_name(&f->rows[r->parent]));
 }
 
-static bool is_visible(const symbol_file *f, uint64_t client, const str *roots, size_t n) {
-    if (f->client && f->client == client) return true;
+/* What one connection has in its editor is for nobody else, and hides the file from itself. */
+static bool is_visible(const symbols *x, const symbol_file *f, uint64_t client, const str *roots,
+                       size_t n) {
+    if (f->client) return f->client == client;
+    if (client && symbol_table_find(&x->table, str_of(f->path), client)) return false;
     for (size_t i = 0; i < n; i++) {
         str path = str_of(f->path);
         if (str_starts_with(path, roots[i]) && path.len > roots[i].len &&
@@ -659,28 +660,36 @@ size_t symbols_find(symbols *x, uint64_t client, const str *roots, size_t n_root
     for (const symbol_row *r = symbol_table_first(&x->table, name);
          r && n < max && steps < CHAIN_MAX; r = r->next, steps++) {
         if (r->kind == TAG_FIELD || !str_eq(symbol_row_name(r), name)) continue;
-        if (is_visible(r->file, client, roots, n_roots)) copy_row(r, a, &out[n++]);
+        if (is_visible(x, r->file, client, roots, n_roots)) copy_row(r, a, &out[n++]);
     }
     unlock(x, t);
     return n;
+}
+
+/* What this connection may know of a file: its own text, else the file itself. */
+static const symbol_file *file_for(const symbols *x, const symbols_view *who, str path) {
+    const symbol_file *f = symbol_table_find(&x->table, path, who->client);
+    if (!f) f = symbol_table_find(&x->table, path, 0);
+    return f && is_visible(x, f, who->client, who->roots, who->n) ? f : NULL;
 }
 
 size_t symbols_in_file(symbols *x, const symbols_view *who, str path, arena *a, symbol *out,
                        size_t max) {
     size_t n = 0;
     double t = lock(x);
-    const symbol_file *f = symbol_table_find(&x->table, path);
-    if (f && !is_visible(f, who->client, who->roots, who->n)) f = NULL;
+    const symbol_file *f = file_for(x, who, path);
     for (size_t i = 0; f && i < f->n && n < max; i++)
         if (f->rows[i].kind != TAG_FIELD) copy_row(&f->rows[i], a, &out[n++]);
     unlock(x, t);
     return n;
 }
 
-size_t symbols_members(symbols *x, str path, str name, arena *a, symbol *out, size_t max) {
+/* tidy: parameters (a question is just these) */
+size_t symbols_members(symbols *x, const symbols_view *who, str path, str name, arena *a,
+                       symbol *out, size_t max) {
     size_t n = 0;
     double t = lock(x);
-    const symbol_file *f = symbol_table_find(&x->table, path);
+    const symbol_file *f = file_for(x, who, path);
     for (size_t i = 0; f && i < f->n && n < max; i++) {
         const symbol_row *r = &f->rows[i];
         if (r->parent != TAG_NO_PARENT && str_eq(symbol_row_name(&f->rows[r->parent]), name))
@@ -690,11 +699,13 @@ size_t symbols_members(symbols *x, str path, str name, arena *a, symbol *out, si
     return n;
 }
 
-bool symbols_knows(symbols *x, str name) {
+bool symbols_knows(symbols *x, const symbols_view *who, str name) {
     size_t steps = 0;
     double t = lock(x);
     const symbol_row *r = symbol_table_first(&x->table, name);
-    while (r && steps++ < CHAIN_MAX && !str_eq(symbol_row_name(r), name))
+    while (r && steps++ < CHAIN_MAX &&
+           !(str_eq(symbol_row_name(r), name) &&
+             is_visible(x, r->file, who->client, who->roots, who->n)))
         r = r->next;
     unlock(x, t);
     return r != NULL;

@@ -32,8 +32,8 @@ void symbols_set_view(symbols *x, const symbols_view *view);
 void symbols_file_changed(symbols *x, str path);
 /* Rules about what is hidden have changed, or many files have: look at everything again. */
 void symbols_rescan(symbols *x);
-/* The text of an open document counts instead of the file's.  `path` is absolute, or any name that
- * is unique for a text without a file; only `client` finds it.  Copies. */
+/* For `client`, and only for it, the text of an open document counts instead of the file's.  `path`
+ * is absolute, or any name that is unique for a text without a file.  Copies. */
 void symbols_document(symbols *x, uint64_t client, str path, const char *language, str text);
 void symbols_document_closed(symbols *x, uint64_t client, str path);
 
@@ -54,9 +54,10 @@ size_t symbols_find(symbols *x, uint64_t client, const str *roots, size_t n_root
 size_t symbols_in_file(symbols *x, const symbols_view *who, str path, arena *a, symbol *out,
                        size_t max);
 /* What lies inside the type `name` of this file, in its order. */
-size_t symbols_members(symbols *x, str path, str name, arena *a, symbol *out, size_t max);
-/* Whether anything of that name, fields too, is defined anywhere. */
-bool symbols_knows(symbols *x, str name);
+size_t symbols_members(symbols *x, const symbols_view *who, str path, str name, arena *a,
+                       symbol *out, size_t max);
+/* Whether anything of that name, fields too, is defined anywhere that `who` may see. */
+bool symbols_knows(symbols *x, const symbols_view *who, str name);
 
 typedef struct {
     size_t files, symbols;

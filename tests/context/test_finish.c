@@ -150,7 +150,8 @@ static void names_of_other_files(void **state) {
     fixture_init(&f, "a.go", "package a\n\nfunc f() {\n\t@@\n}\n");
     symbols *x = symbols_start(NULL);
     symbols_document(x, 1, STR("/w/b.go"), "go", STR("package a\n\nfunc defined(n int) {\n}\n"));
-    for (int i = 0; i < 4000 && !symbols_knows(x, STR("defined")); i++)
+    const symbols_view who = {.client = 1};
+    for (int i = 0; i < 4000 && !symbols_knows(x, &who, STR("defined")); i++)
         nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
     symbols_stats stats;
     do

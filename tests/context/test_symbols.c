@@ -125,12 +125,16 @@ static void finds(void **state) {
     assert_int_equal(find(at, "fetch", s, 4), 1);
     assert_true(str_eq(s[0].parent, STR("Store")) && s[0].line == 1 && s[0].indent == 4);
     assert_string_equal(s[0].kind, "function");
-    assert_int_equal(symbols_members(at->x, below(at, "src/users.py"), STR("Store"), &at->a, s, 4),
-                     1);
-    assert_true(symbols_knows(at->x, STR("area")));
-    assert_false(symbols_knows(at->x, STR("nothing")));
-    str other = STR("/elsewhere"); /* another connection sees its own roots only */
+    str root = str_of(at->root), other = STR("/elsewhere"), users = below(at, "src/users.py");
+    const symbols_view one = {.client = 1, .roots = &root, .n = 1},
+                       two = {.client = 2, .roots = &other, .n = 1};
+    assert_int_equal(symbols_members(at->x, &one, users, STR("Store"), &at->a, s, 4), 1);
+    assert_true(symbols_knows(at->x, &one, STR("area")));
+    assert_false(symbols_knows(at->x, &one, STR("nothing")));
+    /* Another connection sees its own roots only. */
     assert_int_equal(symbols_find(at->x, 2, &other, 1, STR("area"), &at->a, s, 4), 0);
+    assert_int_equal(symbols_members(at->x, &two, users, STR("Store"), &at->a, s, 4), 0);
+    assert_false(symbols_knows(at->x, &two, STR("area")));
 }
 
 static void follows_changes(void **state) {
@@ -188,6 +192,35 @@ static void open_documents_count(void **state) {
     expect(at, "typed", NULL);
     expect(at, "draft", NULL);
     expect(at, "area", "int area(int w, int h)");
+}
+
+/* Two editors on one folder: what one has typed is not what the other has, nor what is saved. */
+static void open_documents_are_their_clients(void **state) {
+    place *at = *state;
+    start(at);
+    str root = str_of(at->root), path = below(at, "src/area.c");
+    const symbols_view view = {.client = 2, .roots = &root, .n = 1, .deny_globs = STR(GLOBS),
+                               .respect_gitignore = true};
+    symbols_set_view(at->x, &view);
+    symbols_document(at->x, 1, path, "c", STR("struct one { int a; };\nvoid typed(void) {\n}\n"));
+    settle(at, 1);
+    symbol s[4];
+    assert_int_equal(symbols_find(at->x, 2, &root, 1, STR("typed"), &at->a, s, 4), 0);
+    assert_int_equal(symbols_find(at->x, 2, &root, 1, STR("area"), &at->a, s, 4), 1);
+    assert_false(symbols_knows(at->x, &view, STR("typed")));
+    assert_int_equal(symbols_members(at->x, &view, path, STR("one"), &at->a, s, 4), 0);
+    assert_int_equal(symbols_in_file(at->x, &view, path, &at->a, s, 4), 1);
+    assert_true(str_eq(s[0].name, STR("area")));
+    symbols_document(at->x, 2, path, "c", STR("void other(void) {\n}\n"));
+    settle(at, 1);
+    expect(at, "typed", "void typed(void)"); /* of client 1, still */
+    expect(at, "other", NULL);
+    expect(at, "area", NULL);
+    assert_int_equal(symbols_find(at->x, 2, &root, 1, STR("other"), &at->a, s, 4), 1);
+    symbols_document_closed(at->x, 2, path);
+    settle(at, 1);
+    expect(at, "typed", "void typed(void)");
+    assert_int_equal(symbols_find(at->x, 2, &root, 1, STR("area"), &at->a, s, 4), 1);
 }
 
 static void store_file(place *at, char *out, size_t bytes) {
@@ -324,6 +357,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(finds, setup, teardown),
         cmocka_unit_test_setup_teardown(follows_changes, setup, teardown),
         cmocka_unit_test_setup_teardown(open_documents_count, setup, teardown),
+        cmocka_unit_test_setup_teardown(open_documents_are_their_clients, setup, teardown),
         cmocka_unit_test_setup_teardown(memory_only, setup, teardown),
         cmocka_unit_test_setup_teardown(remembers, setup, teardown),
         cmocka_unit_test_setup_teardown(damaged_is_built_again, setup, teardown),
