@@ -341,11 +341,20 @@ static void close_everything(program *d) {
     vec_free(&d->connections);
 }
 
+/* A library that gives up (libuv, when a thread cannot be had) says nothing; the log should. */
+static void on_abort(int number) {
+    static const char text[] = "inlined: ended by abort(); where no line above says why, a library "
+                               "was out of memory\n";
+    UNUSED(number);
+    if (write(STDERR_FILENO, text, sizeof text - 1) < 0) return; /* and the program ends */
+}
+
 int daemon_run(const daemon_options *options) {
     program *d = xcalloc(1, sizeof *d);
     d->options = options;
     d->alone_ms = clock_ms();
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGABRT, on_abort);
     loop_init(&d->loop);
     d->git = git_new(&d->loop.uv, NULL);
     loop_wake_init(&d->loop, &d->engine_wake, on_wake, d);

@@ -2,15 +2,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Editors on one daemon know nothing of one another, and one that floods, stalls or sends garbage
 does not slow the others."""
+import itertools
 import json
 import os
 import random
 import socket
+import sys
 import threading
 import time
 
 import lsp_case
 import test_lsp_listen
+import test_lsp_tools
 from lsp_client import SocketClient
 
 WORST_S = 1.0  # of a small request beside all that, on a machine that does other things, too
@@ -105,6 +108,154 @@ class Isolation(test_lsp_listen.Daemon):
         for client in (a, b, c):
             client.close()
         self.stop()
+
+    def model(self):
+        path, why = lsp_case.find_model()
+        if not path:
+            self.skipTest(why)
+        return path
+
+    def test_an_approved_server_is_started_for_whoever_approved_it(self):
+        """The other window was asked, too, and said no; what was said for ever is the user's, so
+        that a window that comes later is not asked."""
+        self.listen({"model": self.folder + "/absent.gguf"})
+        root = self.project("one", "first")
+        with open(os.path.join(root, ".mcp.json"), "w", encoding="utf-8") as f:
+            json.dump({"mcpServers": {"first": {
+                "command": sys.executable, "args": ["-c", test_lsp_tools.Slow.SCRIPT, "/"]}}}, f)
+        b = self.client(root, answer="No")
+        self.assertEqual(self.servers(b, "first"), {"first": "untrusted"})
+        a = self.client(root, answer="Start it")
+        self.wait_server(a, "first", "ready")
+        self.assertEqual(self.servers(b, "first"), {"first": "untrusted"})
+        self.assertEqual((len(a.asked), len(b.asked)), (1, 1))
+        c = self.client(root, answer="No")
+        self.wait_server(c, "first", "ready")
+        self.assertEqual(c.asked, [])
+        other = self.project("two", "first")  # the same name, another command
+        d = self.client(other, answer="No")
+        self.assertEqual(self.servers(d, "first"), {"first": "untrusted"})
+        for client in (a, b, c, d):
+            client.close()
+        self.stop()
+
+    def wait_server(self, client, name, wanted):
+        end = time.monotonic() + 60
+        while True:
+            state = {s["name"]: s["state"] for s in client.call("inlined/tools")["servers"]}
+            if state.get(name) == wanted:
+                return
+            self.assertLess(time.monotonic(), end, state)
+            time.sleep(0.05)
+
+    def deletes(self, client):
+        """Has the model call delete_entities; gives how often the person was asked."""
+        before = len(client.asked)
+        for words, question in itertools.product(test_lsp_tools.Called.WORDS,
+                                                 test_lsp_tools.Called.QUESTIONS):
+            test_lsp_tools.ask_for_call(client, "file:///a.py", "inlined__delete_entities",
+                                        "entityNames", (question, words))
+            if len(client.asked) > before:
+                break
+        return len(client.asked) - before
+
+    def test_an_allowed_tool_is_allowed_to_whoever_was_asked(self):
+        model = self.model()
+        memory = os.path.join(self.folder, "memory.jsonl")
+        names = sorted({w for words in test_lsp_tools.Called.WORDS for w in words})
+        with open(memory, "w", encoding="utf-8") as f:
+            for name in names:
+                f.write(json.dumps({"type": "entity", "name": name, "entityType": "thing",
+                                    "observations": []}) + "\n")
+        os.environ["MEMORY_FILE_PATH"] = memory
+        settings = {"model": model, "mcp": {"builtInTools": ["delete_entities"]},
+                    "actions": {"maxTokens": 48}}
+        self.listen(settings)
+        a, b = (self.client(self.folder, settings, answer) for answer in ("Allow once", "No"))
+        for client in (a, b):
+            self.wait_server(client, "inlined", "ready")
+            client.open("file:///a.py", "def load(path):\n    return path\n")
+        self.assertGreaterEqual(self.deletes(a), 1)
+        with open(memory, encoding="utf-8") as f:
+            left = f.read()
+        self.assertLess(left.count("\n"), len(names), "A's call was let through")
+        self.assertGreaterEqual(self.deletes(b), 1)  # the same call, and its own question
+        with open(memory, encoding="utf-8") as f:
+            self.assertEqual(f.read(), left, "what A allowed was done for B")
+        for client in (a, b):
+            client.close()
+        self.stop()
+
+    def suggestions(self, client):
+        return client.call("inlined/daemon")["suggestions"]
+
+    def test_what_was_suggested_to_one_is_not_served_to_another(self):
+        """Same path, same text: the model writes it again.  Another text: its own suggestion.
+        Settings that make the file private: none, and nothing of it in any prompt."""
+        model = self.model()
+        settings = {"model": model, **lsp_case.QUICK}
+        self.listen(settings)
+        root = os.path.join(self.folder, "root")
+        os.makedirs(root)
+        uri = f"file://{root}/a.py"
+        private = {**settings, "privacy": {"denyGlobs": ["a.py"]}}
+        a, b, c, d = (self.client(root, own) for own in (settings, settings, settings, private))
+        lsp_case.wait_ready(a)
+        for client in (a, b, d):
+            client.open(uri, TEXT)
+        c.open(uri, TEXT.replace("multiply", "subtract").replace("add", "join"))
+        end = test_lsp_listen.END
+        first = a.complete(uri, end)
+        before = self.suggestions(a)["withoutModel"]
+        self.assertEqual(a.complete(uri, end), first)
+        self.assertEqual(self.suggestions(a)["withoutModel"], before + 1)  # it is kept, for A
+        for client in (b, c):
+            self.assertEqual(len(client.complete(uri, end)), 1)
+            self.assertEqual(self.suggestions(a)["withoutModel"], before + 1)
+        self.assertEqual(d.complete(uri, end), [])
+        self.assertEqual(d.call("textDocument/hover", {
+            "textDocument": {"uri": uri}, "position": {"line": 0, "character": 5}}), None)
+        for client in (a, b, c, d):
+            client.close()
+        self.stop()
+
+    def test_what_one_types_is_in_nothing_of_the_other(self):
+        """Two windows on one folder: hovers and prompts are about the window's own text, else about
+        what is saved, also for definitions in other files (the index of symbols is one for all)."""
+        settings = {"model": self.folder + "/absent.gguf", "context": {"crossFile": "on"}}
+        self.listen(settings)
+        root = os.path.join(self.folder, "root")
+        self.path("root/lib.py", b"def saved_one(a):\n    return a\n")
+        a, b = self.client(root, settings), self.client(root, settings)
+        lib, main = f"file://{root}/lib.py", f"file://{root}/main.py"
+        a.open(lib, "def unsaved_one(plan):\n    return plan\n")
+        text = "x = unsaved_one(1)\ny = saved_one(2)\n"
+        for client in (a, b):
+            client.open(main, text)
+        self.wait_hover(a, main, 0, "unsaved_one(plan)")
+        self.wait_hover(b, main, 1, "saved_one(a)")
+        self.assertEqual(self.hover(b, main, 0), "")
+        self.assertEqual(self.hover(a, main, 1), "")  # in A it is there no longer
+        end = {"textDocument": {"uri": main}, "position": {"line": 2, "character": 0}}
+        seen = {c: json.dumps(c.call("inlined/context/explain", end)) for c in (a, b)}
+        self.assertIn("def unsaved_one(plan)", seen[a])
+        self.assertNotIn("plan", seen[b])
+        self.assertIn("def saved_one(a)", seen[b])
+        for client in (a, b):
+            client.close()
+        self.stop()
+
+    def hover(self, client, uri, line):
+        answer = client.call("textDocument/hover", {
+            "textDocument": {"uri": uri}, "position": {"line": line, "character": 6}})
+        return json.dumps(answer["contents"]) if answer else ""
+
+    def wait_hover(self, client, uri, line, wanted):
+        """Until the index has read it."""
+        end = time.monotonic() + 60
+        while wanted not in self.hover(client, uri, line):
+            self.assertLess(time.monotonic(), end, self.hover(client, uri, line))
+            time.sleep(0.05)
 
     def answer_times(self, client, seconds):
         times, until = [], time.monotonic() + seconds

@@ -4,6 +4,7 @@
 import json
 import os
 import signal
+import socket
 import stat
 import subprocess
 import tempfile
@@ -38,11 +39,16 @@ class Daemon(lsp_case.Case):
         self.daemon = subprocess.Popen(
             [lsp_case.PROGRAM, "--listen", self.socket_path, "--config", config, *more],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self.errors)
-        end = time.monotonic() + 20
-        while not os.path.exists(self.socket_path):
+        end = time.monotonic() + 60
+        while not self.answers():
             self.assertIsNone(self.daemon.poll(), "the daemon ended")
-            self.assertLess(time.monotonic(), end, "no socket after 20 s")
+            self.assertLess(time.monotonic(), end, "no socket after 60 s")
             time.sleep(0.02)
+
+    def answers(self):
+        """Whether it listens: the file is there a moment earlier."""
+        with socket.socket(socket.AF_UNIX) as s:
+            return s.connect_ex(self.socket_path) == 0
 
     def editor(self, settings=None):
         client = SocketClient(self.socket_path, model=lsp_case.PROTOCOL, settings=settings or {})

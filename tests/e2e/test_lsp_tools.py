@@ -115,6 +115,22 @@ for line in sys.stdin:
         self.assertEqual(client.close(), 0)
 
 
+def ask_for_call(client, uri, tool, name, about):
+    """With examples that were answered by calls, as even a small model goes on like that."""
+    place = {"line": 0, "character": 5}
+    question, words = about
+    lines = [question.format(words[-1])]
+    for word in words:
+        lines.append(f"Question: {question.format(word)}\nAnswer:")
+        if word != words[-1]:
+            value = [word] if name == "entityNames" else word
+            called = json.dumps({"name": tool, "arguments": {name: value}})
+            lines.append(f"<tool_call>\n{called}\n</tool_call>")
+    client.call("workspace/executeCommand", {"command": "inlined.action", "arguments": [
+        {"action": "explain", "uri": uri, "range": {"start": place, "end": place},
+         "instruction": "\n".join(lines) + "\n"}]}, timeout=240)
+
+
 class Called(Project):
     """The real model calls a built-in tool.  The one tool that it is shown is all that the grammar
     lets it call; that it wants to call one is what the question, with its examples, is for."""
@@ -148,26 +164,11 @@ class Called(Project):
         uri = "file://" + os.path.join(self.project, "a.py")
         client.open(uri, "def load(path):\n    return path\n")
         for words, question in itertools.product(self.WORDS, self.QUESTIONS):
-            self.question(client, uri, "inlined__" + tool, name, (question, words))
+            ask_for_call(client, uri, "inlined__" + tool, name, (question, words))
             calls = client.call("inlined/tools")["servers"][0]["calls"]
             if calls or self.asked:
                 break
         return client, calls
-
-    def question(self, client, uri, tool, name, about):
-        """With examples that were answered by calls, as even a small model goes on like that."""
-        place = {"line": 0, "character": 5}
-        question, words = about
-        lines = [question.format(words[-1])]
-        for word in words:
-            lines.append(f"Question: {question.format(word)}\nAnswer:")
-            if word != words[-1]:
-                value = [word] if name == "entityNames" else word
-                called = json.dumps({"name": tool, "arguments": {name: value}})
-                lines.append(f"<tool_call>\n{called}\n</tool_call>")
-        client.call("workspace/executeCommand", {"command": "inlined.action", "arguments": [
-            {"action": "explain", "uri": uri, "range": {"start": place, "end": place},
-             "instruction": "\n".join(lines) + "\n"}]}, timeout=240)
 
     def test_that_only_reads(self):
         """It is called, and nobody is asked."""

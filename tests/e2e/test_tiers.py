@@ -21,7 +21,8 @@ TEXT = "def add(first, second):\n    return first + second\n\n\n" \
 END = {"line": 5, "character": 11}
 
 
-class Tiers(test_lsp_listen.Daemon):
+class TwoTiers(test_lsp_listen.Daemon):
+    """A daemon whose small and large tier are two files."""
     def setUp(self):
         super().setUp()
         small, why = lsp_case.find_model()
@@ -49,6 +50,8 @@ class Tiers(test_lsp_listen.Daemon):
         client.open("file:///a.py", TEXT)
         return client
 
+
+class Tiers(TwoTiers):
     def test_load_use_unload(self):
         self.listen(self.settings)
         client = self.ready()
@@ -206,6 +209,145 @@ class Tiers(test_lsp_listen.Daemon):
     def test_no_daemon(self):
         self.ask("status", code=1)
         self.ask("models", "load", "small", code=1)
+
+
+class Status(TwoTiers):
+    """What `inlined status --json` says is what was done."""
+    KINDS = {
+        "": {"version": str, "pid": int, "uptimeSeconds": int, "clients": int, "connections": int,
+             "device": dict, "hostMemoryAvailable": int, "tiers": list, "models": list,
+             "mcpServers": dict, "mcpCalls": dict, "suggestions": dict, "loads": int,
+             "failedLoads": int},
+        "device": {"name": str, "why": str, "memory": int, "freeAtStart": int},
+        "suggestions": {"asked": int, "withoutModel": int},
+        "mcpCalls": dict.fromkeys(("calls", "errors", "timeouts", "cancelled", "fromCache",
+                                   "starts", "exits"), int),
+        "tier": {"tier": str, "model": str, "why": str, "roles": list},
+        "model": {"name": str, "path": str, "state": str, "idleSeconds": int, "backend": str,
+                  "backendWhy": str, "quantisation": str, "onGpu": bool, "contextTokens": int,
+                  "loadMs": float, "memory": dict, "queue": int, "sequences": int,
+                  "cachedTokens": int, "tokensPerSecond": dict, "tokensPerSecondMinute": dict,
+                  "speed": float, "reusedShare": float, "tokens": dict, "jobs": int,
+                  "failed": int, "cancelled": int, "late": int},
+        "memory": {"weights": int, "context": int, "work": int},
+        "tokens": {"read": int, "written": int, "reused": int},
+        "rate": {"read": float, "written": float},
+    }
+
+    def kinds(self, what, name):
+        """Exactly these keys, each of its kind; no number is below zero."""
+        expected = self.KINDS[name]
+        self.assertEqual(what.keys(), expected.keys())
+        for key, kind in expected.items():
+            self.assertIsInstance(what[key], (int, float) if kind is float else kind, key)
+            self.assertNotEqual((kind in (int, float), isinstance(what[key], bool)), (True, True))
+            if kind in (int, float):
+                self.assertGreaterEqual(what[key], 0, key)
+
+    def status_now(self):
+        state = self.ask("status", "--json")
+        self.kinds(state, "")
+        for key in ("device", "suggestions", "mcpCalls"):
+            self.kinds(state[key], key)
+        for tier in state["tiers"]:
+            self.kinds(tier, "tier")
+        model, = state["models"]
+        self.kinds(model, "model")
+        for key in ("memory", "tokens"):
+            self.kinds(model[key], key)
+        for key in ("tokensPerSecond", "tokensPerSecondMinute"):
+            self.kinds(model[key], "rate")
+        return state, model
+
+    def when_idle(self):
+        end = time.monotonic() + 120
+        while True:
+            state, model = self.status_now()
+            if not model["queue"]:
+                return state, model
+            self.assertLess(time.monotonic(), end, model)
+            time.sleep(0.05)
+
+    def complete_other(self, client, number):
+        """Another text each time, from its beginning; gives what is suggested at its end."""
+        lines = f"# number {number}\n" + TEXT
+        client.change("file:///a.py", number + 100, {"text": lines})
+        return client.complete("file:///a.py", {**END, "line": END["line"] + 1})
+
+    def test_counts(self):
+        self.settings["completion"] = {**self.settings["completion"], "speculate": False}
+        self.listen(self.settings)
+        client = self.ready()
+        before, none = self.status_now()
+        self.assertEqual((before["pid"], before["loads"], before["failedLoads"]),
+                         (self.daemon.pid, 1, 0))
+        self.assertEqual((none["state"], none["path"]), ("ready", self.small))
+        self.assertEqual(set(none["tokens"].values()), {0})
+        self.assertEqual(before["suggestions"], {"asked": 0, "withoutModel": 0})
+        self.assertGreater(none["memory"]["weights"], 50e6)
+        self.assertGreater(min(none["memory"]["context"], none["contextTokens"], none["loadMs"],
+                               before["hostMemoryAvailable"]), 0)
+        start = time.monotonic()
+        for number in range(3):
+            self.complete_other(client, number)
+        text = client.complete("file:///a.py", {**END, "line": END["line"] + 1})  # as before
+        state, model = self.when_idle()
+        self.assertEqual(state["suggestions"]["asked"], 4, text)
+        self.assertEqual(state["suggestions"]["withoutModel"], 1)
+        self.assertEqual((model["jobs"], model["failed"], model["cancelled"], model["late"]),
+                         (3, 0, 0, 0))
+        tokens = model["tokens"]
+        self.assertGreater(tokens["read"], 20)
+        self.assertGreater(tokens["written"], 0)
+        self.assertLessEqual(tokens["written"], 3 * 24)
+        share = tokens["reused"] / (tokens["read"] + tokens["reused"])
+        self.assertAlmostEqual(model["reusedShare"], share, delta=0.002)
+        self.assertGreater(min(model["sequences"], model["cachedTokens"], model["speed"]), 0)
+        for key in ("read", "written"):  # rounded to tenths: six tokens a minute
+            told = 60 * model["tokensPerSecondMinute"][key]
+            self.assertLessEqual(told, tokens[key] + 6)
+            self.assertLessEqual(model["tokensPerSecond"][key] * 2, tokens[key] + 1)
+            if time.monotonic() - start < 50:  # nothing of it is older than a minute
+                self.assertGreaterEqual(told, tokens[key] - 6)
+        self.what_was_given_up(client, model)
+        client.close()
+        self.stop()
+
+    def long_text(self, number):
+        """More than one step of the model reads it, each in more than a millisecond."""
+        return "".join(f"value_{n} = {n * 7919 % 1000 + number}\n" for n in range(300))
+
+    def what_was_given_up(self, client, before):
+        """Taken back by the editor; and begun too late for its deadline."""
+        client.open("file:///b.py", "")
+        for version in range(2, 60):  # it may be quicker than we are
+            client.change("file:///b.py", version, {"text": self.long_text(version)})
+            key = client.request("textDocument/inlineCompletion", client.completion_params(
+                "file:///b.py", {"line": 300, "character": 0}))
+            while not client.has_answer(key):
+                if client.call("inlined/daemon")["models"][0]["queue"]:
+                    client.notify("$/cancelRequest", {"id": key})
+                    break
+            client.wait(key)
+            _, model = self.when_idle()
+            if model["cancelled"]:
+                break
+        self.assertGreater(model["cancelled"], 0)
+        self.assertEqual((model["late"], model["failed"]), (0, 0))
+        hurried = {**self.settings["completion"], "deadlineMs": 1}
+        other = self.editor({**self.settings, "completion": hurried})
+        other.open("file:///b.py", "")
+        for version in range(2, 60):  # its settings come a moment after it
+            other.change("file:///b.py", version, {"text": self.long_text(version + 100)})
+            text = other.complete("file:///b.py", {"line": 300, "character": 0})
+            state, model = self.when_idle()
+            if model["late"]:
+                break
+        self.assertEqual(text, [])
+        self.assertEqual((model["late"], model["failed"]), (1, 0))
+        self.assertGreaterEqual(model["jobs"], before["jobs"] + 2)
+        self.assertEqual(state["clients"], 3)  # and this question's own
+        other.close()
 
 
 class Requests(test_lsp_listen.Daemon):
