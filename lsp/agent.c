@@ -17,6 +17,7 @@
 #include "lsp/agent_tools.h"
 #include "lsp/json_grammar.h"
 #include "lsp/json_value.h"
+#include "mcp/mcp.h"
 
 struct agent {
     agents *owner;
@@ -256,6 +257,12 @@ static void remember_result(agent *a, str text) {
                   chat_str(arena_str(&a->mem, str_of(a->call_id))));
 }
 
+/* Bytes of one result that the model is told: a quarter of its context, 8,000 tokens at most, if a
+ * token has four bytes. */
+static size_t result_most(const agent *a) {
+    return MIN((size_t)a->result_bytes, (size_t)LIMIT_AGENT_RESULT_BYTES);
+}
+
 /* Answers what needs no tool, and hands the others out. */
 static void carry_out(agent *a, const toolbox_call *c) {
     strbuf text;
@@ -271,7 +278,11 @@ static void carry_out(agent *a, const toolbox_call *c) {
         agent_tell(a, id, false, STR("there is no tool of that name"));
     } else {
         a->result.calls++;
-        agent_call out = {.id = id, .tool = tool, .arguments = arguments};
+        size_t most = result_most(a); /* with room for what is said about what is missing */
+        agent_call out = {.id = id,
+                          .tool = tool,
+                          .arguments = arguments,
+                          .result_bytes = most - MIN(most / 4, 200)};
         a->hooks.call(a->hooks.ud, a, &out);
     }
     strbuf_deinit(&text);
@@ -282,13 +293,8 @@ void agent_tell(agent *a, uint64_t call, bool ok, str text) {
     strbuf said;
     strbuf_init(&said, LIMIT_AGENT_RESULT_BYTES + 200);
     a->call = 0;
-    size_t most = MIN((size_t)a->result_bytes, (size_t)LIMIT_AGENT_RESULT_BYTES);
-    size_t keep = text.len;
-    while (keep > most || (keep < text.len && ((uint8_t)text.ptr[keep] & 0xC0) == 0x80))
-        keep--;
     if (!ok) strbuf_add_str(&said, STR("This failed: "));
-    strbuf_add_str(&said, str_sub(text, 0, keep));
-    if (keep < text.len) strbuf_addf(&said, "\n(cut: %zu more bytes)", text.len - keep);
+    mcp_text_cut(&said, text, result_most(a));
     remember_result(a, strbuf_str(&said));
     strbuf_deinit(&said);
     ask_or_finish(a);
@@ -443,7 +449,6 @@ status agent_start(agent **out, agents *as, const agent_order *o, const agent_ho
     toolbox_init(&a->box, o->model->chat_tools, o->tools, o->schema ? 0 : o->n_tools);
     a->rounds_max = o->rounds_max > 0 ? o->rounds_max : LIMIT_AGENT_ROUNDS;
     a->deadline_ms = clock_ms() + (o->time_ms > 0 ? o->time_ms : LIMIT_AGENT_MS);
-    /* A quarter of the context in tokens, if a token has four bytes. */
     a->result_bytes = MAX(o->model->context_tokens, 512);
     copy_job(a, o);
     add_messages(a, o);

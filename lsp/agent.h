@@ -66,6 +66,7 @@ typedef struct {
     uint64_t id;      /* for agent_tell; grows */
     const char *tool; /* one of the order's */
     const cJSON *arguments;
+    size_t result_bytes; /* of its text that the model is told: what is longer loses its middle */
 } agent_call;
 
 /* Valid during done(). */

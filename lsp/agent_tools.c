@@ -9,6 +9,8 @@
  */
 #include "lsp/agent_tools.h"
 
+#include <math.h>
+
 #include "engine/base/limits.h"
 #include "engine/base/utf8.h"
 #include "lsp/json_grammar.h"
@@ -286,31 +288,103 @@ bool toolbox_parse(const toolbox *b, str text, toolbox_call *out, size_t *begin)
 
 /* ---- the three that stand for many ----------------------------------------------------------- */
 
-static int score(const toolbox_tool *t, str words) {
-    int sum = 0;
-    for (str word; str_split(&words, ' ', &word);) {
-        if (word.len < 2) continue;
-        sum += 3 * str_contains_ignore_case(str_of(t->name), word);
-        sum += str_contains_ignore_case(str_of(t->description), word);
+/* BM25: a word of the query counts the more, the fewer tools have it; often in a short text more
+ * than often in a long one.  A tool's text is its name, NAME_WEIGHT times, and its description. */
+#define QUERY_WORDS 16
+#define NAME_WEIGHT 3
+#define BM25_K 1.2
+#define BM25_B 0.75
+
+typedef struct {
+    double words;            /* of its text */
+    double has[QUERY_WORDS]; /* how often it has each word of the query */
+} matches;
+
+static bool is_word_byte(char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           (unsigned char)c >= 0x80;
+}
+
+/* The next word; names are split at what joins them (read_file, a__b).  Empty: there is none. */
+static str next_word(str *text) {
+    size_t from = 0;
+    while (from < text->len && !is_word_byte(text->ptr[from]))
+        from++;
+    size_t to = from;
+    while (to < text->len && is_word_byte(text->ptr[to]))
+        to++;
+    str word = str_sub(*text, from, to);
+    *text = str_sub(*text, to, text->len);
+    return word;
+}
+
+static char lower(char c) {
+    return c >= 'A' && c <= 'Z' ? (char)(c + 'a' - 'A') : c;
+}
+
+/* Also of the word's plural, or of its beginning: who searches does not know the exact form. */
+static bool means(str word, str asked) {
+    if (word.len < asked.len) return asked.len == word.len + 1 && means(asked, word);
+    for (size_t i = 0; i < asked.len; i++)
+        if (lower(word.ptr[i]) != lower(asked.ptr[i])) return false;
+    return word.len == asked.len || asked.len >= 3;
+}
+
+static void count_words(matches *m, str text, double weight, const str *asked, size_t n) {
+    for (str word; (word = next_word(&text)).len;) {
+        m->words += weight;
+        for (size_t k = 0; k < n; k++)
+            if (means(word, asked[k])) m->has[k] += weight;
     }
+}
+
+static double score(const matches *m, const double *rare, size_t n, double usual_words) {
+    double sum = 0, length = BM25_K * (1 - BM25_B + BM25_B * m->words / MAX(usual_words, 1.0));
+    for (size_t k = 0; k < n; k++)
+        if (m->has[k] > 0) sum += rare[k] * m->has[k] * (BM25_K + 1) / (m->has[k] + length);
     return sum;
+}
+
+/* Fills scores[], one a tool. */
+static void rank(const toolbox *b, str query, double *scores) {
+    str asked[QUERY_WORDS];
+    size_t n = 0, count = b->tools.count;
+    double rare[QUERY_WORDS], words = 0;
+    for (str word; n < QUERY_WORDS && (word = next_word(&query)).len;)
+        asked[n++] = word;
+    matches *all = xcalloc(MAX(count, 1), sizeof *all);
+    for (size_t i = 0; i < count; i++) {
+        count_words(&all[i], str_of(b->tools.at[i].name), NAME_WEIGHT, asked, n);
+        count_words(&all[i], str_of(b->tools.at[i].description), 1, asked, n);
+        words += all[i].words;
+    }
+    for (size_t k = 0; k < n; k++) {
+        double with = 0;
+        for (size_t i = 0; i < count; i++)
+            with += all[i].has[k] > 0;
+        rare[k] = log(1 + ((double)count - with + 0.5) / (with + 0.5));
+    }
+    for (size_t i = 0; i < count; i++)
+        scores[i] = score(&all[i], rare, n, words / (double)count);
+    xfree(all);
 }
 
 /* The best matches, in order, each with the first line of its description. */
 static void find_tools(const toolbox *b, str query, strbuf *out) {
-    size_t best[FOUND_MAX];
-    size_t n = 0;
+    size_t best[FOUND_MAX], n = 0;
+    double *scores = xcalloc(MAX(b->tools.count, 1), sizeof *scores);
+    rank(b, query, scores);
     for (size_t i = 0; i < b->tools.count; i++) {
-        int s = score(&b->tools.at[i], query);
-        if (s == 0) continue;
+        if (scores[i] <= 0) continue;
         size_t at = n;
-        while (at > 0 && score(&b->tools.at[best[at - 1]], query) < s)
+        while (at > 0 && scores[best[at - 1]] < scores[i])
             at--;
         if (at == FOUND_MAX) continue;
         n = MIN(n + 1, (size_t)FOUND_MAX);
         memmove(best + at + 1, best + at, (n - at - 1) * sizeof *best);
         best[at] = i;
     }
+    xfree(scores);
     for (size_t i = 0; i < n; i++) {
         const toolbox_tool *t = &b->tools.at[best[i]];
         str rest = str_of(t->description), line = {0};

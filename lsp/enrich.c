@@ -323,8 +323,11 @@ static void begin(enrichment *e, str uri, const char *tool, const cJSON *argumen
     *r = (running_lookup){.owner = e, .at = s->lookups.all.count - 1};
     e->running++;
     e->budget->calls++;
-    r->call =
-        tools_call(s->options.tools, tool, arguments, MCP_FOR_ACTION, e->deadline_ms, on_answer, r);
+    const mcp_order o = {.name = tool,
+                         .arguments = arguments,
+                         .purpose = MCP_FOR_ACTION,
+                         .deadline_ms = e->deadline_ms};
+    r->call = tools_call(s->options.tools, &o, on_answer, r);
 }
 
 typedef struct {

@@ -217,6 +217,30 @@ void tool_questions_show_notes(server *s, const mcp_config *c) {
 
 /* ---- what there is --------------------------------------------------------------------------- */
 
+#define CHANGES_BYTES 4096 /* of one tool that a person is shown here */
+
+/* Tools that cannot be called because they are not what was approved. */
+static cJSON *quarantined_json(mcp_host *h, const char *name) {
+    cJSON *all = cJSON_CreateArray();
+    const mcp_tool *t;
+    for (size_t i = 0; (t = mcp_tool_at(h, name, i)); i++) {
+        if (!t->quarantined) continue;
+        strbuf changes;
+        strbuf_init(&changes, 1u << 20);
+        mcp_tool_changes(h, name, t->name, &changes);
+        str lines = str_sub(strbuf_str(&changes), 0, MIN(changes.len, CHANGES_BYTES));
+        lines.len = utf8_complete_prefix(lines);
+        char *text = xstrndup(lines.ptr ? lines.ptr : "", lines.len);
+        cJSON *o = cJSON_CreateObject();
+        cJSON_AddStringToObject(o, "name", t->name);
+        cJSON_AddStringToObject(o, "changes", text);
+        cJSON_AddItemToArray(all, o);
+        xfree(text);
+        strbuf_deinit(&changes);
+    }
+    return all;
+}
+
 static cJSON *servers_json(mcp_host *h) {
     cJSON *all = cJSON_CreateArray();
     mcp_server_info info;
@@ -231,6 +255,7 @@ static cJSON *servers_json(mcp_host *h) {
         cJSON_AddNumberToObject(o, "errors", (double)info.numbers.errors);
         cJSON_AddNumberToObject(o, "p50Us", (double)info.numbers.p50_us);
         cJSON_AddNumberToObject(o, "p95Us", (double)info.numbers.p95_us);
+        cJSON_AddItemToObject(o, "quarantined", quarantined_json(h, info.name));
         cJSON_AddItemToArray(all, o);
     }
     return all;

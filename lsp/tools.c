@@ -320,8 +320,7 @@ static void on_idle(uv_idle_t *idle) {
                                .text = STR("")});
 }
 
-uint64_t tools_call(tools *t, const char *name, const cJSON *arguments, mcp_purpose purpose,
-                    uint32_t deadline_ms, mcp_done done, void *ud) {
+uint64_t tools_call(tools *t, const mcp_order *order, mcp_done done, void *ud) {
     char server[NAME_BYTES];
     const char *tool = NULL;
     running *r = xcalloc(1, sizeof *r);
@@ -329,12 +328,10 @@ uint64_t tools_call(tools *t, const char *name, const cJSON *arguments, mcp_purp
     uint64_t number = r->number;
     vec_push(&t->calls, r);
     bring_up(t);
-    if (t->host && resolve(t, name, server, &tool)) {
-        const mcp_order o = {.server = server,
-                             .name = tool,
-                             .arguments = arguments,
-                             .purpose = purpose,
-                             .deadline_ms = deadline_ms};
+    if (t->host && resolve(t, order->name, server, &tool)) {
+        mcp_order o = *order;
+        o.server = server;
+        o.name = tool;
         r->call = mcp_call(t->host, &o, on_answer, r);
         return number;
     }

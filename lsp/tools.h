@@ -53,10 +53,9 @@ bool tools_are_starting(const tools *t);
  * out.  Returns how many were written. */
 size_t tools_list(tools *t, agent_tool *out, size_t max);
 /* Starts a call and returns its number; `done` comes exactly once, from the loop, unless
- * tools_cancel comes first.  A name that no server has is answered, too.  `deadline_ms`: as in
- * mcp_order. */
-uint64_t tools_call(tools *t, const char *name, const cJSON *arguments, mcp_purpose purpose,
-                    uint32_t deadline_ms, mcp_done done, void *ud);
+ * tools_cancel comes first.  `order` has no server: its name is one of tools_list.  One that no
+ * server has is answered, too. */
+uint64_t tools_call(tools *t, const mcp_order *order, mcp_done done, void *ud);
 void tools_cancel(tools *t, uint64_t call);
 void tools_decide(tools *t, uint64_t question, mcp_decision d, const cJSON *content);
 

@@ -196,8 +196,11 @@ static void on_call(void *ud, agent *a, const agent_call *c) {
     snprintf(message, sizeof message, "calls %.80s", c->tool);
     work_progress_text(w, message, -1);
     w->agent_call = c->id;
-    w->tool_call = tools_call(w->server->options.tools, c->tool, c->arguments, MCP_FOR_MODEL, 0,
-                              on_tool_done, w);
+    const mcp_order o = {.name = c->tool,
+                         .arguments = c->arguments,
+                         .purpose = MCP_FOR_MODEL,
+                         .output_bytes = c->result_bytes};
+    w->tool_call = tools_call(w->server->options.tools, &o, on_tool_done, w);
 }
 
 /* The model is there: the question goes to it. */

@@ -198,7 +198,7 @@ static void tell_result(call *c, mcp_answer *a) {
     if (a->spill && c->purpose == MCP_FOR_MODEL && c->host->built_in)
         strbuf_addf(&cut, "[%zu bytes, some are left out: read_output reads them, output %llu]\n",
                     whole.len, (unsigned long long)number);
-    a->truncated = output_cut(&cut, strbuf_str(&whole), c->output_max);
+    a->truncated = mcp_text_cut(&cut, strbuf_str(&whole), c->output_max);
     a->text = cut.ptr ? strbuf_str(&cut) : STR("");
     char first[256];
     if (a->outcome == MCP_TOOL_ERROR) {
@@ -488,7 +488,7 @@ static call *find_equal(const server *s, const call *c) {
     for (size_t i = 0; i < s->calls.count; i++) {
         call *other = s->calls.at[i];
         if (other->shared && other->approved == c->approved && other->purpose == c->purpose &&
-            strcmp(other->key, c->key) == 0)
+            other->output_max == c->output_max && strcmp(other->key, c->key) == 0)
             return other;
     }
     return NULL;
@@ -608,6 +608,7 @@ static call *call_new(mcp_host *h, const mcp_order *o) {
     set_limits(c, o);
     size_t configured = c->server ? c->server->def->output_bytes : 0;
     c->output_max = configured ? configured : LIMIT_MCP_OUTPUT_BYTES;
+    if (o->output_bytes) c->output_max = MIN(c->output_max, o->output_bytes);
     return c;
 }
 

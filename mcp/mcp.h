@@ -220,7 +220,8 @@ typedef struct {
      * same.  0: none.  Several orders at once with one deadline are asked side by side, and what
      * has come by then is what there is. */
     uint32_t deadline_ms;
-    bool approved; /* the person who asks has seen tool and arguments: no question */
+    size_t output_bytes; /* of its text, where less than by configuration; 0: as configured */
+    bool approved;       /* the person who asks has seen tool and arguments: no question */
 } mcp_order;
 
 typedef struct {
@@ -239,6 +240,11 @@ typedef struct {
     size_t bytes; /* of the answer on the wire */
 } mcp_answer;
 typedef void (*mcp_done)(void *ud, const mcp_answer *a);
+
+/* Appends at most about `bytes_max` of `text`: 60 % from its beginning, 40 % from its end, cut
+ * between characters, and a line in between that says how much is missing.  False: nothing was
+ * cut. */
+bool mcp_text_cut(strbuf *out, str text, size_t bytes_max);
 
 /* Never fails by itself: what is wrong comes as an answer. */
 uint64_t mcp_call(mcp_host *h, const mcp_order *order, mcp_done done, void *ud);

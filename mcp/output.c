@@ -15,6 +15,7 @@
 #include "engine/base/log.h"
 #include "engine/base/utf8.h"
 #include "engine/base/vec.h"
+#include "mcp/mcp.h"
 
 /* ---- cleaning -------------------------------------------------------------------------------- */
 
@@ -132,7 +133,7 @@ void output_text(strbuf *out, const cJSON *result) {
     }
 }
 
-bool output_cut(strbuf *out, str text, size_t bytes_max) {
+bool mcp_text_cut(strbuf *out, str text, size_t bytes_max) {
     if (text.len <= bytes_max) {
         strbuf_add_str(out, text);
         return false;

@@ -15,11 +15,6 @@ void output_clean(strbuf *out, str text);
  * blocks. */
 void output_text(strbuf *out, const cJSON *result);
 
-/* Appends at most about `bytes_max` of `text`: 60 % from its beginning, 40 % from its end, cut
- * between characters, and a line in between that says how much is missing.  False: nothing was
- * cut. */
-bool output_cut(strbuf *out, str text, size_t bytes_max);
-
 /* Files with whole outputs, in a folder of their own: at most LIMIT_MCP_SPILL_BYTES, the oldest go
  * first, none stays when the host is closed. */
 typedef struct spill spill;

@@ -12,6 +12,7 @@
 
 #include "engine/base/clock.h"
 #include "engine/base/limits.h"
+#include "mcp/mcp.h"
 #include "mcp/memory.h"
 #include "mcp/output.h"
 #include "mcp/own_private.h"
@@ -40,7 +41,7 @@ static void finish(own_call *c) {
     strbuf_init(&cut, LIMIT_MCP_OUTPUT_BYTES * 2);
     str all = strbuf_str(&c->out);
     if (all.len > LIMIT_MCP_OUTPUT_BYTES && !whole) {
-        (void)output_cut(&cut, all, LIMIT_MCP_OUTPUT_BYTES);
+        (void)mcp_text_cut(&cut, all, LIMIT_MCP_OUTPUT_BYTES);
         all = strbuf_str(&cut);
     }
     for (size_t i = 0; i < t->calls.count; i++) {

@@ -40,9 +40,10 @@ static const cJSON *capability(session *s, const cJSON *all, const char *name) {
 }
 
 static bool tells_changes(session *s, const cJSON *c) {
-    if (cJSON_GetObjectItemCaseSensitive(c, "list_changed"))
-        note_add(&s->oddities, "a capability is spelled list_changed");
-    return cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(c, "listChanged"));
+    const cJSON *misspelt = cJSON_GetObjectItemCaseSensitive(c, "list_changed");
+    if (misspelt) note_add(&s->oddities, "a capability is spelled list_changed");
+    return cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(c, "listChanged")) ||
+           cJSON_IsTrue(misspelt);
 }
 
 static void read_capabilities(session *s, const cJSON *result) {
@@ -168,10 +169,9 @@ static void on_discover(void *ud, const rpc_answer *a) {
     if (s->state == SESSION_FAILED || a->status == ERR_CANCELLED) return;
     const cJSON *supported = cJSON_GetObjectItemCaseSensitive(a->data, "supported");
     bool version = a->status == ERR_USAGE && a->code == CODE_VERSION;
-    if (a->status == OK && (s->fell_back ||
-                            lists_era(cJSON_GetObjectItemCaseSensitive(a->result,
-                                                                       "supportedVersions"),
-                                      true)))
+    if (a->status == OK &&
+        (s->fell_back ||
+         lists_era(cJSON_GetObjectItemCaseSensitive(a->result, "supportedVersions"), true)))
         take_discover(s, a->result);
     else if (version && !s->fell_back && lists_era(supported, true)) {
         s->fell_back = true; /* it knows our version after all: asked once more */
@@ -268,9 +268,9 @@ static const char *next_cursor(session *s, list_kind k, const cJSON *result) {
         again = again || l->cursors.at[i] == hash;
     if (again || bytes > LIMIT_MCP_CURSOR_BYTES || l->pages >= LIMIT_MCP_LIST_PAGES) {
         note_add(&s->oddities, "%s %s; stopped there", list_method(k),
-                 again                              ? "repeats a cursor"
+                 again                            ? "repeats a cursor"
                  : bytes > LIMIT_MCP_CURSOR_BYTES ? "has an oversized cursor"
-                                                    : "has too many pages");
+                                                  : "has too many pages");
         return NULL;
     }
     vec_push(&l->cursors, hash);

@@ -255,6 +255,33 @@ function tests.approval()
   nvim:wait('the answer', function()
     return nvim:lua('return tools ~= nil')
   end)
+  -- What there is can be shown, and the server be started anew by hand.
+  nvim:command('Inlined tools')
+  nvim:wait('the servers', function()
+    local shown = table.concat(nvim:lua('return vim.api.nvim_buf_get_lines(0, 0, -1, false)'), '\n')
+    return shown:find('mine: %l+', 1) and shown:find('inlined: %l+', 1)
+  end)
+  nvim:command('close')
+  nvim:command('Inlined tools restart nobody')
+  nvim:command('Inlined tools restart mine')
+  nvim:command('Inlined tools stop mine')
+  local said = {}
+  nvim:wait('the sentences', function()
+    said = table.concat(nvim:lua('return told'), '\n')
+    return said:find('the MCP server mine is being restarted', 1, true)
+      and said:find('must name an MCP server', 1, true)
+      and said:find('it is :Inlined tools, or', 1, true)
+  end)
+  local described = nvim:lua([[return require('inlined.tools').describe({
+    servers = { { name = 'm', state = 'ready', why = '', quarantined = {
+      { name = 'read', changes = '- description: Reads.\n+ description: Sends.\n' } } } },
+    tools = { { name = 'm__look', description = 'Looks.' } },
+  })]])
+  equal(described, {
+    'm: ready', '    read cannot be called: its definition has changed since it was',
+    '    approved. Compare, then: inlined mcp approve m', '      - description: Reads.',
+    '      + description: Sends.', '', 'm__look', '    Looks.',
+  }, 'what is shown')
   local log = io.open(folder .. '/state/nvim/lsp.log')
   for line in (log and log:read('a') or ''):gmatch('[^\n]+') do
     assert(not line:find('[ERROR]', 1, true) or line:find('"stderr"', 1, true), line)

@@ -138,20 +138,19 @@ size_t tools_list(tools *t, agent_tool *out, size_t max) {
     return n;
 }
 
-uint64_t tools_call(tools *t, const char *name, const cJSON *arguments, mcp_purpose purpose,
-                    uint32_t deadline_ms, mcp_done done, void *ud) {
+uint64_t tools_call(tools *t, const mcp_order *o, mcp_done done, void *ud) {
     fake_call c = {.number = ++t->last,
                    .done = done,
                    .ud = ud,
-                   .allowed = purpose == MCP_FOR_ACTION,
-                   .arguments = cJSON_Duplicate(arguments, true)};
+                   .allowed = o->purpose == MCP_FOR_ACTION,
+                   .arguments = cJSON_Duplicate(o->arguments, true)};
     vec_push(&t->calls, c);
-    t->deadline_ms = deadline_ms;
+    t->deadline_ms = o->deadline_ms;
     if (c.allowed) return c.number;
     tool_questions_ask(t->person, &(mcp_question){.id = c.number,
                                                   .kind = MCP_ASK_TOOL,
                                                   .server = "demo",
-                                                  .tool = name + strlen("demo__"),
+                                                  .tool = o->name + strlen("demo__"),
                                                   .text = "",
                                                   .data = c.arguments});
     return c.number;

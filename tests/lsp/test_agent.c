@@ -11,6 +11,7 @@
 #include "engine/base/limits.h"
 #include "engine/base/mem.h"
 #include "lsp/agent.h"
+#include "lsp/agent_tools.h"
 #include "tests/lsp/fake_engine.h"
 
 typedef struct {
@@ -22,6 +23,7 @@ typedef struct {
     strbuf seen;   /* what hooks.text was given */
     char called[64], arguments[256];
     uint64_t call;
+    size_t most; /* bytes of its result */
     int calls, ends;
     int n_usual; /* tools behind these are spare; 0: none is */
     status status;
@@ -42,6 +44,7 @@ static void on_call(void *ud, agent *a, const agent_call *c) {
     snprintf(f->arguments, sizeof f->arguments, "%s", printed ? printed : "none");
     cJSON_free(printed);
     f->call = c->id;
+    f->most = c->result_bytes;
     f->calls++;
 }
 
@@ -206,10 +209,80 @@ static void results_are_cut_and_stay_data(void **state) {
     char *text = xmalloc(LONG);
     for (int i = 0; i < LONG; i++)
         text[i] = "\xC3\xA4"[i % 2];
+    memcpy(text + LONG - 4, " end", 4);
+    assert_int_equal(f->most, 1800); /* a byte for each of 2,000 tokens, less what is said of it */
     agent_tell(f->a, f->call, true, (str){text, LONG});
     assert_true(fake_engine_chat(f->g).len < 4000);
-    assert_true(chat_has(f, "more bytes)"));
+    assert_true(chat_has(f, "bytes are left out here"));
+    assert_true(chat_has(f, " end")); /* the middle is missing, not the end */
     xfree(text);
+}
+
+/* However large the context is, one result gets 8,000 tokens of it. */
+static void results_have_a_limit(void **state) {
+    fixture *f = *state;
+    f->info.context_tokens = 131072;
+    begin(f, 1);
+    say(f, CALL("read_file", "{\"path\":\"x\"}"));
+    assert_int_equal(f->most, LIMIT_AGENT_RESULT_BYTES - 200);
+    char *text = xcalloc(1, 200000);
+    memset(text, 'x', 200000);
+    agent_tell(f->a, f->call, true, (str){text, 200000});
+    assert_in_range(fake_engine_chat(f->g).len, LIMIT_AGENT_RESULT_BYTES,
+                    LIMIT_AGENT_RESULT_BYTES + 2000);
+    xfree(text);
+}
+
+/* What a search among `n` tools and as many that say nothing of it finds, the first of them. */
+static void check_found(const char *const tools[][2], size_t n, const char *query,
+                        const char *first) {
+    static const char filler[] = "Reads the status of one thing of the service and of its items";
+    agent_tool all[40];
+    char names[40][16];
+    for (size_t i = 0; i < COUNTOF(all); i++) {
+        snprintf(names[i], sizeof names[i], "thing_%zu", i);
+        all[i] = (agent_tool){.name = i < n ? tools[i][0] : names[i],
+                              .description = i < n ? tools[i][1] : filler};
+    }
+    toolbox b;
+    toolbox_init(&b, CHAT_TOOLS_TAGGED, all, COUNTOF(all));
+    cJSON *arguments = cJSON_CreateObject();
+    cJSON_AddStringToObject(arguments, "query", query);
+    const toolbox_call c = {.name = "find_tools", .arguments = arguments};
+    strbuf out;
+    const char *tool = NULL;
+    const cJSON *given = NULL;
+    strbuf_init(&out, 65536);
+    assert_true(toolbox_answer(&b, &c, &out, &tool, &given));
+    if (strncmp(out.ptr, first, strlen(first)) != 0) fail_msg("%s: %s", query, out.ptr);
+    strbuf_deinit(&out);
+    cJSON_Delete(arguments);
+    toolbox_deinit(&b);
+}
+
+/* The rare word counts, the name counts more, and a long text does not win by its length. */
+static void a_search_finds_the_best_first(void **state) {
+    UNUSED(state);
+    static const char *const tools[][2] = {
+        {"misc", "Does many things: reads, writes, moves, copies, lists, counts, sorts, searches, "
+                 "merges, splits, packs and unpacks, and shows the log of all that it has done."},
+        {"show_log", "Shows what was written."},
+        {"commit_file", "Records changes."},
+        {"list_commits", "Lists what was recorded."},
+        {"weather", "The forecast of a town."},
+        {"climate", "Means of the weather, over thirty years, of a country."},
+    };
+    check_found(tools, COUNTOF(tools), "read the status log", "show_log: ");
+    check_found(tools, COUNTOF(tools), "LOGS", "show_log: ");
+    check_found(tools, COUNTOF(tools), "forecast", "weather: ");
+    check_found(tools, COUNTOF(tools), "weather of the town", "weather: ");
+    check_found(tools, COUNTOF(tools), "record a commit of the file", "commit_file: ");
+    check_found(tools, COUNTOF(tools), "list-commits", "list_commits: ");
+    check_found(tools, COUNTOF(tools), "unpack", "misc: ");
+    check_found(tools, COUNTOF(tools), "xylophone", "no tool matches; there are 40");
+    check_found(tools, COUNTOF(tools), "", "no tool matches");
+    check_found(tools, COUNTOF(tools), " ,;\xff\xfe a b c d e f g h i j k l m n o p q r s t u v w",
+                "");
 }
 
 static void many_tools_are_searched(void **state) {
@@ -384,6 +457,8 @@ int main(void) {
         TEST(what_is_no_call_is_an_answer),
         TEST(rounds_are_bounded),
         TEST(results_are_cut_and_stay_data),
+        TEST(results_have_a_limit),
+        TEST(a_search_finds_the_best_first),
         TEST(many_tools_are_searched),
         TEST(spare_tools_make_no_search),
         TEST(definitions_are_slim),

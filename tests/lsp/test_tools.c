@@ -136,7 +136,8 @@ static void end(void) {
 static void call(const char *name, const char *arguments, mcp_purpose purpose) {
     cJSON *given = cJSON_Parse(arguments);
     b.answered = false;
-    tools_call(b.tools, name, given, purpose, 0, on_done, NULL);
+    tools_call(b.tools, &(mcp_order){.name = name, .arguments = given, .purpose = purpose}, on_done,
+               NULL);
     cJSON_Delete(given);
     run_until(&b.answered);
 }
@@ -349,11 +350,14 @@ static void test_cut_off(void **state) {
     begin(true, true);
     run_until(&b.ready);
     b.answered = false;
-    tools_call(b.tools, "inlined__git_status", none, MCP_FOR_MODEL, 0, on_done, NULL);
+    const mcp_order git = {
+        .name = "inlined__git_status", .arguments = none, .purpose = MCP_FOR_MODEL};
+    mcp_order list = git;
+    list.name = "inlined__list_directory";
+    tools_call(b.tools, &git, on_done, NULL);
     for (int i = 0; i < 3; i++)
         uv_run(&b.loop, UV_RUN_NOWAIT);
-    uint64_t number =
-        tools_call(b.tools, "inlined__list_directory", none, MCP_FOR_MODEL, 0, on_done, NULL);
+    uint64_t number = tools_call(b.tools, &list, on_done, NULL);
     tools_cancel(b.tools, number);
     bool before = b.answered; /* by a git that was fast */
     end();

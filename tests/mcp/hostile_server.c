@@ -76,6 +76,9 @@ static void on_initialize(int id) {
     answer(id, is("null-capabilities")
                    ? "\"result\":{\"protocolVersion\":\"2024-11-05\",\"capabilities\":{"
                      "\"tools\":{},\"prompts\":null,\"zap\":{}},\"serverInfo\":{\"name\":\"x\"}}"
+               : is("snake-case")
+                   ? "\"result\":{\"protocolVersion\":\"2025-06-18\",\"capabilities\":{\"tools\":"
+                     "{\"list_changed\":true}},\"serverInfo\":{\"name\":\"x\",\"version\":\"1\"}}"
                    : "\"result\":{\"protocolVersion\":\"2025-11-25\",\"capabilities\":{\"tools\":"
                      "{\"listChanged\":true}},\"serverInfo\":{\"name\":\"hostile\","
                      "\"version\":\"1\"}}");
@@ -122,6 +125,7 @@ static void on_list(int id) {
     strbuf_addf(&body, "]%s}", is("cursor") ? ",\"nextCursor\":\"again\"" : "");
     answer(id, body.ptr);
     strbuf_deinit(&body);
+    if (lists == 1 && is("snake-case")) line(CHANGED);
     if (lists == 1 && is("no-read")) pause();
     for (int i = 0; is("storm") && lists == 1 && i < 500; i++) {
         line(CHANGED);
@@ -190,8 +194,8 @@ static bool strange_call(int id) {
     if (is("never")) return true;
     if (is("progress")) progress(id);
     if (is("banner")) line("one more line of noise");
-    if (is("big-1") || is("big-16") || is("big-65")) {
-        big(id, is("big-1") ? 1 : is("big-16") ? 16 : calls == 1 ? 65 : 1);
+    if (strncmp(mode, "big-", 4) == 0) {
+        big(id, calls == 1 ? strtoul(mode + 4, NULL, 10) : 1);
         return true;
     }
     if (is("items")) many_items(id);
@@ -236,7 +240,7 @@ static void on_call(int id) {
         answer(id, TEXT("a\xFF\xC0z"));
     else if (is("surrogate"))
         answer(id, TEXT("a\\ud800z"));
-    else if (is("storm"))
+    else if (is("storm") || is("snake-case"))
         answer_lists(id);
     else
         answer(id, TEXT("echo"));

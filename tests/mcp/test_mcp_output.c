@@ -92,11 +92,11 @@ static void test_cut(void **state) {
     strbuf_init(&out, 1u << 20);
     for (int i = 0; i < 1000; i++)
         strbuf_addf(&text, "\xC3\xA9%d", i);
-    assert_false(output_cut(&out, strbuf_str(&text), text.len));
+    assert_false(mcp_text_cut(&out, strbuf_str(&text), text.len));
     assert_int_equal(out.len, text.len);
     for (size_t max = 50; max < 70; max++) {
         strbuf_clear(&out);
-        assert_true(output_cut(&out, strbuf_str(&text), max));
+        assert_true(mcp_text_cut(&out, strbuf_str(&text), max));
         assert_true(utf8_is_valid(strbuf_str(&out)));
         assert_true(out.len <= max + 60);
         assert_true(str_find(strbuf_str(&out), STR("bytes are left out here")) > 0);

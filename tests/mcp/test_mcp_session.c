@@ -186,6 +186,8 @@ static void test_falls_back(void **state) {
             feed(&t, answers[i]);
         } else {
             strbuf_clear(&t.events);
+            session_tick(t.s, 1000 + LIMIT_MCP_DISCOVER_MS - 1);
+            expect(&t, ""); /* not before its time is over */
             session_tick(t.s, 1000 + LIMIT_MCP_DISCOVER_MS);
         }
         expect(&t, "send initialize -;");
@@ -464,8 +466,10 @@ static void test_modern_question(void **state) {
     assert_true(sent(&t, "\"name\":\"a\""));
     feed(&t, ANSWER("4", "{\"resultType\":\"complete\",\"x\":\"end\"}"));
     assert_string_equal(t.text, "end");
+    assert_true(t.last.asked); /* it is a person's answer, too */
     call(&t, "a");
     feed(&t, ANSWER("5", "{\"resultType\":\"strange\"}"));
+    assert_false(t.last.asked);
     assert_int_equal(t.last.status, ERR_FORMAT);
     call(&t, "a");
     feed(&t, ANSWER("6", "{\"resultType\":\"input_required\",\"inputRequests\":{\"r\":"

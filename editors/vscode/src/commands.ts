@@ -38,6 +38,7 @@ async function menu(daemon: Daemon, pauses: Pauses, summary: string): Promise<vo
     { label: "$(symbol-misc) Models...", command: "inlined.models" },
     { label: "$(eye) What the model sees here", command: "inlined.showContext" },
     { label: "$(tools) MCP servers and their tools", command: "inlined.showTools" },
+    { label: "$(refresh) Restart an MCP server...", command: "inlined.restartServer" },
     { label: "$(pulse) Check this machine", command: "inlined.doctor" },
     { label: "$(output) Show the log", command: "inlined.showLog" },
     { label: "$(debug-restart) Restart the daemon", command: "inlined.restart" },

@@ -2,10 +2,11 @@
 // Looking behind the scenes: what the next prompt here is made of, which tools there are, whether the machine is fine.
 import * as vscode from "vscode";
 import type { Daemon } from "./daemon";
-import { complain } from "./messages";
+import { complain, tell } from "./messages";
 import { field, list, number, text } from "./outside";
 import type { Views } from "./pages";
 import { runProgram } from "./program";
+import { describeTools, serverChoices } from "./servers";
 
 /** `inlined/context/explain` for people. */
 export function describePrompt(answer: unknown): string {
@@ -31,18 +32,6 @@ export function describePrompt(answer: unknown): string {
   return lines.join("\n");
 }
 
-/** `inlined/tools` for people. */
-export function describeTools(answer: unknown): string {
-  const servers = list(field(answer, "servers")), tools = list(field(answer, "tools"));
-  if (!servers.length) return "No MCP server is configured for this workspace (docs/MCP.md says where).\n";
-  const lines = servers.map((s) => {
-    const why = text(field(s, "why"));
-    return `${text(field(s, "name"))}: ${text(field(s, "state"))}${why && `, ${why}`}`;
-  });
-  for (const t of tools) lines.push("", text(field(t, "name")), `    ${text(field(t, "description"))}`);
-  return lines.join("\n") + "\n";
-}
-
 async function showContext(daemon: Daemon, views: Views): Promise<void> {
   const editor = vscode.window.activeTextEditor;
   if (!editor) throw new Error("No file is open here.");
@@ -53,6 +42,16 @@ async function showContext(daemon: Daemon, views: Views): Promise<void> {
 
 async function showTools(daemon: Daemon, views: Views): Promise<void> {
   await views.show("MCP tools.txt", describeTools(await daemon.request("inlined/tools", {})));
+}
+
+async function restartServer(daemon: Daemon): Promise<void> {
+  const choices = serverChoices(await daemon.request("inlined/tools", {}));
+  if (!choices.length) throw new Error("No MCP server is configured for this workspace.");
+  const placeHolder = "Which MCP server is to be ended and started anew?";
+  const chosen = await vscode.window.showQuickPick(choices, { placeHolder });
+  if (!chosen) return;
+  await daemon.request("inlined/tools/restart", { server: chosen.label });
+  tell(`The MCP server ${chosen.label} is being restarted.`);
 }
 
 async function doctor(daemon: Daemon, views: Views): Promise<void> {
@@ -70,6 +69,7 @@ export function lookingCommands(daemon: Daemon, views: Views): Record<string, ()
   return {
     "inlined.showContext": guarded(showContext),
     "inlined.showTools": guarded(showTools),
+    "inlined.restartServer": guarded(restartServer),
     "inlined.doctor": guarded(doctor),
   };
 }

@@ -12,6 +12,7 @@ import { Pauses } from "../src/pause";
 import { lastLine, runProgram } from "../src/program";
 import { question } from "../src/questions";
 import { readReport, reportLines, tierOf } from "../src/report";
+import { describeTools, serverChoices } from "../src/servers";
 import { daemonSettings } from "../src/settings";
 import { describe, type DaemonStatus, type StatusInputs } from "../src/status";
 
@@ -246,4 +247,32 @@ test("of other tools' diagnostics the nearest errors and warnings are told", () 
   const all = [at(9, 1), at(2, 0, "tsc"), at(4, 1, "inlined review"), at(4, 2), at(4, 3), at(6, 1), at(5, 0)];
   assert.deepEqual(nearest(all, 4).map((d) => d.range.start.line), [5, 2, 6, 9]);
   assert.equal(nearest(Array.from({ length: 99 }, (_, i) => at(i, 0)), 50).length, DIAGNOSTICS_MOST);
+});
+
+test("MCP servers are shown with their state and with what is quarantined; others than disabled can restart", () => {
+  const answer = {
+    servers: [
+      { name: "memory", state: "ready", why: "", quarantined: [
+        { name: "read_graph", changes: "- description: Reads.\n+ description: Reads and sends.\n" }, 7] },
+      { name: "old", state: "failed", why: "no answer to initialize within 30 s", quarantined: [] },
+      { name: "off", state: "disabled", why: "" },
+      { state: "ready" }, null, 3,
+    ],
+    tools: [{ name: "memory__search", description: "Searches." }],
+  };
+  const shown = describeTools(answer);
+  assert.ok(shown.startsWith("memory: ready\n    read_graph cannot be called: its definition has changed"), shown);
+  assert.ok(shown.includes("\n    Compare, then: inlined mcp approve memory\n      - description: Reads.\n" +
+    "      + description: Reads and sends.\n"), shown);
+  assert.ok(shown.includes("\nold: failed, no answer to initialize within 30 s\noff: disabled\n"), shown);
+  assert.ok(shown.endsWith("\n\nmemory__search\n    Searches.\n"), shown);
+  assert.match(describeTools({}), /No MCP server/);
+  assert.deepEqual(serverChoices(answer), [
+    { label: "memory", description: "ready", detail: "" },
+    { label: "old", description: "failed", detail: "no answer to initialize within 30 s" },
+  ]);
+  assert.deepEqual(serverChoices("nonsense"), []);
+  const manifest = fs.readFileSync("package.json", "utf8");
+  assert.ok(manifest.includes('"inlined.restartServer"'));
+  assert.ok(fs.readFileSync("src/looking.ts", "utf8").includes('"inlined.restartServer": '));
 });

@@ -68,6 +68,9 @@ local words = {
     require('inlined.actions').review(lines, rest)
   end,
   status = tell_status,
+  tools = function(rest)
+    require('inlined.tools').run(rest)
+  end,
 }
 
 ---@param args string[]
