@@ -15,9 +15,6 @@
 
 /* clang-format off */
 static const char *const languages[] = {"c", "go", "javascript", "python", "tsx", "typescript"};
-static const char *const block_kinds[] = {
-    "block", "module", "statement_block", "program", "compound_statement", "statement_list",
-};
 static const char *const expression_kinds[] = {
     "binary_operator", "boolean_operator", "comparison_operator", "not_operator", "unary_operator",
     "call", "attribute", "subscript", "list", "dictionary", "set", "tuple", "string", "integer",
@@ -28,33 +25,11 @@ static const char *const expression_kinds[] = {
     "selector_expression", "index_expression", "interpreted_string_literal", "int_literal",
     "float_literal", "field_expression", "string_literal", "number_literal",
 };
-/* Through these no value is moved. */
-static const char *const barriers[] = {
-    "lambda", "list_comprehension", "dictionary_comprehension", "set_comprehension",
-    "generator_expression", "conditional_expression", "ternary_expression", "arrow_function",
-    "function_expression", "func_literal", "decorator", "default_parameter",
-    "typed_default_parameter", "parameters", "formal_parameters", "type", "type_annotation",
-    "assert_statement", "elif_clause", "while_statement", "do_statement", "case_clause",
-    "match_statement", "switch_statement", "switch_case", "case_statement", "with_statement",
-    "delete_statement", "update_expression", "pointer_expression", "try_statement",
-    "class_definition", "class_declaration", "function_definition", "function_declaration",
-    "method_definition", "else_clause", "global_statement", "import_statement",
-    "import_from_statement", "export_statement", "labeled_statement", "expression_switch_statement",
-    "select_statement", "concatenated_string", "defer_statement", "go_statement", "raise_statement",
-    "preproc_if", "array_declarator", "subscript_designator", "enumerator", "bitfield_clause",
-    "sizeof_expression", "alignof_expression", "offsetof_expression", "static_assert_declaration",
-    "const_declaration", "array_type", "generic_expression",
-};
 /* clang-format on */
 
-static bool is_in(TSNode node, const char *const *list, size_t n) {
-    for (size_t i = 0; i < n; i++) {
-        if (target_kind_is(node, list[i])) return true;
-    }
-    return false;
+static bool is_expression(TSNode node) {
+    return target_kind_in(node, expression_kinds, COUNTOF(expression_kinds));
 }
-
-#define IS_IN(node, list) is_in(node, list, COUNTOF(list))
 
 bool refactor_begin(refactor_site *s, document *d, arena *a) {
     *s = (refactor_site){
@@ -69,64 +44,6 @@ bool refactor_begin(refactor_site *s, document *d, arena *a) {
 
 bool refactor_is_script(const refactor_site *s) {
     return s->language[0] == 'j' || s->language[0] == 't';
-}
-
-bool refactor_is_block(TSNode node) {
-    return IS_IN(node, block_kinds);
-}
-
-static bool is_field(TSNode parent, const char *field, TSNode node) {
-    TSNode found = target_field(parent, field);
-    return !ts_node_is_null(found) && ts_node_eq(found, node);
-}
-
-/* The right of "and", "&&", "??": perhaps not evaluated. */
-static bool is_short_circuit(TSNode parent, TSNode node) {
-    if (target_kind_is(parent, "boolean_operator")) return is_field(parent, "right", node);
-    TSNode operator= target_field(parent, "operator");
-    if (!target_kind_is(parent, "binary_expression") || ts_node_is_null(operator)) return false;
-    bool lazy = target_kind_is(operator, "&&") || target_kind_is(operator, "||") ||
-                target_kind_is(operator, "??");
-    return lazy && is_field(parent, "right", node);
-}
-
-/* `for x in HERE` is evaluated once; the other parts of loops are not. */
-static bool is_loop_part(TSNode parent, TSNode node) {
-    bool loop = target_kind_is(parent, "for_statement") ||
-                target_kind_is(parent, "for_in_statement") ||
-                target_kind_is(parent, "for_clause") || target_kind_is(parent, "range_clause");
-    return loop && !is_field(parent, "right", node);
-}
-
-/* The left side of an assignment; in Go also what `if` declares before its condition. */
-static bool is_assigned(TSNode parent, TSNode node) {
-    if (!ts_node_is_null(target_field(parent, "initializer"))) return true;
-    bool operator= target_kind_is(parent, "binary_expression") ||
-        target_kind_is(parent, "binary_operator") || target_kind_is(parent, "boolean_operator");
-    return !operator&& is_field(parent, "left", node);
-}
-
-/* A statement without braces behind a condition. */
-static bool is_branch(TSNode parent, TSNode node) {
-    return is_field(parent, "consequence", node) || is_field(parent, "alternative", node) ||
-           is_field(parent, "body", node);
-}
-
-bool refactor_statement(TSNode node, TSNode *statement) {
-    for (int depth = 0; depth < 64; depth++) {
-        TSNode parent = ts_node_parent(node);
-        if (ts_node_is_null(parent)) return false;
-        if (refactor_is_block(parent)) {
-            *statement = node;
-            return !target_is_comment(node);
-        }
-        if (IS_IN(parent, barriers) || is_short_circuit(parent, node)) return false;
-        if (is_loop_part(parent, node) || is_assigned(parent, node)) return false;
-        if (is_field(parent, "function", node)) return false; /* what is called */
-        if (is_branch(parent, node)) return false;
-        node = parent;
-    }
-    return false;
 }
 
 bool refactor_indentation(const refactor_site *s, size_t offset, str *indentation) {
@@ -238,10 +155,19 @@ static const char *declaration(const refactor_site *s, TSNode node, str name) {
                         type.ptr[type.len - 1] == '*' ? "" : " ", STR_ARG(name), STR_ARG(value));
 }
 
+/* In C `(name) && label < x` is read by the grammar as a cast: it could not be inlined again. */
+static bool reads_as_cast(TSNode node) {
+    TSNode parens = ts_node_parent(node), outer = ts_node_parent(parens);
+    return target_kind_is(parens, "parenthesized_expression") &&
+           target_kind_is(target_field(outer, "operator"), "&&") &&
+           target_is_field(outer, "left", parens);
+}
+
 /* In C a literal is more than its value: 0 is a null pointer, a text fills an array; and a macro
  * does with its arguments what it likes. */
 static bool is_more_than_value(const refactor_site *s, TSNode node, TSNode statement) {
     if (strcmp(s->language, "c") != 0) return false;
+    if (reads_as_cast(node)) return true;
     bool text = target_kind_is(node, "string_literal");
     if (target_kind_is(node, "number_literal") && str_eq(target_text(s->text, node), STR("0")))
         return true;
@@ -329,7 +255,7 @@ bool refactor_extract_variable(document *d, size_t from, size_t to, str wanted, 
         node = ts_node_named_child(node, 0); /* the parentheses may be those of an `if` */
     from = ts_node_start_byte(node);
     to = ts_node_end_byte(node);
-    if (!IS_IN(node, expression_kinds)) return false;
+    if (!is_expression(node)) return false;
     if (ts_node_has_error(node) || !refactor_statement(node, &statement)) return false;
     if (ts_node_has_error(statement) || ts_node_eq(statement, node)) return false;
     bool alone = target_kind_is(statement, "expression_statement") &&
@@ -413,7 +339,7 @@ static bool read_declaration(const refactor_site *s, TSNode statement, local_var
     if (!ts_node_is_null(name) && target_kind_is(name, "pointer_declarator"))
         name = target_field(name, "declarator");
     if (ts_node_is_null(name) || ts_node_is_null(value)) return false;
-    if (!target_kind_is(name, "identifier") || !IS_IN(value, expression_kinds)) return false;
+    if (!target_kind_is(name, "identifier") || !is_expression(value)) return false;
     if (!ts_node_is_null(target_field(inner, "type")))
         return false; /* it says more than the value */
     *out = (local_variable){statement, value, target_text(s->text, name)};
@@ -449,11 +375,12 @@ static bool find_variable(const refactor_site *s, TSNode scope, str name, local_
 }
 
 /* Whether the value is the same at each read as where it is computed now. */
-static bool keeps_value(const local_variable *v, const name_uses *reads) {
+static bool keeps_value(const refactor_site *s, const local_variable *v, const name_uses *reads) {
     bool constant = names_constant(v->value);
     TSNode next = ts_node_next_named_sibling(v->statement), statement;
     for (size_t i = 0; i < reads->count; i++) {
         TSNode read = reads->at[i].node;
+        if (!refactor_may_stand(s->text, v->value, read)) return false;
         if (constant) continue;
         if (!refactor_statement(read, &statement) || ts_node_is_null(next)) return false;
         if (!ts_node_eq(statement, next) ||
@@ -524,7 +451,7 @@ bool refactor_inline_variable(document *d, size_t at, arena *a, refactoring *out
     str indentation;
     bool good = find_variable(&s, scope, target_text(s.text, node), &v, &reads) &&
                 refactor_indentation(&s, ts_node_start_byte(v.statement), &indentation) &&
-                ends_its_line(&s, v.statement) && keeps_value(&v, &reads);
+                ends_its_line(&s, v.statement) && keeps_value(&s, &v, &reads);
     bool parens[24] = {false};
     if (good)
         good = try_inline(&s, &v, &reads, parens, out) || try_inline(&s, &v, &reads, parens, out);

@@ -19,6 +19,9 @@ bool refactor_is_script(const refactor_site *s); /* JavaScript, TypeScript */
  * something that is not evaluated exactly once with the statement. */
 bool refactor_statement(TSNode node, TSNode *statement);
 bool refactor_is_block(TSNode node);
+/* Whether the value itself, written where its variable is read, does there what the variable does:
+ * it is not a place that is changed, nor part of a string's own text. */
+bool refactor_may_stand(str text, TSNode value, TSNode read);
 /* Whether only white space stands before the offset on its line; that is `indentation`. */
 bool refactor_indentation(const refactor_site *s, size_t offset, str *indentation);
 /* `wanted` if it is a name, else `base`; with a number behind it where the file uses that. */

@@ -17,17 +17,10 @@ static const char *const bodies[] = {
 };
 /* clang-format on */
 
-static bool is_in(TSNode node, const char *const *list, size_t n) {
-    for (size_t i = 0; i < n; i++) {
-        if (target_kind_is(node, list[i])) return true;
-    }
-    return false;
-}
-
 TSNode refactor_scope_of(TSNode node) {
     while (!ts_node_is_null(ts_node_parent(node))) {
-        if (is_in(node, scopes, COUNTOF(scopes))) return node;
-        if (is_in(node, bodies, COUNTOF(bodies))) return target_field(node, "body");
+        if (target_kind_in(node, scopes, COUNTOF(scopes))) return node;
+        if (target_kind_in(node, bodies, COUNTOF(bodies))) return target_field(node, "body");
         node = ts_node_parent(node);
     }
     return node;

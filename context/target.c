@@ -54,6 +54,13 @@ TSNode target_field(TSNode node, const char *name) {
     return ts_node_child_by_field_name(node, name, (uint32_t)strlen(name));
 }
 
+bool target_kind_in(TSNode node, const char *const *kinds, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        if (target_kind_is(node, kinds[i])) return true;
+    }
+    return false;
+}
+
 bool target_is_field(TSNode parent, const char *field, TSNode node) {
     for (uint32_t i = 0; i < ts_node_child_count(parent); i++) {
         if (!ts_node_eq(ts_node_child(parent, i), node)) continue;

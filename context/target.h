@@ -22,6 +22,7 @@ TSNode target_field(TSNode node, const char *name);
 /* Whether `node` is a child of that field (of several, where a list has one name). */
 bool target_is_field(TSNode parent, const char *field, TSNode node);
 bool target_kind_is(TSNode node, const char *kind);
+bool target_kind_in(TSNode node, const char *const *kinds, size_t n);
 str target_text(str text, TSNode node);
 /* The smallest named node that covers exactly [from, to); false: none does. */
 bool target_exact(TSNode root, size_t from, size_t to, TSNode *out);
