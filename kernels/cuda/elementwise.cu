@@ -280,7 +280,13 @@ static __global__ void top_one_kernel(const float *logits, int vocab, int stride
     if (threadIdx.x == 0) {
         ticket[blockIdx.y] = 0;
         if (t.id < 0) t.id = 0;
-        out[blockIdx.y] = t;
+        /* The id last: the host may be waiting for it (forward.cu, await_best). */
+        volatile top_one *to = out + blockIdx.y;
+        to->logit = t.logit;
+        to->max = t.max;
+        to->sum = t.sum;
+        __threadfence_system();
+        to->id = t.id;
     }
 }
 

@@ -299,6 +299,32 @@ static status upload_step(cuda_model *m, const k_batch *b, int n, bool alone, in
     return upload_pages(m, b, e);
 }
 
+/* The best tokens of a launch of the token kernel come as writes to host memory, the id last.
+ * Looking there sees them before the device has ended the kernel and told the driver so, and
+ * launching the next step overlaps with that.  What follows goes through the same stream, so that
+ * it is behind the kernel all the same. */
+enum { NOT_YET = -1, LOOKS = 1 << 12 };
+
+static void expect_best(cuda_model *m, int n) {
+    for (int i = 0; i < n; i++)
+        __atomic_store_n(&m->top_host[i].id, (int)NOT_YET, __ATOMIC_RELEASE);
+}
+
+static status await_best(cuda_model *m, int n, err *e) {
+    for (int i = 0; i < n; i++) {
+        for (int looks = 1; __atomic_load_n(&m->top_host[i].id, __ATOMIC_ACQUIRE) == NOT_YET;
+             looks++) {
+            if (looks % LOOKS) continue;
+            cudaError_t code = cudaStreamQuery(m->b->stream); /* a failed kernel writes nothing */
+            if (code == cudaErrorNotReady) continue;
+            CU_TRY(e, code);
+            CU_TRY(e, cudaStreamSynchronize(m->b->stream));
+            break; /* it has ended: the id is there */
+        }
+    }
+    return OK;
+}
+
 /* A decode step of at most DECODE_ROWS_MAX rows; without `head` x is all that it leaves. */
 static status decode_step(cuda_model *m, const k_batch *b, bool head, err *e) {
     int n_tiles, slot;
@@ -306,8 +332,13 @@ static status decode_step(cuda_model *m, const k_batch *b, bool head, err *e) {
     if (m->token) {
         list_wanted(m, b);
         if (!head) m->n_want = 0;
+        expect_best(m, m->n_want);
         status s = upload_pages(m, b, e);
         if (s == OK) s = cuda_token_step(m, b, e);
+        if (s == OK && m->n_want) {
+            m->head_group = 0;
+            return await_best(m, m->n_want, e);
+        }
         if (s != OK) return s;
     } else {
         launch_ctx eager = {m->b->stream, false};
@@ -401,11 +432,11 @@ status cuda_model_head(cuda_model *m, int group, err *e) {
     int left = MIN(m->n_want - group * HEAD_ROWS, (int)HEAD_ROWS), slot;
     int n = decode_rows(left, &slot);
     if (m->token) {
+        expect_best(m, left);
         status s = cuda_token_head(m, m->want_rows + group * HEAD_ROWS, left, e);
-        if (s != OK) return s;
-        CU_TRY(e, cudaStreamSynchronize(m->b->stream));
-        m->head_group = group;
-        return OK;
+        if (s == OK) s = await_best(m, left, e);
+        if (s == OK) m->head_group = group;
+        return s;
     }
     int *h = m->step_host + m->at.want;
     for (int i = 0; i < HEAD_ROWS; i++)
