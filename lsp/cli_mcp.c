@@ -33,7 +33,7 @@ static void on_changed(void *ud, const char *server) {
     mcp_run *r = ud;
     UNUSED(server);
     if (r->changed && r->host && !r->closing) r->changed(r);
-    if (r->closing || r->told || !r->settled || !r->host || !all_settled(r)) return;
+    if (r->closing || r->told || !r->begun || !r->settled || !r->host || !all_settled(r)) return;
     r->told = true;
     r->settled(r);
 }
@@ -109,6 +109,7 @@ void mcp_run_servers(mcp_run *r) {
     mcp_server_info s;
     for (size_t i = 0; mcp_server_at(r->host, i, &s); i++)
         if (is_meant(r, s.name)) mcp_server_start(r->host, s.name);
+    r->begun = true;
     on_changed(r, "");
     loop_run(&r->loop);
 }

@@ -13,6 +13,7 @@ struct mcp_run {
     mcp_config config; /* the notes; the servers went to the host */
     loop_signal interrupt;
     bool closing, interrupted;
+    bool begun;       /* all that are meant were started: one that fails at once settles nothing */
     const char *only; /* the one server that is meant; NULL: all */
     /* Called when no server is on its way up any more; again after each change then. */
     void (*settled)(mcp_run *r);

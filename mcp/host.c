@@ -264,7 +264,8 @@ void mcp_server_start(mcp_host *h, const char *name) {
 
 void mcp_server_stop(mcp_host *h, const char *name) {
     server *s = host_find(h, name);
-    if (!s || s->state == MCP_DISABLED || s->state == MCP_UNTRUSTED) return;
+    bool startable = s && s->state != MCP_DISABLED && s->state != MCP_UNTRUSTED;
+    if (!startable || s->def->problem) return;
     host_server_drain(s, "the server was stopped");
 }
 

@@ -173,6 +173,7 @@ static uint64_t files_of(const server *s) {
 }
 
 void host_health_forgive(server *s) {
+    if (s->def->problem) return; /* only another configuration helps */
     s->n_crashes = 0;
     s->failures = 0;
     host_server_set(s, MCP_IDLE, "");

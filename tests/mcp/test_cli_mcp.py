@@ -279,8 +279,8 @@ signal.signal(signal.SIGTERM, signal.SIG_IGN)""").replace(
         path = self.write("own.json", """{
   // comments and trailing commas are fine
   "mcpServers": {
-    "dies": {"command": "sh", "args": ["-c", "echo no token >&2; exit 3"]},
     "lost": {"command": "no-such-program"},
+    "dies": {"command": "sh", "args": ["-c", "echo no token >&2; exit 3"]},
     "unset": {"command": "x", "env": {"TOKEN": "${CANARY_TOKEN}${NOT_SET_ANYWHERE}"}},
     "old": {"disabled": true, "command": "npx", "args": ["@modelcontextprotocol/server-time"],},
   },
@@ -293,6 +293,8 @@ signal.signal(signal.SIGTERM, signal.SIG_IGN)""").replace(
         doctor = self.run_mcp("doctor", "--file", path, code=2)
         self.assertIn("it exited with code 3", doctor.stdout)
         self.assertIn("no token", doctor.stdout)
+        self.assertIn("! unset: the environment variable NOT_SET_ANYWHERE is not set",
+                      doctor.stdout)
         self.assertIn('"no-such-program" is not found', doctor.stdout)
         for done in (listed, doctor):
             self.assertNotIn("canary", done.stdout + done.stderr)

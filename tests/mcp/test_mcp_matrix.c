@@ -613,15 +613,23 @@ static void test_no_program(void **state) {
     UNUSED(state);
     driver d;
     driver_open(&d, false);
-    mcp_definition *s[] = {hostile(""), mcp_definition_new("broken")};
+    mcp_definition *s[] = {hostile(""), mcp_definition_new("broken"), hostile("unset")};
+    s[2]->problem = "the environment variable X is not set";
     s[0]->command = "no-such-program-at-all";
     s[1]->command = "/etc/passwd";
     s[1]->scope = MCP_USER;
-    driver_configure(&d, s, 2);
-    got g[2];
+    driver_configure(&d, s, COUNTOF(s));
+    mcp_server_start(d.host, "unset"); /* half a definition is never run, whoever wants it */
+    mcp_server_restart(d.host, "unset");
+    assert_int_equal(driver_info(&d, "unset").state, MCP_FAILED);
+    assert_int_equal(driver_info(&d, "unset").starts, 0);
+    got g[3];
     driver_call(&d, "good", "echo", &g[0]);
     driver_call(&d, "broken", "echo", &g[1]);
-    driver_wait(&d, g, 2, SOON);
+    driver_call(&d, "unset", "echo", &g[2]);
+    driver_wait(&d, g, COUNTOF(g), SOON);
+    assert_int_equal(g[2].outcome, MCP_NOT_STARTED);
+    assert_non_null(strstr(g[2].message, "the environment variable X is not set"));
     assert_int_equal(g[0].outcome, MCP_NOT_STARTED);
     assert_non_null(strstr(g[0].message, "is not found; searched"));
     assert_int_equal(g[1].outcome, MCP_NOT_STARTED);
