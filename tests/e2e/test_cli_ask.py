@@ -53,6 +53,15 @@ class Ask(unittest.TestCase):
             self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
             self.assertIn("the model", done.stderr)
 
+    def test_explain(self):
+        """What is at a line is explained; the settings say how long that may be."""
+        with open(os.path.join(self.folder, "few.json"), "w", encoding="utf-8") as f:
+            json.dump({"actions": {"maxTokens": 48}}, f)
+        said = json.loads(self.run_it("explain", "ring.py:6", "--config", "few.json",
+                                      "--json").stdout)
+        self.assertGreater(len(said["text"].strip()), 10)
+        self.assertLess(len(said["text"]), 1000)
+
     def test_review(self):
         said = json.loads(self.run_it("review", "ring.py", "--json").stdout)
         for finding in said["findings"]:
