@@ -1,9 +1,10 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- What a person does with a model, from the beginning to the end, in a real editor: fix a diagnostic,
--- document a function, review a file and apply what a finding proposes, look at a hover, let the
--- model call a tool; and each of them taken back midway.  The model is small and may write
--- nonsense: judged is that what it writes is taken or refused as a whole, that a change is one step
--- of undo, and that what is cancelled stops and leaves everything as it was.
+-- document a function, extract a variable under a name by the model, review a file and apply what a
+-- finding proposes, look at a hover, let the model call a tool; and each of them taken back midway.
+-- The model is small and may write nonsense: judged is that what it writes is taken or refused as a
+-- whole, that a change is one step of undo, and that what is cancelled stops and leaves everything as
+-- it was.
 --   NVIM -l nvim_work.lua BUILD FOLDER
 local here = arg[0]:match('^(.*)/[^/]*$')
 package.path = here .. '/?.lua;' .. package.path
@@ -54,6 +55,15 @@ local INIT = [[
 vim.o.signcolumn = 'no'
 vim.o.statusline = '%t'
 vim.diagnostic.config({ virtual_text = { prefix = '■' }, signs = false })
+-- Takes the next work back in the moment in which it is asked for.
+cancel_next = false
+vim.api.nvim_create_autocmd('LspRequest', { callback = function(event)
+  local request = event.data.request
+  if cancel_next and request.type == 'pending' and request.method == 'codeAction/resolve' then
+    cancel_next = false
+    vim.schedule(function() vim.cmd('Inlined cancel') end)
+  end
+end })
 function draw_menu()
   local lines = vim.tbl_map(function(title) return ' ' .. title .. ' ' end, titles)
   local width = math.max(unpack(vim.tbl_map(vim.fn.strdisplaywidth, lines)))
@@ -144,6 +154,36 @@ local function test_fix()
   actions.wait_over('the fix')
   check_change('fix a diagnostic')
   nvim:lua([[vim.diagnostic.reset(vim.api.nvim_create_namespace('lint'), 0)]])
+end
+
+-- The tree extracts, the model names: taken back before it has said a name, and done.
+local function test_extract()
+  local words = 'item.price * item.quantity'
+  local function start()
+    local from, to = go_to(words)
+    actions.menu('Extract variable (syntax tree, named by the model)', from, { to[1], to[2] - 1 })
+  end
+  nvim:lua('cancel_next = true')
+  start()
+  actions.wait_over('the end of the extraction')
+  nvim:never('a change or a second word after it was cancelled', function()
+    return buffer() ~= text or #told() > 1
+  end, 500)
+  equal({ told(), nvim:lua('return cancel_next') }, { { 'inlined: cancelled' }, false }, 'it says so')
+  passed('an extraction, cancelled: nothing has changed')
+  start()
+  nvim:wait('the extraction', function()
+    return buffer() ~= text
+  end)
+  equal(told(), {}, 'without a word')
+  local name = buffer():match('\n        ([%w_]+) = item%.price %* item%.quantity\n')
+  assert(name, buffer())
+  local line = '        total += '
+  local there = text:find(line .. words, 1, true)
+  equal(buffer(), ('%s        %s = %s\n%s%s%s'):format(text:sub(1, there - 1), name, words, line, name,
+    text:sub(there + #line + #words)), 'it is the tree that extracts')
+  actions.undo('the extraction')
+  passed('extract a variable: ' .. name)
 end
 
 local function test_menu_picture()
@@ -404,6 +444,7 @@ actions.run(function()
   test_tool() -- the first work that may use tools asks whether their server may start, once
   test_document()
   test_fix()
+  test_extract()
   test_menu_picture()
   test_finding(test_review())
   test_hover()
