@@ -76,9 +76,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Connection", "close")
         self.end_headers()
+        site.stream = self.wfile  # before the client knows where to post
         self.wfile.write(b"event: endpoint\ndata: /post?x=1\n\n")
         self.wfile.flush()
-        site.stream = self.wfile
         while not getattr(site, "done", False):
             time.sleep(0.05)
 
