@@ -292,20 +292,20 @@ static int session(fixture *f) {
     return calls;
 }
 
+/* How many calls there are depends a little on time, which decides how a prompt is cut. */
 static void each_call_of_the_device_fails_once(void **state) {
     fixture *f = *state;
-    int calls = session(f);
+    (void)session(f);
     assert_true(on_device(f));
     assert_int_equal(f->jobs_failed, 0);
-    assert_true(calls > 20);
-    for (fault.fatal = 1; fault.fatal <= calls; fault.fatal++) {
-        (void)session(f);
+    for (fault.fatal = 1; session(f) >= fault.fatal; fault.fatal++) {
         assert_false(on_device(f));
         assert_int_equal(f->failures, 0);
         assert_int_equal(f->done, 4);
         assert_in_range(f->jobs_failed, 0, 1);
         assert_int_equal(f->status, OK); /* the last one's */
     }
+    assert_true(fault.fatal > 20);
 }
 
 int main(void) {
