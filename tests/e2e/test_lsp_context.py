@@ -85,8 +85,9 @@ class Context(lsp_case.Case):
         self.assertEqual(menu(uri, 3, 24), [])
         uri = self.write("main.py", "")
         client.open(uri, "print(stock_count(3))\n")
-        self.assertEqual(menu(uri, 0, 8), [("Import stock_count from shop.stock (syntax tree)",
-                                            "from shop.stock import stock_count\n")])
+        found = self.wait_for(lambda: menu(uri, 0, 8), bool, "the index")
+        self.assertEqual(found, [("Import stock_count from shop.stock (syntax tree)",
+                                  "from shop.stock import stock_count\n")])
         self.assertEqual(client.close(), 0)
 
     def test_imports_of_modules(self):
@@ -100,6 +101,8 @@ class Context(lsp_case.Case):
         self.write("go.mod", "// a module\nmodule example.org/shop\n\ngo 1.22\n")
         self.write("internal/stock/stock.go", "// Package stock counts.\npackage stock\n\n"
                                               "func Count(shelf int) int {\n\treturn shelf\n}\n")
+        self.write("lib/shelf.h", "#pragma once\nint shelf_count(int shelf) { return shelf; }\n")
+        self.write("shop/stock.py", "def stock_count(shelf):\n    return shelf\n")
         client = self.start({"context": {"index": True}},
                             env={**os.environ, "XDG_CACHE_HOME": os.path.join(self.folder, "cache"),
                                  "HOME": self.folder})
@@ -152,7 +155,6 @@ class Context(lsp_case.Case):
                                          "end": {"line": 3, "character": 14}}, "text": "stack"})
         self.assertEqual(menu(uri, 3, 11), [])  # no package of that name has a Count
         uri = self.write("main.c", "")
-        self.write("lib/shelf.h", "#pragma once\nint shelf_count(int shelf) { return shelf; }\n")
         client.open(uri, "int f(void) { return shelf_count(3); }\n", "c")
         for said in ("use of undeclared identifier 'shelf_count'",
                      "call to undeclared function 'shelf_count'; ISO",
@@ -161,7 +163,6 @@ class Context(lsp_case.Case):
             self.assertEqual(found, [("Include lib/shelf.h for shelf_count (syntax tree)",
                                       '#include "lib/shelf.h"\n', 1)])
         uri = self.write("main.py", "")
-        self.write("shop/stock.py", "def stock_count(shelf):\n    return shelf\n")
         client.open(uri, "print(stock_count(3))\n")
         for said in ('"stock_count" is not defined', "Undefined name `stock_count`",
                      "undefined name 'stock_count'", 'Name "stock_count" is not defined',
