@@ -116,11 +116,7 @@ static void add_number(void *ud, const mcp_server_info *info) {
     out->by_state[info->state] += !own;
     out->starts += own ? 0 : info->starts;
     out->exits += info->exits;
-    out->calls.calls += info->numbers.calls;
-    out->calls.errors += info->numbers.errors;
-    out->calls.timeouts += info->numbers.timeouts;
-    out->calls.cancelled += info->numbers.cancelled;
-    out->calls.cache_hits += info->numbers.cache_hits;
+    mcp_numbers_add(&out->calls, &info->numbers);
 }
 
 static void count_servers(void *ud, admin_servers *out) {

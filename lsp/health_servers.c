@@ -27,18 +27,10 @@ static health_server *row_of(health_servers *to, const char *name) {
 
 void health_servers_add(health_servers *to, const mcp_server_info *info) {
     health_server *row = row_of(to, info->name);
-    const mcp_numbers *from = &info->numbers;
     row->by_state[info->state]++;
     row->starts += info->starts;
     row->exits += info->exits;
-    row->numbers.calls += from->calls;
-    row->numbers.errors += from->errors;
-    row->numbers.timeouts += from->timeouts;
-    row->numbers.cancelled += from->cancelled;
-    row->numbers.cache_hits += from->cache_hits;
-    row->numbers.took_us += from->took_us;
-    for (size_t i = 0; i <= MCP_TIME_BUCKETS; i++)
-        row->numbers.took[i] += from->took[i];
+    mcp_numbers_add(&row->numbers, &info->numbers);
 }
 
 /* ---- Prometheus ------------------------------------------------------------------------------ */

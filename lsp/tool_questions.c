@@ -230,12 +230,10 @@ static cJSON *quarantined_json(mcp_host *h, const char *name) {
         mcp_tool_changes(h, name, t->name, &changes);
         str lines = str_sub(strbuf_str(&changes), 0, MIN(changes.len, CHANGES_BYTES));
         lines.len = utf8_complete_prefix(lines);
-        char *text = xstrndup(lines.ptr ? lines.ptr : "", lines.len);
         cJSON *o = cJSON_CreateObject();
         cJSON_AddStringToObject(o, "name", t->name);
-        cJSON_AddStringToObject(o, "changes", text);
+        cJSON_AddItemToObject(o, "changes", protocol_text(lines));
         cJSON_AddItemToArray(all, o);
-        xfree(text);
         strbuf_deinit(&changes);
     }
     return all;

@@ -255,6 +255,17 @@ static mcp_outcome outcome_of(status s) {
 const double MCP_TIME_MS[MCP_TIME_BUCKETS] = {1,   2.5, 5,   10,   25,   50,
                                               100, 250, 500, 1000, 5000, 30000};
 
+void mcp_numbers_add(mcp_numbers *to, const mcp_numbers *from) {
+    to->calls += from->calls;
+    to->errors += from->errors;
+    to->timeouts += from->timeouts;
+    to->cancelled += from->cancelled;
+    to->cache_hits += from->cache_hits;
+    to->took_us += from->took_us;
+    for (size_t i = 0; i <= MCP_TIME_BUCKETS; i++)
+        to->took[i] += from->took[i];
+}
+
 static void count_time(server *s, uint64_t us) {
     size_t i = 0;
     while (i < MCP_TIME_BUCKETS && (double)us > MCP_TIME_MS[i] * 1000)

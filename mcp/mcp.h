@@ -67,6 +67,8 @@ typedef struct {
     uint64_t took[MCP_TIME_BUCKETS + 1], took_us; /* since the beginning: calls that were answered,
                                                      in each bucket and beyond the last */
 } mcp_numbers;
+/* What can be added of two servers: all but the quantiles. */
+void mcp_numbers_add(mcp_numbers *to, const mcp_numbers *from);
 
 typedef struct {
     const char *name;
