@@ -213,12 +213,17 @@ run_fuzz() {
     fi
 }
 
+# The variant that is shipped, as it is shipped.
+build_release_for_test() {
+    build_for_test build "$1" "$2" -DCMAKE_BUILD_TYPE=Release -DCMAKE_C_COMPILER=gcc \
+        "${PORTABLE[@]}"
+}
+
 # suite_run_chosen: the tests of the Release build whose names match SUITE_ONLY.
 suite_run_chosen() {
     local start=$SECONDS
     need_test_model
-    build_for_test build "gcc, Release, for --only" chosen -DCMAKE_BUILD_TYPE=Release \
-        -DCMAKE_C_COMPILER=gcc
+    build_release_for_test "gcc, Release, for --only" chosen
     run_tests build "tests that match $SUITE_ONLY" -R "$SUITE_ONLY"
     suite_end "$start"
 }
@@ -226,8 +231,7 @@ suite_run_chosen() {
 suite_run() {
     local start=$SECONDS
     need_test_model
-    build_for_test build "gcc, Release, -Werror" all -DCMAKE_BUILD_TYPE=Release \
-        -DCMAKE_C_COMPILER=gcc "${PORTABLE[@]}"
+    build_release_for_test "gcc, Release, -Werror" all
     run_tests build "all tests (Release)"
 
     build_for_test build-asan "clang, ASan and UBSan" all \
