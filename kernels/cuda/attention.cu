@@ -262,7 +262,7 @@ static __device__ __forceinline__ void fetch_page(const attend_args &a, const in
     asm volatile("cp.async.commit_group;");
 }
 
-template <int HD>
+template <int HD, bool SPLIT>
 static __device__ __forceinline__ void write_rows(const attend_state<HD> &s, const attend_args &a,
                                                   const tile_info &t, int kv_head) {
     int lane = threadIdx.x & 31, group = a.kv.n_head / a.kv.n_head_kv, hd = a.kv.head_dim;
@@ -272,21 +272,27 @@ static __device__ __forceinline__ void write_rows(const attend_state<HD> &s, con
         if (r >= t.left) continue;
         int packed = t.first + r, row = t.row0 + packed / group;
         int head = kv_head * group + packed % group;
-        __half *out = a.att + ((size_t)row * a.kv.n_head + head) * hd;
+        size_t at = ((size_t)row * a.kv.n_head + head) * hd;
+        __half *out = a.att.high + at;
         float scale = 1.0f / s.l[half];
 #pragma unroll
         for (int d = 0; d < HD / 8; d++) {
             int col = 8 * d + 2 * (lane & 3);
             if (col >= hd) continue; /* head_dim is even */
-            *(__half2 *)(out + col) =
-                __floats2half2_rn(s.o[d][2 * half] * scale, s.o[d][2 * half + 1] * scale);
+            float v = s.o[d][2 * half] * scale, next = s.o[d][2 * half + 1] * scale;
+            __half2 high = __floats2half2_rn(v, next);
+            *(__half2 *)(out + col) = high;
+            if constexpr (SPLIT)
+                *(__half2 *)(a.att.low + at + col) = __halves2half2(
+                    lost_half(v, __low2half(high)), lost_half(next, __high2half(high)));
         }
     }
 }
 
 /* The four tiles of a CTA are neighbours in one run (forward.cu pads runs to that), so they need
- * nearly the same pages; a tile with left <= 0 has no rows and only helps to copy. */
-template <int HD, bool CODED>
+ * nearly the same pages; a tile with left <= 0 has no rows and only helps to copy.  SPLIT is for
+ * float models: a question at run time would make the others' kernel a third longer. */
+template <int HD, bool CODED, bool SPLIT>
 static __global__ void __launch_bounds__(WARPS * 32) attend_prefill(attend_args a) {
     extern __shared__ __align__(16) __half stages[]; /* [2][stage_halves] */
     pdl_trigger();
@@ -324,7 +330,7 @@ static __global__ void __launch_bounds__(WARPS * 32) attend_prefill(attend_args 
         s.l[half] += __shfl_xor_sync(0xffffffffu, s.l[half], 1);
         s.l[half] += __shfl_xor_sync(0xffffffffu, s.l[half], 2);
     }
-    write_rows<HD>(s, a, t, kv_head);
+    write_rows<HD, SPLIT>(s, a, t, kv_head);
 }
 
 /* ---- decode: pages split over CTAs, in three short loops ------------------------------------ */
@@ -626,14 +632,16 @@ static cudaError_t attend_as(const launch_ctx *l, const attend_args *a) {
     attr[0].val.programmaticStreamSerializationAllowed = 1;
     config.attrs = attr;
     config.numAttrs = l->pdl ? 1 : 0;
-    if (a->att) {
+    if (a->att.high) {
         size_t stages = 2 * stage_halves<HD>() * sizeof(__half);
-        cudaError_t code = cudaFuncSetAttribute(
-            attend_prefill<HD, CODED>, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)stages);
+        auto kernel =
+            a->att.low ? attend_prefill<HD, CODED, true> : attend_prefill<HD, CODED, false>;
+        cudaError_t code =
+            cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)stages);
         if (code != cudaSuccess) return code;
         config.dynamicSmemBytes = stages;
         config.gridDim = dim3((unsigned)(a->n_tiles / WARPS), (unsigned)a->kv.n_head_kv);
-        return cudaLaunchKernelEx(&config, attend_prefill<HD, CODED>, *a);
+        return cudaLaunchKernelEx(&config, kernel, *a);
     }
     size_t smem = decode_smem((a->step.pages_stride + a->splits - 1) / a->splits + 1);
     smem = MAX(smem, decode_smem(WARPS)); /* few pages: up to WARPS of them in one CTA */

@@ -82,6 +82,12 @@ typedef struct {
     int pages_stride;
 } step_dev;
 
+/* Rows that enter a product, in float16: rounded, or (low is not NULL: the model is float, see
+ * dev_shape.fine) each value as the sum of two, which keeps 22 of float32's 24 bits. */
+typedef struct {
+    __half *high, *low;
+} half_rows;
+
 typedef struct {
     k_rope_kind kind;
     int n_rot;
@@ -179,6 +185,16 @@ static __device__ __forceinline__ void pdl_trigger() {
 # endif
 }
 
+/* Largest finite float16: a larger activation is cut instead of becoming infinite. */
+static __device__ __forceinline__ __half to_half(float v) {
+    return __float2half(fminf(fmaxf(v, -65504.0f), 65504.0f));
+}
+
+/* What v lost when it became `high`: the second half of a split value. */
+static __device__ __forceinline__ __half lost_half(float v, __half high) {
+    return to_half(v - __half2float(high));
+}
+
 static __device__ __forceinline__ float act_silu(float v) {
     return __fdividef(v, 1.0f + __expf(-v));
 }
@@ -198,10 +214,11 @@ typedef struct {
     bool pdl; /* launch with programmatic stream serialization */
 } launch_ctx;
 
-/* repack.cu: raw GGUF rows in device memory -> planes; planes -> float16 rows. */
+/* repack.cu: raw GGUF rows in device memory -> planes; planes -> float16 rows. `low` gets what the
+ * rounding lost; NULL: nobody asks. */
 void cuda_repack(cudaStream_t st, int type, const void *raw, size_t raw_row_bytes, const wmat *w,
                  int row0, int n_rows);
-void cuda_to_f16(cudaStream_t st, const wmat *w, __half *dst, int dst_stride);
+void cuda_to_f16(cudaStream_t st, const wmat *w, __half *dst, __half *low, int dst_stride);
 wfmt cuda_format(k_type t);
 /* strips.cu: planes -> strips. */
 void cuda_put_strips(cudaStream_t st, const wmat *from, const wmat *to, int row0);
@@ -252,7 +269,7 @@ typedef struct {
     int *ticket;    /* [tile][kv_head], zero before and after */
     uint8_t *act_q; /* decode output: int8 rows for ATTN_OUT, or NULL */
     size_t act_stride;
-    __half *att; /* prefill output [n][n_head * head_dim], or NULL */
+    half_rows att; /* prefill output [n][n_head * head_dim]; high NULL: decode */
 } attend_args;
 cudaError_t cuda_attend(const launch_ctx *l, const attend_args *a);
 int cuda_head_dim_padded(int head_dim); /* 0: not supported */
@@ -261,7 +278,7 @@ int cuda_head_dim_padded(int head_dim); /* 0: not supported */
 cudaError_t cuda_embed(const launch_ctx *l, const wmat *e, const int *token, int n, float scale,
                        float *x, int dim);
 cudaError_t cuda_norm_f16(const launch_ctx *l, const float *x, int n, int dim, norm_dev norm,
-                          __half *h, int h_stride);
+                          half_rows h, int h_stride);
 cudaError_t cuda_norm_add(const launch_ctx *l, float *x, const float *y, int n, int dim,
                           norm_dev norm, const float *bias, float scale);
 typedef struct {
@@ -275,9 +292,10 @@ typedef struct {
     __half *q; /* [n][n_head][hd] */
 } rope_args;
 cudaError_t cuda_rope_kv(const launch_ctx *l, const rope_args *a);
-/* u [n][ff] = act(gu[.., gate]) * gu[.., up]; gated: gu [n][2 ff], else [n][ff]. */
-cudaError_t cuda_act_f16(const launch_ctx *l, const __half *gu, const float *b_gate,
-                         const float *b_up, int n, int ff, bool gated, int act, __half *u);
+/* u [n][ff] = act(gu[.., gate]) * gu[.., up]; gated: gu [n][2 ff], else [n][ff]; float32 where u is
+ * split, else float16. */
+cudaError_t cuda_act_f16(const launch_ctx *l, const void *gu, const float *b_gate,
+                         const float *b_up, int n, int ff, bool gated, int act, half_rows u);
 /* Best token and log-sum-exp per row: out[row] = {id, logit, max, sum of exp(logit - max)}. */
 typedef struct {
     int id;

@@ -59,25 +59,27 @@ static __device__ __forceinline__ float normed(float v, int i, float2 stat, cons
     return v;
 }
 
-/* Largest finite float16: a larger activation is cut instead of becoming infinite. */
-static __device__ __forceinline__ __half to_half(float v) {
-    return __float2half(fminf(fmaxf(v, -65504.0f), 65504.0f));
-}
-
-static __global__ void norm_f16_kernel(const float *x, int dim, norm_dev norm, __half *h,
+template <bool SPLIT>
+static __global__ void norm_f16_kernel(const float *x, int dim, norm_dev norm, half_rows h,
                                        int h_stride) {
     __shared__ float red[33];
     pdl_trigger();
     pdl_wait();
     const float *row = x + (size_t)blockIdx.x * dim;
     float2 stat = row_statistics(row, dim, norm, red);
-    for (int i = threadIdx.x; i < h_stride; i += blockDim.x)
-        h[(size_t)blockIdx.x * h_stride + i] = to_half(i < dim ? normed(row[i], i, stat, norm) : 0);
+    for (int i = threadIdx.x; i < h_stride; i += blockDim.x) {
+        size_t at = (size_t)blockIdx.x * h_stride + i;
+        float v = i < dim ? normed(row[i], i, stat, norm) : 0;
+        __half high = to_half(v);
+        h.high[at] = high;
+        if constexpr (SPLIT) h.low[at] = lost_half(v, high);
+    }
 }
 
 cudaError_t cuda_norm_f16(const launch_ctx *l, const float *x, int n, int dim, norm_dev norm,
-                          __half *h, int h_stride) {
-    return run(l, norm_f16_kernel, dim3((unsigned)n), 256, 0, x, dim, norm, h, h_stride);
+                          half_rows h, int h_stride) {
+    auto kernel = h.low ? norm_f16_kernel<true> : norm_f16_kernel<false>;
+    return run(l, kernel, dim3((unsigned)n), 256, 0, x, dim, norm, h, h_stride);
 }
 
 /* x += scale * norm(y + bias) */
@@ -182,32 +184,43 @@ cudaError_t cuda_rope_kv(const launch_ctx *l, const rope_args *a) {
 
 /* ---- activation ----------------------------------------------------------------------------- */
 
-/* 8 neighbouring columns a thread: 16-byte loads and stores. */
-static __global__ void act_f16_kernel(const __half *gu, const float *b_gate, const float *b_up,
-                                      int ff, bool gated, int act, __half *u) {
+template <typename T> struct __align__(16) eight {
+    T v[8];
+};
+
+/* 8 neighbouring columns a thread: 16-byte loads and stores.  T is float where u is split. */
+template <typename T>
+static __global__ void act_f16_kernel(const T *gu, const float *b_gate, const float *b_up, int ff,
+                                      bool gated, int act, half_rows u) {
     pdl_trigger();
     pdl_wait();
     int i = (blockIdx.x * blockDim.x + threadIdx.x) * 8;
     if (i >= ff) return;
     size_t row = blockIdx.y;
-    const __half *in = gu + row * (gated ? 2 : 1) * ff;
-    uint4 g = *(const uint4 *)(in + i), up = gated ? *(const uint4 *)(in + ff + i) : g;
-    const __half *gh = (const __half *)&g, *uh = (const __half *)&up;
-    __align__(16) __half out[8];
+    const T *in = gu + row * (gated ? 2 : 1) * ff;
+    eight<T> gate = *(const eight<T> *)(in + i);
+    eight<T> up = gated ? *(const eight<T> *)(in + ff + i) : gate;
+    eight<__half> out, low;
 #pragma unroll
     for (int k = 0; k < 8; k++) {
         const float *b = gated ? b_gate : b_up;
-        float v = apply_act(act, __half2float(gh[k]) + (b ? b[i + k] : 0));
-        if (gated) v *= __half2float(uh[k]) + (b_up ? b_up[i + k] : 0);
-        out[k] = to_half(v);
+        float v = apply_act(act, (float)gate.v[k] + (b ? b[i + k] : 0));
+        if (gated) v *= (float)up.v[k] + (b_up ? b_up[i + k] : 0);
+        out.v[k] = to_half(v);
+        low.v[k] = lost_half(v, out.v[k]);
     }
-    *(uint4 *)(u + row * ff + i) = *(const uint4 *)out;
+    *(eight<__half> *)(u.high + row * ff + i) = out;
+    if constexpr (sizeof(T) == sizeof(float)) *(eight<__half> *)(u.low + row * ff + i) = low;
 }
 
-cudaError_t cuda_act_f16(const launch_ctx *l, const __half *gu, const float *b_gate,
-                         const float *b_up, int n, int ff, bool gated, int act, __half *u) {
+cudaError_t cuda_act_f16(const launch_ctx *l, const void *gu, const float *b_gate,
+                         const float *b_up, int n, int ff, bool gated, int act, half_rows u) {
     dim3 grid((unsigned)((ff / 8 + 127) / 128), (unsigned)n);
-    return run(l, act_f16_kernel, grid, 128, 0, gu, b_gate, b_up, ff, gated, act, u);
+    if (u.low)
+        return run(l, act_f16_kernel<float>, grid, 128, 0, (const float *)gu, b_gate, b_up, ff,
+                   gated, act, u);
+    return run(l, act_f16_kernel<__half>, grid, 128, 0, (const __half *)gu, b_gate, b_up, ff, gated,
+               act, u);
 }
 
 /* ---- best tokens ---------------------------------------------------------------------------- */

@@ -166,20 +166,28 @@ static status capture(cuda_model *m, int slot, int n, err *e) {
 /* The op's matrices as float16 rows, resident or made now. */
 static const __half *mirror_of(cuda_model *m, const dev_op *op) {
     if (op->mirror) return op->mirror;
-    __half *to = m->w.scratch;
-    for (int i = 0; i < 3; i++) {
-        if (op->w[i].rows == 0) continue;
-        cuda_to_f16(m->b->stream, &op->w[i], to, op->cols);
-        to += (size_t)op->w[i].rows * (size_t)op->cols;
-    }
+    cuda_fill_mirror(m->b->stream, op, m->w.scratch);
     return m->w.scratch;
 }
 
-static status prefill_proj(cuda_model *m, const launch_ctx *l, const dev_op *op, const __half *in,
+/* C = rows times the op's matrices, + beta * C.  What is split is multiplied part by part; the
+ * product of two low parts is beyond float32's last bits. */
+static status product(cuda_model *m, const dev_op *op, half_rows in, int n, void *c, bool c_is_f16,
+                      float beta, err *e) {
+    gemm *g = m->b->products;
+    const __half *w = mirror_of(m, op);
+    const int rows = op->mirror_rows, cols = op->cols;
+    status s = cuda_gemm_run(g, w, rows, cols, in.high, n, c, c_is_f16, beta, e);
+    if (s == OK && in.low) s = cuda_gemm_run(g, w, rows, cols, in.low, n, c, c_is_f16, 1, e);
+    if (s == OK && op->mirror_low)
+        s = cuda_gemm_run(g, w + op->mirror_low, rows, cols, in.high, n, c, c_is_f16, 1, e);
+    return s;
+}
+
+static status prefill_proj(cuda_model *m, const launch_ctx *l, const dev_op *op, half_rows in,
                            int n, err *e) {
     bool direct = op->norm.kind < 0 && !op->bias[0] && op->scale == 1.0f;
-    status s = cuda_gemm_run(m->b->products, mirror_of(m, op), op->w[0].rows, op->cols, in, n,
-                             direct ? m->w.x : m->w.y, false, direct ? 1.0f : 0.0f, e);
+    status s = product(m, op, in, n, direct ? m->w.x : m->w.y, false, direct ? 1.0f : 0.0f, e);
     if (s != OK || direct) return s;
     CU_TRY(e, cuda_norm_add(l, m->w.x, m->w.y, n, m->s.dim, op->norm, op->bias[0], op->scale));
     return OK;
@@ -197,8 +205,7 @@ static status prefill_op(cuda_model *m, const launch_ctx *l, const dev_op *op, i
         return OK;
     case OP_QKV:
         CU_TRY(e, cuda_norm_f16(l, m->w.x, n, m->s.dim, op->norm, m->w.h, op->cols));
-        s = cuda_gemm_run(m->b->products, mirror_of(m, op), op->mirror_rows, op->cols, m->w.h, n,
-                          m->w.qkv, false, 0, e);
+        s = product(m, op, m->w.h, n, m->w.qkv, false, 0, e);
         if (s != OK) return s;
         r = rope_base(m, op, n);
         CU_TRY(e, cuda_rope_kv(l, &r));
@@ -211,8 +218,7 @@ static status prefill_op(cuda_model *m, const launch_ctx *l, const dev_op *op, i
     case OP_ATTN_OUT: return prefill_proj(m, l, op, m->w.att, n, e);
     case OP_GATE_UP:
         CU_TRY(e, cuda_norm_f16(l, m->w.x, n, m->s.dim, op->norm, m->w.h, op->cols));
-        s = cuda_gemm_run(m->b->products, mirror_of(m, op), op->mirror_rows, op->cols, m->w.h, n,
-                          m->w.gu, true, 0, e);
+        s = product(m, op, m->w.h, n, m->w.gu, !m->w.h.low, 0, e);
         if (s != OK) return s;
         gated = op->w[0].rows != 0;
         CU_TRY(e, cuda_act_f16(l, m->w.gu, op->bias[0], op->bias[1], n, op->w[1].rows, gated,
@@ -374,12 +380,12 @@ static status decode_halves(cuda_model *m, const k_batch *b, err *e) {
     cudaStream_t st = m->b->stream;
     status s = decode_step(m, &halves[0], false, e);
     if (s != OK) return s;
-    CU_TRY(e, cudaMemcpyAsync(m->w.h, m->w.x, first * row * sizeof(float), kind, st));
+    CU_TRY(e, cudaMemcpyAsync(m->w.h.high, m->w.x, first * row * sizeof(float), kind, st));
     s = decode_step(m, &halves[1], false, e);
     if (s != OK) return s;
     CU_TRY(e, cudaMemcpyAsync(m->w.x + first * row, m->w.x, (size_t)rest * row * sizeof(float),
                               kind, st));
-    CU_TRY(e, cudaMemcpyAsync(m->w.x, m->w.h, first * row * sizeof(float), kind, st));
+    CU_TRY(e, cudaMemcpyAsync(m->w.x, m->w.h.high, first * row * sizeof(float), kind, st));
     list_wanted(m, b);
     if (m->n_want) return cuda_model_head(m, 0, e);
     CU_TRY(e, cudaStreamSynchronize(st));

@@ -5,7 +5,8 @@
  * with the real one, so the plan that is printed is the plan that is allocated.  Weights travel
  * from the page cache through two pinned buffers; a kernel turns each piece into planes while the
  * next one is copied.  Float16 mirrors for the prefill are resident when they fit in half of what
- * is free, otherwise made per use in a scratch of the largest.
+ * is free, otherwise made per use in a scratch of the largest.  Float models shall have logits
+ * within 1e-3 and float16 products made 1.8e-3: there, rows and F32 matrices are split in two.
  */
 #include <sys/mman.h>
 
@@ -26,6 +27,22 @@ static int pad32(int n) {
     return (n + CHUNK - 1) / CHUNK * CHUNK;
 }
 
+static bool is_float_type(k_type t) {
+    return t == K_F32 || t == K_F16 || t == K_BF16;
+}
+
+/* Are all matrices between embedding and head float?  (A quantised one would lose more than float16
+ * products do.) */
+static bool has_float_body(const k_plan *p) {
+    for (int i = 0; i < p->n_ops; i++) {
+        const k_op *op = &p->ops[i];
+        if (op->kind == OP_EMBED || op->kind == OP_HEAD) continue;
+        for (int k = 0; k < 3; k++)
+            if (op->w[k].rows && !is_float_type(op->w[k].type)) return false;
+    }
+    return true;
+}
+
 static status read_shape(const cuda_backend *b, const k_model_options *opt, dev_shape *s, err *e) {
     const k_plan *p = opt->plan;
     memset(s, 0, sizeof *s);
@@ -40,6 +57,7 @@ static status read_shape(const cuda_backend *b, const k_model_options *opt, dev_
     s->kv_pages = opt->kv_pages;
     s->n_kv_layers = p->n_kv_layers;
     s->coded = opt->kv_type == KV_Q8;
+    s->fine = has_float_body(p);
     for (int i = 0; i < p->n_ops; i++) {
         if (p->ops[i].kind == OP_QKV) s->n_head = MAX(s->n_head, p->ops[i].n_head);
         if (p->ops[i].kind >= OP_LATENT) {
@@ -94,10 +112,6 @@ typedef struct {
     int turn;
     err *e;
 } walk;
-
-static bool is_float_type(k_type t) {
-    return t == K_F32 || t == K_F16 || t == K_BF16;
-}
 
 static status upload_bytes(walk *w, void *to, const void *from, size_t n) {
     CU_TRY(w->e, cudaMemcpyAsync(to, from, n, cudaMemcpyHostToDevice, w->m->b->stream));
@@ -211,23 +225,32 @@ static status take_matrix(walk *w, const k_op *op, const dev_op *dev, int i, wma
     return upload_matrix(w, t, out);
 }
 
+/* Rows of an op's matrices as float16, and behind them what that lost where it is kept. */
+void cuda_fill_mirror(cudaStream_t st, const dev_op *op, __half *to) {
+    for (int i = 0; i < 3; i++) {
+        if (op->w[i].rows == 0) continue;
+        cuda_to_f16(st, &op->w[i], to, op->mirror_low ? to + op->mirror_low : NULL, op->cols);
+        to += (size_t)op->w[i].rows * (size_t)op->cols;
+    }
+}
+
 static status take_mirror(walk *w, dev_op *op) {
     if (op->kind == OP_EMBED || op->kind == OP_HEAD || op->kind == OP_ATTEND) return OK;
     const wmat *first = op->w[0].rows ? &op->w[0] : &op->w[1];
     op->cols = first->chunks * CHUNK;
     op->mirror_rows = op->w[0].rows + op->w[1].rows + op->w[2].rows;
     size_t halves = (size_t)op->mirror_rows * (size_t)op->cols;
+    bool split = false; /* F16 is exact as it is, and BF16 as good as */
+    for (int i = 0; i < 3; i++)
+        split |= w->s->fine && op->w[i].rows && op->w[i].fmt == FMT_F32;
+    op->mirror_low = split ? halves : 0;
+    halves += op->mirror_low;
     w->mirror_bytes += (halves * sizeof(__half) + 255) / 256 * 256;
     w->mirror_largest = MAX(w->mirror_largest, halves);
     if (!w->mirrors) return OK;
     op->mirror = (__half *)arena_take(&w->weights, halves * sizeof(__half));
     if (!w->m) return OK;
-    __half *to = op->mirror;
-    for (int i = 0; i < 3; i++) {
-        if (op->w[i].rows == 0) continue;
-        cuda_to_f16(w->m->b->stream, &op->w[i], to, op->cols);
-        to += (size_t)op->w[i].rows * (size_t)op->cols;
-    }
+    cuda_fill_mirror(w->m->b->stream, op, op->mirror);
     CU_TRY(w->e, cudaGetLastError());
     return OK;
 }
@@ -344,17 +367,23 @@ static void layout_step(cuda_model *m) {
     m->at.ints = m->at.pages + (size_t)SEQUENCES * (size_t)s->kv_pages;
 }
 
+static half_rows take_rows(arena_dev *a, size_t count, bool split) {
+    half_rows r = {(__half *)arena_take(a, count * sizeof(__half)), NULL};
+    if (split) r.low = (__half *)arena_take(a, count * sizeof(__half));
+    return r;
+}
+
 static void take_work(arena_dev *a, const dev_shape *s, const step_layout *at, dev_work *w) {
     size_t r = (size_t)s->rows_max;
     size_t widest = (size_t)MAX(MAX(s->dim_pad, pad32(s->q_dim)), pad32(s->ff));
     w->x = (float *)arena_take(a, r * s->dim * sizeof(float));
     w->y = (float *)arena_take(a, r * s->dim * sizeof(float));
     w->qkv = (float *)arena_take(a, r * s->qkv_dim * sizeof(float));
-    w->h = (__half *)arena_take(a, r * widest * sizeof(__half));
+    w->h = take_rows(a, r * widest, s->fine);
     w->q = (__half *)arena_take(a, r * s->n_head * s->hd * sizeof(__half));
-    w->att = (__half *)arena_take(a, r * pad32(s->q_dim) * sizeof(__half));
-    w->gu = (__half *)arena_take(a, r * 2 * s->ff * sizeof(__half));
-    w->u = (__half *)arena_take(a, r * pad32(s->ff) * sizeof(__half));
+    w->att = take_rows(a, r * pad32(s->q_dim), s->fine);
+    w->gu = arena_take(a, r * 2 * s->ff * (s->fine ? sizeof(float) : sizeof(__half)));
+    w->u = take_rows(a, r * pad32(s->ff), s->fine);
     w->scratch =
         s->scratch_halves ? (__half *)arena_take(a, s->scratch_halves * sizeof(__half)) : NULL;
     if (s->token) {

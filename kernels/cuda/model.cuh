@@ -35,6 +35,7 @@ typedef struct {
     int act, window;
     __half *mirror; /* float16 rows of w[0] | w[1] | w[2] one after the other; NULL: made per use */
     int mirror_rows, cols; /* cols: padded */
+    size_t mirror_low;     /* where in the mirror stands what the rounding lost; 0: not kept */
 } dev_op;
 
 /* Sizes of the plan that the workspace depends on. */
@@ -45,6 +46,7 @@ typedef struct {
     int splits, kv_pages, n_kv_layers;
     size_t scratch_halves; /* largest mirror that is made per use; 0: all resident */
     bool coded;            /* keys and values in int8 */
+    bool fine;             /* the body's matrices are float: what enters products is split */
     bool token;            /* decode by the token kernel */
     int token_chunks;      /* widest input, with room for the padding of a tile */
     int token_words, sms;  /* words of a CTA's list; CTAs */
@@ -58,7 +60,9 @@ static inline size_t kv_slab_halves(const dev_shape *s) {
 
 typedef struct {
     float *x, *y, *qkv, *logits, *part;
-    __half *h, *q, *att, *gu, *u, *scratch;
+    half_rows h, att, u;
+    __half *q, *scratch;
+    void *gu; /* float16; float32 of a float model */
     uint8_t *act_q;
     size_t act_stride;
     int *tickets, *top_tickets; /* attention cells; one per row for top_one */
@@ -102,6 +106,7 @@ typedef struct {
 void *arena_take(arena_dev *a, size_t bytes);
 
 /* load.cu */
+void cuda_fill_mirror(cudaStream_t st, const dev_op *op, __half *to);
 status cuda_model_open(cuda_model **out, cuda_backend *b, const k_model_options *opt, err *e);
 void cuda_model_close(cuda_model *m);
 k_memory cuda_model_measure(const cuda_backend *b, const k_model_options *opt);

@@ -279,7 +279,7 @@ void cuda_repack(cudaStream_t st, int type, const void *raw, size_t raw_row_byte
                                                                raw_row_bytes, *w, row0, n_rows);
 }
 
-static __global__ void to_f16_kernel(wmat w, __half *dst, int dst_stride) {
+static __global__ void to_f16_kernel(wmat w, __half *dst, __half *low, int dst_stride) {
     size_t i = (size_t)blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= (size_t)w.rows * w.chunks) return;
     int row = (int)(i / w.chunks), c = (int)(i % w.chunks);
@@ -288,13 +288,21 @@ static __global__ void to_f16_kernel(wmat w, __half *dst, int dst_stride) {
     __half2 packed[16];
     for (int k = 0; k < 16; k++)
         packed[k] = __floats2half2_rn(v[2 * k], v[2 * k + 1]);
-    int4 *out = (int4 *)(dst + (size_t)row * dst_stride + 32 * c);
+    size_t at = (size_t)row * dst_stride + 32 * c;
+    int4 *out = (int4 *)(dst + at);
+    for (int k = 0; k < 4; k++)
+        out[k] = ((const int4 *)packed)[k];
+    if (!low) return;
+    for (int k = 0; k < 16; k++)
+        packed[k] = __halves2half2(lost_half(v[2 * k], __low2half(packed[k])),
+                                   lost_half(v[2 * k + 1], __high2half(packed[k])));
+    out = (int4 *)(low + at);
     for (int k = 0; k < 4; k++)
         out[k] = ((const int4 *)packed)[k];
 }
 
 /* dst_stride is a multiple of 32 and at least the padded columns. */
-void cuda_to_f16(cudaStream_t st, const wmat *w, __half *dst, int dst_stride) {
+void cuda_to_f16(cudaStream_t st, const wmat *w, __half *dst, __half *low, int dst_stride) {
     size_t n = (size_t)w->rows * w->chunks;
-    to_f16_kernel<<<(unsigned)((n + 255) / 256), 256, 0, st>>>(*w, dst, dst_stride);
+    to_f16_kernel<<<(unsigned)((n + 255) / 256), 256, 0, st>>>(*w, dst, low, dst_stride);
 }

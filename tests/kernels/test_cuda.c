@@ -94,6 +94,20 @@ static double nmse(k_model *a, k_model *b, int n, int vocab) {
     return num / den;
 }
 
+/* Of n rows of logits, relative to the largest. */
+static double largest_difference(k_model *a, k_model *b, int n, int vocab) {
+    double off = 0, most = 0;
+    for (int i = 0; i < n; i++) {
+        const float *x = k_logits(a, i), *y = k_logits(b, i);
+        for (int k = 0; k < vocab; k++) {
+            if (!isfinite(x[k])) return HUGE_VAL;
+            off = fmax(off, fabs((double)x[k] - (double)y[k]));
+            most = fmax(most, fabs((double)y[k]));
+        }
+    }
+    return off / most;
+}
+
 static void check_top(k_model *m, int vocab) {
     int32_t ids[8], one;
     float lp[8], lp_one;
@@ -261,6 +275,40 @@ static void test_shapes(void **state) {
     s.kv_heads = 1;
     s.rope = ROPE_NONE;
     compare(*state, "24 heads share one", &s, 1e-4);
+}
+
+/* Float models are held to 1e-3 of the largest logit, of which keys and values in float16 take
+ * half.  The CPU has the same cache, so the two are nearer to each other: 3.8e-5 and 1.2e-4 were
+ * made of these shapes, and products of float16 alone made 1.1e-4 and about 5e-4. */
+static void test_floats(void **state) {
+    backends *b = *state;
+    if (!b->cuda) skip();
+    static const k_type types[] = {K_F32, K_F16, K_BF16};
+    static const double limits[] = {7e-5, 2.5e-4};
+    int32_t tokens[POSITIONS];
+    for (int i = 0; i < POSITIONS; i++)
+        tokens[i] = i * 37 % 1000;
+    for (int i = 0; i < (int)(COUNTOF(types) * COUNTOF(limits)); i++) {
+        plan_shape s = base_shape;
+        const bool full = i % 2;
+        s.low = s.high = types[i / 2];
+        s.untied = true;
+        s.bias = s.qk_norm = s.post_norm = full;
+        random_plan *p = random_plan_new(&s);
+        k_model *got = model(b->cuda, p, POSITIONS), *want = model(b->cpu, p, POSITIONS);
+        static const int steps[] = {40, 1, 7, 22};
+        for (int k = 0, from = 0; k < (int)COUNTOF(steps); from += steps[k++]) {
+            run(got, tokens, from, steps[k]);
+            run(want, tokens, from, steps[k]);
+            double off = largest_difference(got, want, steps[k], s.vocab);
+            printf("%-5s%-17s %2d rows: %.1e of the largest logit from the CPU's\n",
+                   k_type_name((int)s.low), full ? ", biases and norms" : "", steps[k], off);
+            if (!(off < limits[full])) fail_msg("%.2e is too far", off);
+        }
+        k_model_free(want);
+        k_model_free(got);
+        random_plan_free(p);
+    }
 }
 
 /* Two sequences in one batch, one in pages of its own, interleaved with a copied page. */
@@ -542,15 +590,18 @@ static void test_tiny(void **state) {
     kv_type = KV_Q8;
     compare(*state, "tiny, int8 KV", &s, 1e-4);
     kv_type = KV_F16;
+    s.low = s.high = K_F32;
+    compare(*state, "tiny, F32", &s, 1e-5);
 }
 
 /* test_cuda [tiny] */
 int main(int argc, char **argv) {
     const struct CMUnitTest all[] = {
-        cmocka_unit_test(test_types),     cmocka_unit_test(test_shapes),
-        cmocka_unit_test(test_sequences), cmocka_unit_test(test_eager),
-        cmocka_unit_test(test_rows),      cmocka_unit_test(test_cancel),
-        cmocka_unit_test(test_coded),     cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_types),  cmocka_unit_test(test_shapes),
+        cmocka_unit_test(test_floats), cmocka_unit_test(test_sequences),
+        cmocka_unit_test(test_eager),  cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_cancel), cmocka_unit_test(test_coded),
+        cmocka_unit_test(test_memory),
     };
     const struct CMUnitTest tiny[] = {cmocka_unit_test(test_tiny)};
     bool small = argc > 1 && strcmp(argv[1], "tiny") == 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Each kernel of the CUDA backend by itself against the scalar reference: at most 1e-4 of
- * normalised mean square error, and not one bit where the arithmetic is integer.
+ * normalised mean square error (1e-8 for products of float matrices, which rounding both sides to
+ * float16 misses by far), and not one bit where the arithmetic is integer.
  *
  * A backend runs plans, not kernels, so a plan of one layer is made in which only one of its
  * operations can err.  Decoding rounds what enters a product to int8, chunk by chunk of 32: a chunk
@@ -22,6 +23,7 @@
 enum { PAGES = 8, PROMPT = 40, ROWS = 16, VOCAB = 320, APART = 32 };
 
 #define LIMIT 1e-4
+#define TIGHT 1e-8
 
 typedef enum { QKV, ATTEND, ATTN_OUT, GATE_UP, FFN_DOWN, HEAD, KERNELS } kernel;
 static const char *const kernel_names[KERNELS] = {"q k v",   "attention", "attention output",
@@ -258,12 +260,17 @@ static double distance(backends *b, const shape *s, kernel which, uint64_t seed,
     return worst;
 }
 
+/* Keys and values are float16 for all. */
+static double limit_of(const shape *s, kernel which) {
+    return is_float(s->type) && (which == GATE_UP || which == FFN_DOWN) ? TIGHT : LIMIT;
+}
+
 static void check_all(backends *b, const char *name, const shape *s) {
     for (kernel k = 0; k < KERNELS; k++) {
         double all[STEPS], worst = distance(b, s, k, 77 + (uint64_t)k, all);
         printf("%-28s %-16s nmse prompt %.1e, 1 row %.1e, 7 rows %.1e, 16 rows %.1e\n", name,
                kernel_names[k], all[0], all[1], all[2], all[3]);
-        if (!(worst <= LIMIT)) fail_msg("%s, %s: %.2e", name, kernel_names[k], worst);
+        if (!(worst <= limit_of(s, k))) fail_msg("%s, %s: %.2e", name, kernel_names[k], worst);
     }
 }
 

@@ -5,10 +5,11 @@ by `transformers`, and written as GGUF.
 
     archs_made.py FOLDER [card]
 
-With `card` they have heads of 32 instead of 24, as the CUDA kernels want them, and the cases that a
-card refuses are left out (test_archs_card.py).  For each case FOLDER gets CASE.gguf (F32 matrices),
-CASE-q8.gguf (the same in Q8_0) and CASE.logits (f32 [positions][vocab] for the prompts of
-prompts(), from torch in f32 on the CPU).  Needs torch, transformers and gguf; the test does not,
+For each case FOLDER gets CASE.gguf (F32 matrices), CASE-q8.gguf (the same in Q8_0) and CASE.logits
+(f32 [positions][vocab] for the prompts of prompts(), from torch in f32 on the CPU).  With `card`
+they have heads of 32 instead of 24, as the CUDA kernels want them, the cases that a card refuses
+are left out, and there are also CASE-f16.gguf and CASE-f16.logits, of the matrices rounded to F16
+(test_archs_card.py).  Needs torch, transformers and gguf; the test does not,
 once the folder is there.
 
 The conversion is written from the GGUF documentation and from transformers' own names: where
@@ -155,6 +156,14 @@ def make_model(case, seed):
     return model
 
 
+def round_matrices(model):
+    import torch
+    for p in model.parameters():
+        if p.ndim > 1:
+            with torch.no_grad():
+                p.copy_(p.half())
+
+
 def run_model(model):
     import torch
     with torch.no_grad():
@@ -298,11 +307,13 @@ def spelled(byte):
     return chr(byte if byte in same else 256 + [b for b in range(256) if b not in same].index(byte))
 
 
-def write(path, case, model, quantise):
+def write(folder, case, model, kind):
+    """CASE.gguf, with matrices in kind: F32, or CASE-q8.gguf in Q8_0, or CASE-f16.gguf in F16."""
     import gguf
     import numpy as np
     arch = CASES[case][0]
-    w = gguf.GGUFWriter(path, arch)
+    ending = {"F32": "", "Q8_0": "-q8", "F16": "-f16"}[kind]
+    w = gguf.GGUFWriter(os.path.join(folder, f"{case}{ending}.gguf"), arch)
 
     def put(suffix, value):
         name = f"{arch}.{suffix}"
@@ -319,10 +330,9 @@ def write(path, case, model, quantise):
     w.add_eos_token_id(VOCAB - 1)
     for name, array in [*tensors_of(case, model), *rope_tensors(model)]:
         array = np.ascontiguousarray(array)
-        q8 = quantise and array.ndim > 1 and array.shape[-1] % 32 == 0 and "gate_inp" not in name
-        if q8:
-            kind = gguf.GGMLQuantizationType.Q8_0
-            w.add_tensor(name, gguf.quants.quantize(array, kind), raw_dtype=kind)
+        if array.ndim > 1 and array.shape[-1] % 32 == 0 and "gate_inp" not in name:
+            code = gguf.GGMLQuantizationType[kind]
+            w.add_tensor(name, gguf.quants.quantize(array, code), raw_dtype=code)
         else:
             w.add_tensor(name, array)
     w.write_header_to_file()
@@ -333,14 +343,19 @@ def write(path, case, model, quantise):
 
 def main():
     folder = sys.argv[1]
-    if "card" in sys.argv[2:]:
+    card = "card" in sys.argv[2:]
+    if card:
         for_card()
     os.makedirs(folder, exist_ok=True)
     for seed, case in enumerate(CASES):
         model = make_model(case, seed)
         run_model(model).astype("<f4").tofile(os.path.join(folder, f"{case}.logits"))
-        write(os.path.join(folder, f"{case}.gguf"), case, model, False)
-        write(os.path.join(folder, f"{case}-q8.gguf"), case, model, True)
+        write(folder, case, model, "F32")
+        write(folder, case, model, "Q8_0")
+        if card:
+            round_matrices(model)
+            run_model(model).astype("<f4").tofile(os.path.join(folder, f"{case}-f16.logits"))
+            write(folder, case, model, "F16")
         print(case, flush=True)
 
 
