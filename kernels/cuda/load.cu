@@ -391,8 +391,9 @@ static void take_work(arena_dev *a, const dev_shape *s, const step_layout *at, d
         w->token_segs = (uint8_t *)arena_take(a, (size_t)s->n_ops * 3 * cuda_token_seg_bytes());
         w->token_lists = (uint8_t *)arena_take(a, (size_t)s->sms * (size_t)s->token_words * 4);
         w->token_bars = (uint8_t *)arena_take(a, 256);
-        w->token_h = (uint8_t *)arena_take(a, (size_t)s->token_chunks * 8 * 48);
-        w->token_att = (uint8_t *)arena_take(a, (size_t)s->token_chunks * 8 * 48);
+        w->token_h = (uint8_t *)arena_take(a, cuda_token_act_bytes(s));
+        w->token_att = (uint8_t *)arena_take(a, cuda_token_act_bytes(s));
+        w->token_mail = (uint8_t *)arena_take(a, cuda_token_mail_bytes(s));
     }
     w->act_stride = (act_bytes(s->chunks_max) + 15) / 16 * 16;
     w->act_q = (uint8_t *)arena_take(a, w->act_stride * DECODE_ROWS_MAX);

@@ -66,7 +66,7 @@ typedef struct {
     uint8_t *act_q;
     size_t act_stride;
     int *tickets, *top_tickets; /* attention cells; one per row for top_one */
-    uint8_t *token_ops, *token_segs, *token_lists, *token_bars, *token_h, *token_att;
+    uint8_t *token_ops, *token_segs, *token_lists, *token_bars, *token_h, *token_att, *token_mail;
     top_one *top_cells;
     float2 *many_cells, *many;
     int *step; /* device copy of the step block */
@@ -122,6 +122,8 @@ status cuda_token_step(cuda_model *m, const k_batch *batch, err *e);
 status cuda_token_head(cuda_model *m, const int *rows, int n, err *e);
 size_t cuda_token_op_bytes(void);
 size_t cuda_token_seg_bytes(void);
+size_t cuda_token_act_bytes(const dev_shape *s);
+size_t cuda_token_mail_bytes(const dev_shape *s);
 
 /* forward.cu */
 status cuda_model_forward(cuda_model *m, const k_batch *batch, err *e);

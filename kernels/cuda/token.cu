@@ -2,18 +2,21 @@
 /* The token kernel: one launch computes a whole step of 1 to 8 rows.
  *
  * One CTA of 16 warps a multiprocessor stays for the whole step.  A layer is five phases (q k v;
- * attention; attention output; gate and up; down) with a barrier over the grid between two, about a
- * microsecond each; the weights flow underneath, without regard to phases, through a ring of tiles
- * in every warp (token_stream.cuh).  What a CTA does in each phase is a list that the host made.
- * What a phase needs that does not depend on the one before is fetched before the wait, and what it
- * leaves to do is done behind its arrival: a short model is bound by the chain of instructions
- * between a wait and the next arrival, not by memory (docs/PERFORMANCE.md).
+ * attention; attention output; gate and up; down); the weights flow underneath, without regard to
+ * phases, through a ring of tiles in every warp (token_stream.cuh).  What a CTA does in each phase
+ * is a list that the host made.  What a phase needs that does not depend on the one before is
+ * fetched before the wait, and what it leaves to do is done behind it: a short model is bound by
+ * the chain of instructions between a wait and what the next one waits for, not by memory
+ * (docs/PERFORMANCE.md).
  *
- * A CTA without work in a phase does not arrive there.  So a phase must not touch, before its wait,
- * what any phase before it writes, and its wait is for all arrivals of all phases before it.
+ * One row: phases hand over their results by mail (token_mail.cuh).  Several rows: in plain memory,
+ * with a barrier over the grid between two phases.  A CTA without work in a phase does not arrive
+ * there.  So a phase must not touch, before its wait, what any phase before it writes, and its wait
+ * is for all arrivals of all phases before it.
  *
- * One row: every CTA norms and quantises the row itself (cheaper than a barrier more).  Several
- * rows: a CTA a row does it for all, in a phase of its own.
+ * Whoever finishes 16 values of x multiplies them by the weights of the norm that comes next and
+ * makes int8 codes of them; the norm's other factor, which needs all of x, is a number a row, by
+ * which the next phase multiplies what comes out of its products.
  *
  * All sums are made in an order that depends on the matrix and the number of CTAs only, so a row
  * has the same bits in any batch.
@@ -24,29 +27,38 @@
 #pragma nv_diag_suppress 177
 
 enum { BATCH = 8 }; /* units of one row whose ends are made together */
-enum { NORM_STEPS = TOKEN_DIM_MAX / (TOKEN_THREADS * 4), ONE_ROW_BYTES = 48 /* a chunk */ };
 
 enum { ROPE_PAIRS = TOKEN_THREADS / TOKEN_ROWS };
 
 #define ALL_FORMATS (~0u)
 
-/* A pair of rows, 8 apart in their strip, of q, k or v: its rotation and where the two go. */
+/* What the end of a product needs to know of a pair of rows, 8 apart in their strip, where units
+ * are one strip. */
 typedef struct {
-    float c0, c1;
-    __half *to0, *to1;
-} head_pair;
+    float2 bias;
+    union {
+        struct { /* q, k, v: its rotation, and where the two go */
+            float c0, c1;
+            __half *to0, *to1;
+            int mail; /* number of the pair among all of q, k and v */
+        } head;
+        struct { /* what it is added to, and the weights of the norm that comes next */
+            float2 before, next;
+        } x;
+    };
+} pair_facts;
+
+enum { PAIRS = TOKEN_ROWS * 8, OPS = 3 };
 
 typedef struct {
     uint64_t full[TOKEN_WARPS][TOKEN_SLOTS_MAX];
-    token_op op[2];
-    /* Of the strips that are finished next, by unit of the batch or by row: what is added. */
-    float bias[TOKEN_ROWS][STRIP], before[TOKEN_ROWS][STRIP];
-    head_pair pair[TOKEN_ROWS * 8];
+    token_op op[OPS]; /* one before, this one, the next */
+    pair_facts facts[OPS][PAIRS];
     float sums[TOKEN_WARPS * STRIP * TOKEN_ROWS]; /* one row: [units][16][16] */
-    float u[TOKEN_ROWS][CHUNK];                   /* of a row; one row: of a unit */
-    float2 norm[TOKEN_WARPS];
-    float2 rope[TOKEN_ROWS][ROPE_PAIRS]; /* cosine and sine */
-    int page[TOKEN_ROWS];                /* where the rows are written */
+    float squares[TOKEN_DIM_MAX / HALF];          /* one row: of x, before the norm */
+    float factor[TOKEN_ROWS];                     /* the norm's */
+    float2 rope[TOKEN_ROWS][ROPE_PAIRS];          /* cosine and sine */
+    int page[TOKEN_ROWS];                         /* where the rows are written */
     int last;
 } token_shared;
 
@@ -56,8 +68,15 @@ typedef struct {
     token_shared &sh;
     token_list list;
     uint8_t *act;    /* activations, or what attention needs */
-    unsigned target; /* arrivals that the next wait is for; 0: nothing to wait for */
+    unsigned target; /* several rows: arrivals that the next wait is for; 0: nothing to wait for */
+    int i;           /* number of the op */
+    int buffer;      /* where it is */
 } token_ctx;
+
+/* The stamp of the op `back` before this one. */
+static __device__ __forceinline__ uint32_t stamp_of(const token_ctx &c, int back) {
+    return c.a.stamp + (uint32_t)(c.i - back);
+}
 
 /* The number of this thread, anew in every phase: what is computed from it would otherwise be kept
  * in registers over all phases, and there are too few. */
@@ -109,106 +128,19 @@ static __device__ __forceinline__ void grid_wait(token_ctx &c) {
 
 /* ---- activations ----------------------------------------------------------------------------- */
 
-/* The norm's weights are fetched before a wait, into shared memory behind the activations; every
- * thread its own. */
-static __device__ __forceinline__ float4 *norm_place(const token_ctx &c, const token_op &op,
-                                                     int tid) {
-    return (float4 *)(c.act + (ONE_ROW_BYTES * op.in_chunks)) + tid;
-}
-
-static __device__ __forceinline__ void fetch_norm(const token_ctx &c, const token_op &op, int tid) {
-    float4 *to = norm_place(c, op, tid);
-#pragma unroll
-    for (int k = 0; k < NORM_STEPS; k++) {
-        int i = (tid + k * TOKEN_THREADS) * 4;
-        if (op.norm.kind >= 0 && i < c.a.dim) copy_16(to + k * TOKEN_THREADS, op.norm.w + i);
-    }
-}
-
-/* Mean and inverse deviation over the CTA. */
-static __device__ __forceinline__ float2 norm_facts(token_shared &sh, const float4 v[NORM_STEPS],
-                                                    const norm_dev &norm, float one_by_dim,
-                                                    int tid) {
-    float sum = 0, squares = 0;
-#pragma unroll
-    for (int k = 0; k < NORM_STEPS; k++) {
-        sum += v[k].x + v[k].y + v[k].z + v[k].w;
-        squares += v[k].x * v[k].x + v[k].y * v[k].y + v[k].z * v[k].z + v[k].w * v[k].w;
-    }
-    squares = warp_sum(squares);
-    if (norm.kind == NORM_LAYER) sum = warp_sum(sum);
-    if ((tid & 31) == 0) sh.norm[tid >> 5] = make_float2(sum, squares);
-    __syncthreads();
-    sum = squares = 0;
-#pragma unroll
-    for (int i = 0; i < TOKEN_WARPS; i++) {
-        sum += sh.norm[i].x;
-        squares += sh.norm[i].y;
-    }
-    if (norm.kind < 0) return make_float2(0, 1);
-    float mean = norm.kind == NORM_LAYER ? sum * one_by_dim : 0;
-    float spread = fmaxf(squares * one_by_dim - mean * mean, 0);
-    return make_float2(mean, rsqrtf(spread + norm.eps));
-}
-
-/* One row of x, normed, as int8: chunk c's fragment at frag + c * frag_step (4 uint2), its facts at
- * meta + c * meta_step; columns up to `chunks` are filled with zeros. */
-static __device__ __forceinline__ void norm_row(const token_ctx &c, const token_op &op,
-                                                const float *x, uint2 *frag, int frag_step,
-                                                float4 *meta, int meta_step, int tid) {
-    const norm_dev &norm = op.norm;
-    int dim = c.a.dim, chunks = op.in_chunks;
-    float4 v[NORM_STEPS];
-#pragma unroll
-    for (int k = 0; k < NORM_STEPS; k++) {
-        int i = (tid + k * TOKEN_THREADS) * 4;
-        v[k] = i < dim ? __ldcg((const float4 *)(x + i)) : make_float4(0, 0, 0, 0);
-    }
-    float2 f = norm_facts(c.sh, v, norm, c.a.one_by_dim, tid);
-    const float4 *weights = norm_place(c, op, tid);
-    copies_wait();
-#pragma unroll
-    for (int k = 0; k < NORM_STEPS; k++) {
-        int i = (tid + k * TOKEN_THREADS) * 4, at = i / CHUNK;
-        if ((i & ~(32 * 4 - 1)) >= chunks * CHUNK) break; /* the same for a whole warp */
-        float four[4] = {0, 0, 0, 0};
-        if (i < dim) {
-            float4 b = make_float4(0, 0, 0, 0), w = make_float4(1, 1, 1, 1);
-            if (norm.kind >= 0) w = weights[k * TOKEN_THREADS];
-            if (norm.kind >= 0 && norm.b) b = *(const float4 *)(norm.b + i);
-            four[0] = (v[k].x - f.x) * f.y * w.x + b.x;
-            four[1] = (v[k].y - f.x) * f.y * w.y + b.y;
-            four[2] = (v[k].z - f.x) * f.y * w.z + b.z;
-            four[3] = (v[k].w - f.x) * f.y * w.w + b.w;
-        }
-        put_chunk(frag + (size_t)at * frag_step, meta + (size_t)at * meta_step, four, at < chunks);
-    }
-}
-
 static __device__ __forceinline__ bool is_normed(const token_op &op) {
     return op.kind == OP_QKV || op.kind == OP_GATE_UP || op.kind == OP_HEAD;
 }
 
-/* Batch row of activation row m of this op. */
-static __device__ __forceinline__ int row_of_op(const token_args &a, const token_op &op, int m) {
-    return op.kind == OP_HEAD ? a.want[m] : m;
-}
-
-/* One row: into shared memory. */
-static __device__ __forceinline__ act_view fill_one(token_ctx &c, const token_op &op, int tid) {
-    const token_args &a = c.a;
-    uint2 *frag = (uint2 *)c.act;
-    float4 *meta = (float4 *)(frag + 4 * op.in_chunks);
-    if (is_normed(op)) {
-        const float *x = a.x + (size_t)row_of_op(a, op, 0) * a.dim;
-        norm_row(c, op, x, frag, 4, meta, 1, tid);
-    } else {
-        for (int i = tid; i < 2 * op.in_chunks; i += TOKEN_THREADS)
-            copy_16((uint4 *)frag + i, (const uint4 *)a.att.frag + (i >> 1) * 16 + (i & 1));
-        for (int i = tid; i < op.in_chunks; i += TOKEN_THREADS)
-            copy_16(meta + i, a.att.meta + i * TOKEN_ROWS);
-    }
-    return {frag, meta};
+/* One row: into shared memory, as it comes. */
+static __device__ __forceinline__ act_view fill_one(token_ctx &c, const token_op &op, stream &st,
+                                                    int tid) {
+    bool normed = is_normed(op);
+    uint4 *words = (uint4 *)c.act;
+    float4 *meta = (float4 *)(words + 2 * op.in_chunks);
+    row_room room = {words, meta, normed ? c.sh.squares : NULL, op.halves, 2 * op.in_chunks};
+    mail_fill(normed ? c.a.h : c.a.att, room, stamp_of(c, 1), op.crowded, st, c.list, c.a, tid);
+    return {(const uint2 *)words, meta};
 }
 
 /* Several rows: copied into shared memory where they fit, else read where they are. */
@@ -224,16 +156,17 @@ static __device__ __forceinline__ act_view fill_many(token_ctx &c, const token_o
     return {frag, meta};
 }
 
-/* The norm of several rows, a CTA each. */
-static __device__ __forceinline__ void norm_phase(token_ctx &c, const token_op &op, int n) {
-    int tid = thread_now();
-    fetch_norm(c, op, tid);
-    grid_wait(c);
-    for (int m = blockIdx.x; m < n; m += gridDim.x) {
-        const float *x = c.a.x + (size_t)row_of_op(c.a, op, m) * c.a.dim;
-        norm_row(c, op, x, c.a.h.frag + 4 * m, 32, c.a.h.meta + m, TOKEN_ROWS, tid);
-        __syncthreads();
-    }
+/* Warp m: the factor of row m's norm, for who ends the products. */
+template <bool ONE>
+static __device__ __forceinline__ void find_factor(token_ctx &c, const token_op &op, int n,
+                                                   int warp, int lane) {
+    if (!is_normed(op) || warp >= n) return;
+    float sum = 0;
+    for (int i = lane; i < c.a.dim / HALF; i += 32)
+        sum += ONE ? c.sh.squares[i] : __ldcg(c.a.h.squares + i * TOKEN_ROWS + warp);
+    sum = warp_sum(sum);
+    float factor = op.norm.kind < 0 ? 1 : rsqrtf(sum * c.a.one_by_dim + op.norm.eps);
+    if (lane == 0) c.sh.factor[warp] = factor;
 }
 
 /* ---- the end of a product -------------------------------------------------------------------- */
@@ -281,8 +214,9 @@ static __device__ __forceinline__ void prepare_rows(token_shared &sh, const toke
         sh.rope[m][pair] = rotation(a.rope, a.pos[m], pair);
 }
 
-static __device__ __forceinline__ head_pair find_head(const token_shared &sh, const token_args &a,
-                                                      const token_op &op, const pair_place &p) {
+static __device__ __forceinline__ void find_head(pair_facts &f, const token_shared &sh,
+                                                 const token_args &a, const token_op &op,
+                                                 const pair_place &p) {
     const kv_dev &kv = op.kv;
     int strips_log = kv.hd == 64 ? 2 : kv.hd == 128 ? 3 : kv.hd == 256 ? 4 : 0;
     int head = strips_log ? p.strip >> strips_log : p.strip / (kv.hd / STRIP);
@@ -293,43 +227,65 @@ static __device__ __forceinline__ head_pair find_head(const token_shared &sh, co
     float2 turn = make_float2(1, 0);
     if (p.which < 2 && op.rope.kind != ROPE_NONE && pair < half)
         turn = op.common_rope ? sh.rope[p.m][pair] : rotation(op.rope, pos, pair);
+    int first = p.which == 0 ? 0 : kv.n_head + (p.which == 2 ? kv.n_head_kv : 0);
+    int mail = (first + head) * (kv.hd / 2) + pair;
     __half *to = a.q + (p.m * kv.n_head + head) * kv.hd;
-    if (p.which == 0) return {turn.x, turn.y, to + d0, to + d1};
     size_t slab = ((size_t)sh.page[p.m] * kv.n_head_kv + head) * kv.hd * K_PAGE_TOKENS;
     int t = pos % K_PAGE_TOKENS;
-    to = kv.k + slab + t * kv.hd;
-    if (p.which == 1) return {turn.x, turn.y, to + d0, to + d1};
-    to = kv.v + slab + (in_head * STRIP + p.row) * K_PAGE_TOKENS + t; /* plain rows */
-    return {turn.x, turn.y, to, to + 8 * K_PAGE_TOKENS};
+    if (p.which == 1) to = kv.k + slab + t * kv.hd;
+    if (p.which == 2) { /* plain rows */
+        to = kv.v + slab + t;
+        d0 = (in_head * STRIP + p.row) * K_PAGE_TOKENS, d1 = d0 + 8 * K_PAGE_TOKENS;
+    }
+    f.head = {turn.x, turn.y, to + d0, to + d1, mail};
 }
 
 static __device__ __forceinline__ const float *bias_of(const token_op &op, int which) {
     return which == 0 ? op.bias[0] : which == 1 ? op.bias[1] : op.bias[2];
 }
 
-/* Ops whose units are one strip: what their ends need is fetched while nothing else is to do.
- * Before the wait: what no phase writes. */
-template <bool ONE>
-static __device__ __forceinline__ void prepare_ends(token_ctx &c, const token_op &op, int first,
-                                                    int count, int n, int tid) {
-    if (tid >= TOKEN_ROWS * 8) return;
-    pair_place p = find_pair<ONE>(c, op, 0, first, count, n, tid);
-    if (!p.on) return;
-    const float *bias = bias_of(op, p.which);
-    if (bias && p.row < 4)
-        copy_16(&c.sh.bias[p.m + p.k][4 * p.row], bias + p.strip * STRIP + 4 * p.row);
-    if (op.kind == OP_QKV) c.sh.pair[tid] = find_head(c.sh, c.a, op, p);
+/* Facts of pairs are found by warps that do not end products, for ops whose units are one strip. */
+static __device__ __forceinline__ pair_facts &facts_of(token_ctx &c, int pair) {
+    return c.sh.facts[c.buffer][pair];
 }
 
-/* Behind the wait: what is added to. */
+/* Before the wait: what no phase writes. */
+template <bool ONE>
+static __device__ __forceinline__ void prepare_ends(token_ctx &c, const token_op &op, int first,
+                                                    int count, int n, int at) {
+    if (at < 0 || at >= PAIRS) return;
+    pair_place p = find_pair<ONE>(c, op, 0, first, count, n, at);
+    if (!p.on) return;
+    pair_facts &f = facts_of(c, at);
+    const float *bias = bias_of(op, p.which);
+    int row = p.strip * STRIP + p.row;
+    float2 b = bias ? make_float2(bias[row], bias[row + 8]) : make_float2(0, 0);
+    if (op.kind == OP_QKV)
+        find_head(f, c.sh, c.a, op, p);
+    else
+        f.x.next = op.next ? make_float2(op.next[row], op.next[row + 8]) : make_float2(1, 1);
+    f.bias = b;
+}
+
+/* What is added to.  One row: written two phases ago at least, and there for long. */
 template <bool ONE>
 static __device__ __forceinline__ void fetch_before(token_ctx &c, const token_op &op, int first,
-                                                    int count, int n, int tid) {
-    if (tid >= TOKEN_ROWS * 8 || op.kind == OP_QKV) return;
-    pair_place p = find_pair<ONE>(c, op, 0, first, count, n, tid);
-    if (p.on && p.row < 4)
-        copy_16(&c.sh.before[p.m + p.k][4 * p.row],
-                c.a.x + (size_t)p.m * c.a.dim + p.strip * STRIP + 4 * p.row);
+                                                    int count, int n, int at) {
+    if (at < 0 || at >= PAIRS || op.kind == OP_QKV) return;
+    pair_place p = find_pair<ONE>(c, op, 0, first, count, n, at);
+    if (!p.on) return;
+    int row = p.strip * STRIP + p.row;
+    float2 before;
+    if (ONE) {
+        uint32_t stamp = stamp_of(c, op.kind == OP_ATTN_OUT ? 3 : 2);
+        uint2 v = mail_look(c.a.mail_x + row), w = mail_look(c.a.mail_x + row + 8);
+        before.x = __uint_as_float(mail_wait(c.a.mail_x + row, v, stamp).x);
+        before.y = __uint_as_float(mail_wait(c.a.mail_x + row + 8, w, stamp).x);
+    } else {
+        const float *x = c.a.x + (size_t)p.m * c.a.dim + row;
+        before = make_float2(__ldcg(x), __ldcg(x + 8));
+    }
+    facts_of(c, at).x.before = before;
 }
 
 static __device__ __forceinline__ void end_head(const token_args &a, const token_op &op,
@@ -340,51 +296,64 @@ static __device__ __forceinline__ void end_head(const token_args &a, const token
     a.logits[(size_t)p.m * a.vocab + row] = y;
 }
 
-/* Units of several strips: gate and up, or the head. */
-static __device__ __forceinline__ void end_pair(token_ctx &c, const token_op &op,
-                                                const pair_place &p, float2 y) {
-    if (op.kind == OP_GATE_UP) {
-        c.sh.u[p.m + p.k][p.place * 8 + p.row] = apply_act(op.act, y.x) * y.y;
-        return;
-    }
+/* 16 lanes have 16 neighbouring values of gate and up: a half of the next input. */
+template <bool ONE>
+static __device__ __forceinline__ void end_gate_up(token_ctx &c, const token_op &op,
+                                                   const pair_place &p, float2 y) {
+    float v[1] = {p.on ? apply_act(op.act, y.x) * y.y : 0};
+    half_codes h = half_quantise<HALF, !ONE>(v);
+    if (p.on && h.part >= 0) half_put<ONE>(c.a.att, p.strip >> 1, p.m, h, 0, stamp_of(c, 0));
+}
+
+static __device__ __forceinline__ void end_logits(token_ctx &c, const token_op &op,
+                                                  const pair_place &p, float2 y) {
     int row = p.strip * STRIP + p.row;
     const float *bias = op.bias[0];
     end_head(c.a, op, p, bias && row < op.rows ? y.x + bias[row] : y.x, row);
     end_head(c.a, op, p, bias && row + 8 < op.rows ? y.y + bias[row + 8] : y.y, row + 8);
 }
 
-/* Units of one strip. */
-static __device__ __forceinline__ void end_single(token_ctx &c, const token_op &op,
-                                                  const pair_place &p, float2 y, int tid) {
-    int at = p.m + p.k;
-    if (bias_of(op, p.which)) {
-        y.x += c.sh.bias[at][p.row];
-        y.y += c.sh.bias[at][p.row + 8];
-    }
-    if (op.kind == OP_QKV) {
-        head_pair h = c.sh.pair[tid];
-        *h.to0 = __float2half(y.x * h.c0 - y.y * h.c1);
-        *h.to1 = __float2half(y.x * h.c1 + y.y * h.c0);
-    } else {
-        float *x = c.a.x + (size_t)p.m * c.a.dim + p.strip * STRIP + p.row;
-        x[0] = c.sh.before[at][p.row] + op.scale * y.x;
-        x[8] = c.sh.before[at][p.row + 8] + op.scale * y.y;
-    }
+template <bool ONE>
+static __device__ __forceinline__ void end_qkv(token_ctx &c, const pair_place &p, float2 y,
+                                               const pair_facts &f) {
+    if (!p.on) return;
+    y.x += f.bias.x;
+    y.y += f.bias.y;
+    float c0 = f.head.c0, c1 = f.head.c1;
+    __half2 v = __floats2half2_rn(y.x * c0 - y.y * c1, y.x * c1 + y.y * c0);
+    if (ONE) mail_put(c.a.mail_qkv + f.head.mail, make_uint2(*(uint32_t *)&v, stamp_of(c, 0)));
+    if (ONE && p.which == 0) return;
+    *f.head.to0 = __low2half(v);
+    *f.head.to1 = __high2half(v);
 }
 
-/* The 32 values of a gate-and-up unit are one chunk of the next input. */
+/* x, and its codes for the norm that comes next; 8 lanes have a strip. */
 template <bool ONE>
-static __device__ __forceinline__ void end_gate_up(token_ctx &c, int first, int count, int n,
-                                                   int tid) {
-    __syncthreads();
-    if (tid >= TOKEN_ROWS * 8) return;
-    int at = tid >> 3, m = ONE ? 0 : at, k = ONE ? at : 0;
-    bool on = m < n && k < count;
-    int unit = (int)(c.list.units[on ? first + k : first] & UNIT_NUMBER);
-    const float *u = c.sh.u[at] + 4 * (tid & 7);
-    const float four[4] = {u[0], u[1], u[2], u[3]};
-    put_chunk(c.a.att.frag + (size_t)unit * 32 + 4 * m,
-              c.a.att.meta + (size_t)unit * TOKEN_ROWS + m, four, on);
+static __device__ __forceinline__ void
+end_residual(token_ctx &c, const token_op &op, const pair_place &p, float2 y, const pair_facts &f) {
+    const token_args &a = c.a;
+    float x0 = 0, x1 = 0, w0 = 0, w1 = 0;
+    if (p.on) {
+        x0 = f.x.before.x + op.scale * (y.x + f.bias.x), w0 = f.x.next.x;
+        x1 = f.x.before.y + op.scale * (y.y + f.bias.y), w1 = f.x.next.y;
+    }
+    const float v[2] = {__fmul_rn(x0, w0), __fmul_rn(x1, w1)};
+    half_codes h = half_quantise<8, !ONE>(v);
+    float squares = __fmaf_rn(x1, x1, __fmul_rn(x0, x0));
+#pragma unroll
+    for (int o = 1; o < 8; o *= 2)
+        squares += __shfl_xor_sync(0xffffffffu, squares, o);
+    if (!p.on) return;
+    bool to_head = c.i + 2 == a.n_ops;
+    int m = ONE ? 0 : to_head ? a.wanted_as[p.m] : p.m, at = p.strip * STRIP + p.row;
+    if (h.part >= 0 && m >= 0) half_put<ONE>(a.h, p.strip, m, h, squares, stamp_of(c, 0));
+    if (ONE) {
+        mail_put(a.mail_x + at, make_uint2(__float_as_uint(x0), stamp_of(c, 0)));
+        mail_put(a.mail_x + at + 8, make_uint2(__float_as_uint(x1), stamp_of(c, 0)));
+    }
+    float *x = a.x + (size_t)p.m * a.dim + at; /* for other rows, other launches */
+    x[0] = x0;
+    x[8] = x1;
 }
 
 /* ---- phases ---------------------------------------------------------------------------------- */
@@ -447,13 +416,24 @@ static __device__ __forceinline__ void end_batch(token_ctx &c, const token_op &o
                                                  int first, int count, int n, int tid) {
     int abreast_log = TOKEN_WARPS_LOG - split_log; /* all this is known before the barrier */
     pair_place p = find_pair<ONE>(c, op, abreast_log, first, count, n, tid);
-    copies_wait();
     __syncthreads();
-    if (p.on && abreast_log == 0)
-        end_single(c, op, p, pair_sums<ONE>(c.sh.sums, p, TOKEN_WARPS_LOG), tid);
+    if (tid >= PAIRS << abreast_log) return;
+    float2 y = make_float2(0, 0);
+    if (p.on) {
+        y = abreast_log ? pair_sums<ONE>(c.sh.sums, p, split_log)
+                        : pair_sums<ONE>(c.sh.sums, p, TOKEN_WARPS_LOG);
+        float factor = is_normed(op) ? c.sh.factor[p.m] : 1;
+        y.x *= factor;
+        y.y *= factor;
+    }
+    if (op.kind == OP_GATE_UP)
+        end_gate_up<ONE>(c, op, p, y);
+    else if (op.kind == OP_QKV)
+        end_qkv<ONE>(c, p, y, facts_of(c, tid));
+    else if (op.kind != OP_HEAD)
+        end_residual<ONE>(c, op, p, y, facts_of(c, tid));
     else if (p.on)
-        end_pair(c, op, p, pair_sums<ONE>(c.sh.sums, p, split_log));
-    if (op.kind == OP_GATE_UP) end_gate_up<ONE>(c, first, count, n, tid);
+        end_logits(c, op, p, y);
 }
 
 /* Units [first, last) of the CTA's list. */
@@ -463,7 +443,6 @@ static __device__ __forceinline__ void matrix_phase(token_ctx &c, const token_op
     constexpr int batch = ONE ? BATCH : 1, warp_floats = STRIP * (ONE ? 1 : TOKEN_ROWS);
     const int tid = thread_now(), warp = tid >> 5, lane = tid & 31;
     const int n = op.kind == OP_HEAD ? c.a.n_want : c.a.n;
-    if (ONE && is_normed(op)) fetch_norm(c, op, tid);
     uint32_t unit = c.list.units[first];
     const token_seg *seg = &seg_of_unit(c.list, unit);
     tile_range range = token_range_of(*seg, unit, warp);
@@ -474,11 +453,11 @@ static __device__ __forceinline__ void matrix_phase(token_ctx &c, const token_op
 #pragma unroll 1
     for (int from = first; from < last; from += batch) {
         int count = min(last - from, batch);
-        if (single) prepare_ends<ONE>(c, op, from, count, n, tid);
-        if (from == first) grid_wait(c);
-        if (single) fetch_before<ONE>(c, op, from, count, n, tid);
+        if (single) prepare_ends<ONE>(c, op, from, count, n, tid - ENDERS);
+        if (!ONE && from == first) grid_wait(c);
+        if (single) fetch_before<ONE>(c, op, from, count, n, tid - ENDERS);
         if (from == first) {
-            x = ONE ? fill_one(c, op, tid) : fill_many(c, op, tid);
+            x = ONE ? fill_one(c, op, st, tid) : fill_many(c, op, tid);
             copies_wait();
             __syncthreads();
         }
@@ -492,14 +471,29 @@ static __device__ __forceinline__ void matrix_phase(token_ctx &c, const token_op
             seg = &seg_of_unit(c.list, unit);
             range = token_range_of(*seg, unit, warp);
         }
+        if (from == first) find_factor<ONE>(c, op, n, warp, lane);
         end_batch<ONE>(c, op, split_log, from, count, n, tid);
         if (from + batch < last) __syncthreads(); /* the sums are used again */
     }
 }
 
-template <unsigned FORMATS>
-static __device__ __forceinline__ void embed_phase(const token_args &a) {
-    int item = threadIdx.x * gridDim.x + blockIdx.x;
+/* 32 values of a row for the norm that comes next, whose weights are w; to: the row in h. */
+template <bool ONE>
+static __device__ __forceinline__ void give_chunk(const token_ctx &c, const float *w, int to,
+                                                  int chunk, const float v[CHUNK], uint32_t stamp) {
+    float weights[CHUNK];
+#pragma unroll
+    for (int i = 0; i < CHUNK; i++)
+        weights[i] = w ? w[CHUNK * chunk + i] : 1;
+#pragma unroll
+    for (int k = 0; k < 2; k++)
+        half_give<ONE>(c.a.h, 2 * chunk + k, to, v + k * HALF, weights + k * HALF, stamp);
+}
+
+template <bool ONE, unsigned FORMATS>
+static __device__ __forceinline__ void embed_phase(token_ctx &c, const token_op &op, int rank) {
+    const token_args &a = c.a;
+    int item = threadIdx.x * gridDim.x + rank;
     if (item >= a.counts[0]) return;
     int m = item / a.embed.chunks, chunk = item % a.embed.chunks;
     float v[CHUNK];
@@ -512,63 +506,88 @@ static __device__ __forceinline__ void embed_phase(const token_args &a) {
 #undef X
     default: return;
     }
-    for (int i = 0; i < CHUNK && CHUNK * chunk + i < a.dim; i++)
-        a.x[(size_t)m * a.dim + CHUNK * chunk + i] = v[i] * a.embed_scale;
+    uint32_t stamp = stamp_of(c, 0);
+#pragma unroll
+    for (int i = 0; i < CHUNK; i++) {
+        int at = CHUNK * chunk + i;
+        v[i] *= a.embed_scale;
+        a.x[(size_t)m * a.dim + at] = v[i];
+        if (ONE) mail_put(a.mail_x + at, make_uint2(__float_as_uint(v[i]), stamp));
+    }
+    give_chunk<ONE>(c, op.next, m, chunk, v, stamp);
+}
+
+/* A launch of the head alone: rows of x as the last phase of a step would have left them. */
+template <bool ONE>
+static __device__ __forceinline__ void give_rows(token_ctx &c, const token_op &op) {
+    int item = threadIdx.x * gridDim.x + blockIdx.x;
+    if (item >= c.a.counts[0]) return;
+    int m = item / c.a.embed.chunks, chunk = item % c.a.embed.chunks;
+    const float *x = c.a.x + (size_t)c.a.want[m] * c.a.dim + CHUNK * chunk;
+    float v[CHUNK];
+#pragma unroll
+    for (int i = 0; i < CHUNK; i++)
+        v[i] = x[i];
+    give_chunk<ONE>(c, op.norm.w, m, chunk, v, stamp_of(c, 1));
 }
 
 /* What part is first and where its pages lie is known before the wait. */
-template <int HD>
-static __device__ __forceinline__ void attend_all(token_ctx &c, const token_op &op, int items) {
+template <bool ONE, int HD>
+static __device__ __forceinline__ void attend_all(token_ctx &c, const token_op &op, stream &st,
+                                                  int rank, int items) {
     int tid = thread_now();
     attend_part p;
-    attend_find(c.a, op, blockIdx.x, p);
-    grid_wait(c);
+    attend_ahead<HD> ahead;
+    attend_find(c.a, op, rank, p);
+    if (ONE) {
+        attend_fetch<ONE, HD>(ahead, c.a, op, p, tid);
+        stream_flush(st, c.list, c.a, tid >> 5, tid & 31);
+    } else {
+        grid_wait(c);
+    }
 #pragma unroll 1
-    for (int item = blockIdx.x;;) {
-        attend_one<HD>(c.a, op, p, c.act, &c.sh.last, tid);
+    for (int item = rank;;) {
+        if (!ONE) attend_fetch<ONE, HD>(ahead, c.a, op, p, tid);
+        attend_smem s = attend_layout<HD>(c.act, p.pages);
+        attend_queries<ONE, HD>(c.a, op, p, s, stamp_of(c, 1), tid);
+        __syncthreads();
+        attend_one<ONE, HD>(c.a, op, p, s, ahead, &c.sh.last, stamp_of(c, 0), tid);
         item += gridDim.x;
         if (item >= items) return;
         __syncthreads(); /* shared memory is used again */
         attend_find(c.a, op, item, p);
+        if (ONE) attend_fetch<ONE, HD>(ahead, c.a, op, p, tid);
     }
 }
 
-template <bool ALL>
-static __device__ __forceinline__ void attend_phase(token_ctx &c, const token_op &op, int items) {
+template <bool ONE, bool ALL>
+static __device__ __forceinline__ void attend_phase(token_ctx &c, const token_op &op, stream &st,
+                                                    int rank, int items) {
     if (op.kv.hd == 64)
-        attend_all<64>(c, op, items);
+        attend_all<ONE, 64>(c, op, st, rank, items);
     else if (op.kv.hd == 128)
-        attend_all<128>(c, op, items);
+        attend_all<ONE, 128>(c, op, st, rank, items);
     else if (ALL && op.kv.hd == 96)
-        attend_all<96>(c, op, items);
+        attend_all<ONE, 96>(c, op, st, rank, items);
     else if (ALL)
-        attend_all<256>(c, op, items);
+        attend_all<ONE, 256>(c, op, st, rank, items);
 }
 
-/* Pieces of work in op i, where that depends on the rows; else CTAs with work. */
+/* Pieces of work in an op, where that depends on the rows; else CTAs with work. */
 static __device__ __forceinline__ int turn_count(const token_ctx &c, token_turn t) {
     return t.workers & TURN_COUNTED ? c.a.counts[t.workers & TURN_WORKERS]
                                     : t.workers & TURN_WORKERS;
 }
 
-/* CTAs that norm rows, in a phase of its own before the op's products. */
-template <bool ONE>
-static __device__ __forceinline__ int norm_workers(const token_ctx &c, int bits) {
-    if (ONE || !(bits & TURN_NORMED)) return 0;
-    return min(bits & TURN_HEAD ? c.a.n_want : c.a.n, (int)gridDim.x);
-}
-
 /* The first op from i on in which this CTA has work, or the end; `passed` counts the arrivals of
  * those before it. */
-template <bool ONE>
 static __device__ __forceinline__ int find_turn(const token_ctx &c, int i, int &passed) {
     for (passed = 0; i < c.a.last; i++) {
         token_turn t = c.list.turns[i];
-        int norms = norm_workers<ONE>(c, t.workers), count = turn_count(c, t);
+        int count = turn_count(c, t);
         bool counted = t.workers & TURN_COUNTED;
-        if (counted ? (int)blockIdx.x < count : t.unit != c.list.turns[i + 1].unit) return i;
-        if ((int)blockIdx.x < norms) return i;
-        passed += norms + min(count, (int)gridDim.x);
+        if (counted ? t.rank < count : t.unit != c.list.turns[i + 1].unit) return i;
+        passed += min(count, (int)gridDim.x);
     }
     return i;
 }
@@ -580,33 +599,41 @@ static __device__ __forceinline__ void fetch_op(token_ctx &c, int i, int buffer)
     copy_16((uint8_t *)&c.sh.op[buffer] + 16 * at, (const uint8_t *)(c.a.ops + i) + 16 * at);
 }
 
-template <bool ONE, unsigned FORMATS>
-static __device__ __forceinline__ void run_op(token_ctx &c, const token_op &op, int i, stream &st) {
-    token_turn t = c.list.turns[i];
-    int count = turn_count(c, t), norms = norm_workers<ONE>(c, t.workers);
-    if ((int)blockIdx.x < norms) {
-        norm_phase(c, op, op.kind == OP_HEAD ? c.a.n_want : c.a.n);
-        grid_arrive(c, norms);
-    } else {
-        c.target += (unsigned)norms;
-    }
-    int last = c.list.turns[i + 1].unit, workers = min(count, (int)gridDim.x);
-    bool works = true;
-    if (op.kind == OP_EMBED)
-        embed_phase<FORMATS>(c.a);
-    else if (op.kind == OP_ATTEND)
-        attend_phase<FORMATS == ALL_FORMATS>(c, op, count);
-    else if (t.unit != last)
-        matrix_phase<ONE, FORMATS>(c, op, st, t.unit, last);
-    else
-        works = false;
+/* Behind an op in which this CTA had work.  One row: who does not end products goes on; memory is
+ * used again behind the next barrier of the CTA, or there are two of it. */
+template <bool ONE>
+static __device__ __forceinline__ void leave_op(token_ctx &c, const token_op &op, int workers) {
+    if (ONE && op.kind != OP_EMBED && op.kind != OP_ATTEND) return;
     copies_wait(); /* the next op */
-    if (works && i + 1 < c.a.last) {
-        grid_arrive(c, workers);
-    } else {
-        c.target += (unsigned)workers;
+    if (ONE || c.i + 1 >= c.a.last)
         __syncthreads();
+    else
+        grid_arrive(c, workers);
+}
+
+template <bool ONE, unsigned FORMATS>
+static __device__ __forceinline__ void run_op(token_ctx &c, const token_op &op, stream &st) {
+    token_turn t = c.list.turns[c.i];
+    int count = turn_count(c, t);
+    if (op.kind == OP_EMBED)
+        embed_phase<ONE, FORMATS>(c, op, t.rank);
+    else if (op.kind == OP_ATTEND)
+        attend_phase<ONE, FORMATS == ALL_FORMATS>(c, op, st, t.rank, count);
+    else
+        matrix_phase<ONE, FORMATS>(c, op, st, t.unit, c.list.turns[c.i + 1].unit);
+    leave_op<ONE>(c, op, min(count, (int)gridDim.x));
+}
+
+/* The rows of x, for a launch that begins with the head. */
+template <bool ONE> static __device__ __forceinline__ void before_head(token_ctx &c) {
+    int workers = min(c.a.counts[0], (int)gridDim.x);
+    c.i = c.a.first;
+    if ((int)blockIdx.x >= workers) {
+        c.target += (unsigned)workers;
+        return;
     }
+    give_rows<ONE>(c, c.a.ops[c.a.first]);
+    if (!ONE) grid_arrive(c, workers);
 }
 
 template <bool ONE, unsigned FORMATS>
@@ -628,23 +655,27 @@ static __global__ void __launch_bounds__(TOKEN_THREADS, 1)
     if (blockIdx.x == 0 && threadIdx.x == 0) *a.bar_other = 0;
     prepare_rows(sh, a);
     __syncthreads();
-    token_ctx c = {a, sh, {(const token_turn *)turns, turns + a.n_ops + 1, segs}, act, 0};
+    token_ctx c = {
+        a, sh, {(const token_turn *)turns, turns + TURN_WORDS * (a.n_ops + 1), segs}, act, 0, 0, 0};
     stream st;
     stream_open(st, c.list, a, smem + warp * ring_bytes, sh.full[warp]);
-    int passed, buffer = 0, i = find_turn<ONE>(c, a.first, passed);
+    if (a.first > 0) before_head<ONE>(c);
+    int passed;
+    c.i = find_turn(c, a.first, passed);
     c.target += (unsigned)passed;
-    fetch_op(c, i, 0);
+    fetch_op(c, c.i, 0);
     copies_wait();
     __syncthreads();
 # pragma unroll 1
-    while (i < a.last) {
-        int next = find_turn<ONE>(c, i + 1, passed);
-        fetch_op(c, next, buffer ^ 1);
-        run_op<ONE, FORMATS>(c, sh.op[buffer], i, st);
-        stream_flush(st, c.list, a, warp, (int)threadIdx.x & 31);
+    while (c.i < a.last) {
+        int next = find_turn(c, c.i + 1, passed);
+        int after = c.buffer + 1 == OPS ? 0 : c.buffer + 1;
+        fetch_op(c, next, after);
+        run_op<ONE, FORMATS>(c, sh.op[c.buffer], st);
+        if (!ONE) stream_flush(st, c.list, a, warp, (int)threadIdx.x & 31);
         c.target += (unsigned)passed;
-        buffer ^= 1;
-        i = next;
+        c.buffer = after;
+        c.i = next;
     }
 #endif
 }

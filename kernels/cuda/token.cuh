@@ -10,10 +10,11 @@ enum {
     TOKEN_THREADS = TOKEN_WARPS * 32,
     TOKEN_ROWS = 8,
     TOKEN_SLOTS_MAX = 8,
-    TOKEN_DIM_MAX = 8192,   /* a thread keeps at most 16 of the norm's weights */
+    TOKEN_DIM_MAX = 8192,
     TOKEN_SEGS_MAX = 640,   /* matrices of a model: their table lies in shared memory */
     TOKEN_PAGES_MAX = 2048, /* pages of the KV cache */
     TOKEN_CLASSES_MAX = 3,  /* kinds of attention in a model that are cut differently */
+    HALF = CHUNK / 2,       /* activations that share a scale */
 };
 
 /* A matrix as the weight stream sees it.  Its strips are dealt out in units of `abreast` strips;
@@ -35,7 +36,9 @@ static __host__ __device__ inline int seg_abreast_log(const token_seg &s) {
  * waits nor is waited for. */
 typedef struct {
     uint16_t unit;    /* the first of this op; they end where those of the next op begin */
-    uint16_t workers; /* CTAs with work in this op, and TURN_ bits */
+    uint16_t workers; /* CTAs with work in this op, or TURN_COUNTED and an index */
+    uint16_t rank;    /* of this CTA among them, where the work is counted */
+    uint16_t unused;
 } token_turn;
 
 /* A unit: its number in its matrix, the matrix, and by how much its warps are turned: where the
@@ -58,31 +61,41 @@ static __host__ __device__ inline tile_range token_range_of(const token_seg &s, 
 
 enum {
     TURN_COUNTED = 0x8000, /* the rest is an index into token_args.counts */
-    TURN_NORMED = 0x4000,  /* several rows: the norm is a phase of its own before */
-    TURN_HEAD = 0x2000,
     TURN_WORKERS = 0x1fff,
+    TURN_WORDS = sizeof(token_turn) / 4,
 };
 
 struct __align__(16) token_op {
     k_op_kind kind;
     int seg;       /* its first matrix */
-    int in_chunks; /* width of the input in chunks */
+    int in_chunks; /* width of the input in chunks, padded to whole tiles */
+    int halves;    /* width of the input, unpadded, in HALFs */
     int rows;      /* ATTN_OUT, FFN_DOWN, HEAD: rows of the matrix (the last strip may be padded) */
+    bool crowded;  /* so many read so much that all of them must not look for it all the time */
     norm_dev norm;
+    const float *next; /* EMBED, ATTN_OUT, FFN_DOWN: the norm's weights of the op that reads x */
     float scale, softcap;
     const float *bias[3]; /* in strip order; GATE_UP: [0] for both */
-    rope_dev rope;
-    bool common_rope; /* token_args.rope: its cosines are there when the step begins */
+    rope_dev rope;        /* QKV; ATTEND: that of its QKV */
+    bool common_rope;     /* token_args.rope: its cosines are there when the step begins */
     kv_dev kv;
     int act, window;
 };
 
-/* int8 activations of up to 8 rows in global memory: for each chunk the B fragments of
- * mma.m16n8k32 (8 bytes a lane: row lane / 4, columns 4t and 16 + 4t) and a float4 a row {scale;
- * sums of the first half, the second half and both, times the scale}. */
+/* int8 activations in global memory.  16 of them (a HALF, what one strip gives) share a scale.
+ *
+ * Several rows: for each chunk the B fragments of mma.m16n8k32 (8 bytes a lane: row lane / 4,
+ * columns 4t and 16 + 4t) and a float4 a row {scales of the two halves; their sums, times the
+ * scale}; for x also the sum of the squares of each half, before the norm.
+ *
+ * One row: each half is two pieces of mail (token_mail.cuh): codes 0..3 and 8..11, scale; codes
+ * 4..7 and 12..15, sum of squares. */
 typedef struct {
-    uint2 *frag;  /* [chunks][32] */
-    float4 *meta; /* [chunks][8] */
+    uint2 *frag;    /* [chunks][32] */
+    float4 *meta;   /* [chunks][8] */
+    float *squares; /* [halves][8] */
+    uint4 *mail;    /* [2][halves] */
+    int halves;
 } token_act;
 
 typedef struct {
@@ -93,11 +106,13 @@ typedef struct {
     int list_words, n_ops;
     rope_dev rope;   /* what the layers have in common */
     int first, last; /* ops of this launch: [first, last) */
+    uint32_t stamp;  /* of op 0 in this launch; no two launches share any */
     /* Pieces of work of what depends on the rows: the embedding's chunks, then the parts of
      * attention for each kind. */
     int counts[1 + TOKEN_CLASSES_MAX];
     int n, n_want;
     int token[TOKEN_ROWS], pos[TOKEN_ROWS], seq[TOKEN_ROWS], want[TOKEN_ROWS];
+    int wanted_as[TOKEN_ROWS]; /* place of a row in want; -1: none */
     const int *pages;
     int pages_stride;
     wmat embed;
@@ -105,7 +120,9 @@ typedef struct {
     float *x;
     int dim, vocab, hd;
     float one_by_dim;
-    token_act h, att; /* norm's output for several rows; attention's and gate's output */
+    token_act h, att; /* what the norms read; attention's and gate's output */
+    uint2 *mail_x;    /* one row: x {value, stamp} [dim] */
+    uint2 *mail_qkv;  /* one row: pairs of q, k, v {two halves, stamp} [heads][hd / 2] */
     __half *q;
     float *logits, *part;
     int part_cells; /* parts that `part` has room for, per row, KV head and tile */
@@ -133,6 +150,11 @@ static __host__ __device__ inline token_cut token_cut_of(int pos, int window) {
     int per = token_part_pages(c.pages);
     c.parts = (c.pages + per - 1) / per;
     return c;
+}
+
+/* Halfs of a row of q in shared memory: the pad lets 8 lanes read two rows without a conflict. */
+static __host__ __device__ constexpr int token_q_stride(int hd) {
+    return hd + 32;
 }
 
 /* token.cu */

@@ -25,11 +25,20 @@ static bool has_strips(const k_tensor *t) {
     return t->rows == 0 || strip_tile_size(cuda_format(t->type)).chunks > 0;
 }
 
+/* A step is EMBED, five ops a layer, HEAD: who hands over to whom follows from an op's place. */
+static k_op_kind kind_at(int i, int n_ops) {
+    static const k_op_kind layer[] = {OP_QKV, OP_ATTEND, OP_ATTN_OUT, OP_GATE_UP, OP_FFN_DOWN};
+    if (i == 0) return OP_EMBED;
+    return i == n_ops - 1 ? OP_HEAD : layer[(i - 1) % 5];
+}
+
 static bool op_fits(const k_op *op, const k_plan *p) {
     for (int i = 0; i < 3; i++) {
         if (!has_strips(&op->w[i])) return false;
+        if (op->w[i].cols % CHUNK) return false;
     }
     if (op->q_norm.weight.rows || op->k_norm.weight.rows) return false;
+    if (op->norm.weight.rows && op->norm.kind != NORM_RMS) return false; /* its mean is of all x */
     bool post = op->kind == OP_ATTN_OUT || op->kind == OP_FFN_DOWN;
     if (post && op->norm.weight.rows) return false;
     if (op->kind == OP_GATE_UP) {
@@ -65,7 +74,7 @@ bool cuda_token_fits(const cuda_backend *b, const k_model_options *opt) {
     attend_class classes[TOKEN_CLASSES_MAX];
     for (int i = 0; i < p->n_ops; i++) {
         const k_op *op = &p->ops[i];
-        if (!op_fits(op, p)) return false;
+        if (op->kind != kind_at(i, p->n_ops) || !op_fits(op, p)) return false;
         segs += op->kind == OP_QKV ? 3 : 1;
         bool attends = op->kind == OP_ATTEND;
         if (attends && class_of(classes, &n, op->window, op->n_head, op->n_head_kv) < 0)
@@ -89,17 +98,16 @@ static int padded_chunks(const wmat *w) {
 static int attend_bytes(int hd, int kv_pages, int parts) {
     int tokens = token_part_pages(kv_pages) * K_PAGE_TOKENS;
     int scores = tokens * 4 + (tokens + 8) * 2, merge = parts * 4;
-    return STRIP * (2 * 4 + hd * 4 + MAX(scores, merge));
+    int queries = STRIP * token_q_stride(hd) + 2 * hd;
+    return STRIP * (2 * 4 + hd * 4 + MAX(scores, merge)) + queries * (int)sizeof(__half);
 }
 
 /* Shared memory: activations first, the rings take what is left.  False: too little. */
-static bool share_memory(cuda_model *m, token_state *t, int widest, int norm_chunks,
-                         int dim_chunks) {
+static bool share_memory(cuda_model *m, token_state *t, int widest, int dim_chunks) {
     token_args *a = &t->args;
     int many = TOKEN_ROWS * 48;
     a->act_bytes = MAX(widest * 48, attend_bytes(m->s.hd, m->s.kv_pages, m->s.splits));
     a->act_bytes = MAX(a->act_bytes, dim_chunks * many);
-    a->act_bytes = MAX(a->act_bytes, norm_chunks * (48 + CHUNK * 4)); /* and the norm's weights */
     a->act_bytes = (a->act_bytes + 127) / 128 * 128;
     a->stage_chunks = a->act_bytes / many;
     size_t lists = (size_t)a->n_segs * sizeof(token_seg) + (size_t)a->list_words * 4;
@@ -114,10 +122,11 @@ static bool share_memory(cuda_model *m, token_state *t, int widest, int norm_chu
     return a->slots >= 2;
 }
 
-/* Warps that share a strip of the head: whatever leaves the fewest strips to the busiest CTA. */
-static int head_split(int strips, int ctas) {
-    int best = 2, least = INT32_MAX;
-    for (int split = 2; split <= 8; split *= 2) {
+/* Warps that share a strip, at least `from` and at most `to`: whatever leaves the fewest strips to
+ * the busiest CTA. */
+static int fair_split(int strips, int ctas, int from, int to) {
+    int best = from, least = INT32_MAX;
+    for (int split = from; split <= to; split *= 2) {
         int abreast = TOKEN_WARPS / split, units = (strips + abreast - 1) / abreast;
         int busiest = (units + ctas - 1) / ctas * abreast;
         if (busiest < least) least = busiest, best = split;
@@ -127,7 +136,8 @@ static int head_split(int strips, int ctas) {
 
 /* Warps that share a strip of this op's matrices. */
 static int split_of(k_op_kind kind, int strips, int ctas) {
-    return kind == OP_GATE_UP ? 4 : kind == OP_HEAD ? head_split(strips, ctas) : TOKEN_WARPS;
+    if (kind == OP_GATE_UP) return fair_split(strips, ctas, 4, 8); /* two strips make a HALF */
+    return kind == OP_HEAD ? fair_split(strips, ctas, 2, 8) : TOKEN_WARPS;
 }
 
 static int units_of(k_op_kind kind, int rows, int ctas) {
@@ -157,9 +167,13 @@ static int seg_rows(k_op_kind kind, int rows) {
     return kind == OP_GATE_UP ? 2 * rows : rows;
 }
 
+static int turns_words(int n_ops) {
+    return TURN_WORDS * (n_ops + 1);
+}
+
 /* Words of a CTA's list at most. */
 int cuda_token_words(const k_plan *p, int ctas) {
-    int n = p->n_ops + 1;
+    int n = turns_words(p->n_ops);
     for (int i = 0; i < p->n_ops; i++) {
         const k_op *op = &p->ops[i];
         for (int k = 0; k < count_segs(op->kind); k++) {
@@ -186,6 +200,41 @@ static void fill_op(token_op *t, const dev_op *op) {
     t->act = op->act;
     t->window = op->window;
     t->rows = op->w[0].rows;
+    t->halves = op->w[0].cols / HALF;
+}
+
+/* What ops know of their neighbours. */
+static void link_ops(const cuda_model *m, token_op *ops) {
+    for (int i = 0; i < m->n_ops; i++) {
+        token_op *t = &ops[i];
+        bool gives = t->kind == OP_EMBED || t->kind == OP_ATTN_OUT || t->kind == OP_FFN_DOWN;
+        if (gives) t->next = ops[i + 1].norm.w;
+        if (t->kind == OP_ATTEND) t->rope = ops[i - 1].rope;
+    }
+}
+
+/* Reads of 32 bytes by everybody that the L2 cache serves easily, again and again. */
+enum { CROWD = 60000 };
+
+/* Memory of a token_act, and of the mail that is none. */
+size_t cuda_token_act_bytes(const dev_shape *s) {
+    size_t chunk = 32 * sizeof(uint2) + TOKEN_ROWS * sizeof(float4);
+    chunk += 2 * (TOKEN_ROWS * sizeof(float) + 2 * sizeof(uint4));
+    return (size_t)s->token_chunks * chunk;
+}
+
+size_t cuda_token_mail_bytes(const dev_shape *s) {
+    size_t pairs = (size_t)(s->n_head + 2 * s->n_head_kv) * (size_t)s->hd / 2;
+    return ((size_t)s->dim + pairs) * sizeof(uint2);
+}
+
+static void place_acts(token_act *t, uint8_t *at, int chunks) {
+    size_t n = (size_t)chunks;
+    t->frag = (uint2 *)at;
+    t->meta = (float4 *)(t->frag + n * 32);
+    t->mail = (uint4 *)(t->meta + n * TOKEN_ROWS);
+    t->halves = 2 * chunks;
+    t->squares = (float *)(t->mail + n * 4);
 }
 
 static void fill_args(cuda_model *m, token_args *a, int n_segs) {
@@ -210,10 +259,10 @@ static void fill_args(cuda_model *m, token_args *a, int n_segs) {
     a->one_by_dim = 1.0f / (float)m->s.dim;
     a->vocab = m->s.vocab;
     a->hd = m->s.hd;
-    a->h.frag = (uint2 *)w->token_h;
-    a->h.meta = (float4 *)(w->token_h + (size_t)m->s.token_chunks * 256);
-    a->att.frag = (uint2 *)w->token_att;
-    a->att.meta = (float4 *)(w->token_att + (size_t)m->s.token_chunks * 256);
+    place_acts(&a->h, w->token_h, m->s.token_chunks);
+    place_acts(&a->att, w->token_att, m->s.token_chunks);
+    a->mail_x = (uint2 *)w->token_mail;
+    a->mail_qkv = a->mail_x + m->s.dim;
     a->q = w->q;
     a->logits = w->logits;
     a->part = w->part;
@@ -236,44 +285,48 @@ static void cut_all(cuda_model *m, token_state *t, token_op *ops, token_seg *seg
             t->formats |= 1u << segs[n].fmt;
             t->args.slot_bytes = MAX(t->args.slot_bytes, (int)segs[n].tile_bytes);
             ops[i].in_chunks = MAX(ops[i].in_chunks, padded_chunks(&op->w[k]));
+            ops[i].crowded = (int64_t)ops[i].halves * MIN(units[n], ctas) > CROWD;
         }
     }
+    link_ops(m, ops);
     *n_segs = n;
 }
 
 /* Who works in op i. */
 static token_turn turn_of(token_state *t, const dev_op *op, int units, int ctas) {
-    token_turn turn = {0, (uint16_t)MIN(units, ctas)};
+    token_turn turn = {0, (uint16_t)MIN(units, ctas), 0, 0};
     if (op->kind == OP_EMBED) turn.workers = TURN_COUNTED;
     if (op->kind == OP_ATTEND)
         turn.workers =
             (uint16_t)(TURN_COUNTED | (1 + class_of(t->classes, &t->n_classes, op->window,
                                                     op->kv.n_head, op->kv.n_head_kv)));
-    if (op->kind == OP_QKV || op->kind == OP_GATE_UP) turn.workers |= TURN_NORMED;
-    if (op->kind == OP_HEAD) turn.workers |= TURN_NORMED | TURN_HEAD;
     return turn;
 }
 
 /* The lists of all CTAs, [ctas][words].  Units go round: the next matrix starts where this one
- * ends.  Returns the most words that a CTA needs. */
+ * ends; attention takes CTAs that have nothing to do before and behind it, while there are any.
+ * Returns the most words that a CTA needs. */
 static int deal_out(cuda_model *m, token_state *t, const token_op *ops, const int *units,
                     uint32_t *lists, int words) {
     int ctas = m->b->sms, shift = 0, most = 0;
     int *count = (int *)xcalloc((size_t)ctas, sizeof *count);
     for (int i = 0; i <= m->n_ops; i++) {
         int segs = i < m->n_ops ? count_segs(m->ops[i].kind) : 0, all = 0;
+        int rank0 = shift; /* of the CTA whose rank is 0, where ranks count */
+        if (i < m->n_ops && m->ops[i].kind == OP_ATTEND) rank0 += units[ops[i + 1].seg];
         for (int k = 0; k < segs; k++)
             all += units[ops[i].seg + k];
-        token_turn turn = {0, 0};
+        token_turn turn = {0, 0, 0, 0};
         if (i < m->n_ops) turn = turn_of(t, &m->ops[i], all, ctas);
         for (int c = 0; c < ctas; c++) {
             turn.unit = (uint16_t)count[c];
-            memcpy(lists + (size_t)c * (size_t)words + i, &turn, sizeof turn);
+            turn.rank = (uint16_t)((c + 2 * ctas - rank0 % ctas) % ctas);
+            memcpy(lists + (size_t)c * (size_t)words + TURN_WORDS * i, &turn, sizeof turn);
         }
         for (int k = 0; k < segs; k++) {
             for (int u = 0; u < units[ops[i].seg + k]; u++) {
                 int c = (u + shift) % ctas, turned = u / ctas % TOKEN_WARPS;
-                uint32_t *list = lists + (size_t)c * (size_t)words + m->n_ops + 1;
+                uint32_t *list = lists + (size_t)c * (size_t)words + turns_words(m->n_ops);
                 list[count[c]++] = (uint32_t)turned << UNIT_TURN |
                                    (uint32_t)(ops[i].seg + k) << UNIT_SEG | (uint32_t)u;
             }
@@ -283,7 +336,7 @@ static int deal_out(cuda_model *m, token_state *t, const token_op *ops, const in
     for (int c = 0; c < ctas; c++)
         most = MAX(most, count[c]);
     xfree(count);
-    return m->n_ops + 1 + most;
+    return turns_words(m->n_ops) + most;
 }
 
 static status build_tables(cuda_model *m, token_state *t, token_op *ops, token_seg *segs,
@@ -302,8 +355,7 @@ static status build_tables(cuda_model *m, token_state *t, token_op *ops, token_s
     fill_args(m, &t->args, n);
     t->args.slot_bytes = slot_bytes;
     status s = OK;
-    if (!share_memory(m, t, widest, dim_chunks, dim_chunks) &&
-        !share_memory(m, t, widest, dim_chunks, 0))
+    if (!share_memory(m, t, widest, dim_chunks) && !share_memory(m, t, widest, 0))
         s = err_set(e, ERR_LIMIT, "the device has too little shared memory for rows of %d columns",
                     widest * CHUNK);
     cudaError_t code =
@@ -354,7 +406,7 @@ static status launch(cuda_model *m, token_args *a, err *e) {
     unsigned *bars = (unsigned *)m->w.token_bars; /* 128 bytes apart */
     a->bar = bars + 32 * (t->turn & 1);
     a->bar_other = bars + 32 * (~t->turn & 1);
-    t->turn++;
+    a->stamp = ++t->turn * (uint32_t)m->n_ops;
     CU_TRY(e, cuda_token_launch(m->b->stream, a, m->b->sms, t->smem, t->formats));
     if (a->n_want == 0) return OK;
     launch_ctx l = {m->b->stream, true}; /* its launch is under way when the kernel ends */
@@ -384,8 +436,12 @@ status cuda_token_step(cuda_model *m, const k_batch *b, err *e) {
         a.pos[i] = b->pos[i];
         a.seq[i] = b->seq[i];
     }
-    for (int i = 0; i < m->n_want; i++)
+    for (int i = 0; i < TOKEN_ROWS; i++)
+        a.wanted_as[i] = -1;
+    for (int i = 0; i < m->n_want; i++) {
         a.want[i] = m->want_rows[i];
+        a.wanted_as[a.want[i]] = i;
+    }
     a.last = m->n_want ? m->n_ops : m->token->ops_body;
     count_work(m->token, &a);
     return launch(m, &a, e);
@@ -399,5 +455,6 @@ status cuda_token_head(cuda_model *m, const int *rows, int n, err *e) {
         a.want[i] = rows[i];
     a.first = m->token->ops_body;
     a.last = m->n_ops;
+    a.counts[0] = n * a.embed.chunks;
     return launch(m, &a, e);
 }

@@ -7,10 +7,10 @@
  * arithmetic, through barriers and phases, and the memory never waits for them.
  *
  * Products go through mma.m16n8k32 (int8): 16 rows of a strip by 8 columns of activations.
- *   several rows   column n is activation row n
- *   one row        column 2j is chunk j of four chunks: four products into one accumulator (in two
- *                  halves: integers) leave
- *                  the sums of chunk t in lane t of each quad, which then scales only that chunk
+ *   several rows   column n is activation row n, in two halves of 16 columns of the matrix
+ *   one row        columns 2j and 2j + 1 are the halves of chunk j of four chunks: four products
+ *                  into one accumulator (in two halves: integers) leave the sums of chunk t in
+ *                  lane t of each quad, which then scales only that chunk
  * The sum of a row is, in both, over four classes of chunks (number modulo 4), each in ascending
  * order, then (0 + 1) + (2 + 3): a row has the same bits alone or among eight.
  */
@@ -63,15 +63,17 @@ static __device__ __forceinline__ const token_seg &seg_of_unit(const token_list 
     return l.segs[unit >> UNIT_SEG & UNIT_SEGS];
 }
 
-/* A slot that was read is filled again at once only as long as this phase needs more than the ring
- * holds; the others are filled behind the arrival (stream_flush).  A fence waits for copies under
- * way, and everybody waits for the CTA with the slowest fence. */
+/* One row: a slot that was read is filled again at once, but for the last of a phase, which is
+ * filled while the warp waits for the next phase.  Several rows: at once only as long as this phase
+ * needs more than the ring holds; the others are filled behind the arrival (stream_flush).  A fence
+ * waits for copies under way, and everybody waits for the CTA with the slowest fence. */
 typedef struct {
     uint8_t *ring;
     uint64_t *full;
     uint32_t slot, parity; /* read next */
     int owed;              /* slots that were read and not filled again */
     int need;              /* tiles that this phase still reads, about */
+    int defer;             /* so many of which at most are not filled at once */
     /* lane 0: what is fetched next */
     const uint8_t *from;
     uint64_t policy;
@@ -110,6 +112,7 @@ stream_open(stream &st, const token_list &l, const token_args &a, uint8_t *ring,
     st.full = full;
     st.slot = st.parity = st.fill = 0;
     st.owed = st.need = 0;
+    st.defer = a.n == 1 ? 0 : a.defer;
     st.from = NULL;
     st.left = 0;
     st.next = l.turns[a.first].unit;
@@ -144,18 +147,25 @@ static __device__ __forceinline__ void stream_next(stream &st, const token_list 
         st.parity ^= 1;
     }
     st.need--;
-    if (++st.owed < a.slots && st.need <= min(a.slots - st.owed, a.defer)) return;
+    if (++st.owed < a.slots && st.need <= min(a.slots - st.owed, st.defer)) return;
     st.owed--;
     if (lane == 0) stream_fetch(st, l, a, warp);
 }
 
-/* Fills every slot that was read. */
+/* Fills one of the slots that were read. */
+static __device__ __forceinline__ void stream_catch_up(stream &st, const token_list &l,
+                                                       const token_args &a, int warp, int lane) {
+    if (st.owed == 0) return;
+    st.owed--;
+    if (lane == 0) stream_fetch(st, l, a, warp);
+}
+
+/* Fills all of them. */
 static __device__ __forceinline__ void stream_flush(stream &st, const token_list &l,
                                                     const token_args &a, int warp, int lane) {
 #pragma unroll 1
-    for (; st.owed > 0; st.owed--) {
-        if (lane == 0) stream_fetch(st, l, a, warp);
-    }
+    while (st.owed > 0)
+        stream_catch_up(st, l, a, warp, lane);
 }
 
 /* ---- products -------------------------------------------------------------------------------- */
@@ -269,61 +279,77 @@ static __device__ __forceinline__ void chunk_scales(two_scales &s, const uint8_t
     }
 }
 
-/* acc += (a dot) scale + b sum, in the one order that every path uses. */
-static __device__ __forceinline__ float add_chunk(float acc, float a, int dot, float scale, float b,
-                                                  float sum, bool offset) {
-    acc = __fmaf_rn((float)dot, __fmul_rn(a, scale), acc);
+/* acc += a (the dots of the two halves, each times its scale) + b sum, in the one order that every
+ * path uses. */
+static __device__ __forceinline__ float add_chunk(float acc, float a, int dot, float scale,
+                                                  int dot2, float scale2, float b, float sum,
+                                                  bool offset) {
+    float both = __fmaf_rn((float)dot2, scale2, __fmul_rn((float)dot, scale));
+    acc = __fmaf_rn(a, both, acc);
     return offset ? __fmaf_rn(b, sum, acc) : acc;
 }
 
-/* Activations as the products read them, in shared or global memory. */
+/* The same where the halves have factors of their own. */
+static __device__ __forceinline__ float add_half(float acc, float a, int dot, float scale, float b,
+                                                 float sum) {
+    acc = __fmaf_rn((float)dot, __fmul_rn(a, scale), acc);
+    return __fmaf_rn(b, sum, acc);
+}
+
+/* Activations as the products read them: one row in shared memory (words [chunks][2][4], meta
+ * [chunks]), several in shared or global memory (token_act). */
 typedef struct {
     const uint2 *frag;
     const float4 *meta;
 } act_view;
 
-/* Four chunks of one activation row: frag [chunks][4], meta [chunks]. */
+/* Four chunks of one activation row. */
 template <int FMT>
 static __device__ __forceinline__ void group_one(float acc[2], const uint8_t *tile, int group,
                                                  const act_view &x, int chunk, const float4 &d,
                                                  int lane) {
     typedef tile_of<FMT> T;
     int g = lane >> 2, t = lane & 3, own = g >> 1;
-    uint2 b = x.frag[(chunk + own) * 4 + t];
-    if (T::halves)
-        (g & 1 ? b.x : b.y) = 0;
-    else if (g & 1)
-        b.x = b.y = 0;
+    uint32_t b = ((const uint32_t *)x.frag)[chunk * 8 + lane]; /* half g of the eight */
+    uint32_t low = g & 1 ? 0 : b, high = g & 1 ? b : 0;
     int c[2][4] = {}; /* two chains: one would be a third of a short phase */
     uint32_t a[4][4];
     two_chunks<FMT>(a, tile, 2 * group, lane);
     two_chunks<FMT>(a + 2, tile, 2 * group + 1, lane);
 #pragma unroll
     for (int j = 0; j < GROUP_CHUNKS; j++)
-        mma_k32<!T::bytes8>(c[j & 1], a[j], own == j ? b.x : 0, own == j ? b.y : 0);
+        mma_k32<!T::bytes8>(c[j & 1], a[j], own == j ? low : 0, own == j ? high : 0);
     float4 m = x.meta[chunk + t];
     two_scales s;
     chunk_scales<FMT>(s, tile + T::s_at + group * T::s_group + lane * T::s_cell, t, d);
     constexpr bool offset = FMT != FMT_Q8_0;
 #pragma unroll
     for (int r = 0; r < 2; r++) {
-        int dot = c[0][2 * r] + c[1][2 * r];
+        int dot = c[0][2 * r] + c[1][2 * r], dot2 = c[0][2 * r + 1] + c[1][2 * r + 1];
         if (T::halves) {
-            int second = c[0][2 * r + 1] + c[1][2 * r + 1];
-            acc[r] = add_chunk(acc[r], s.a[r], dot, m.x, s.b[r], m.y, true);
-            acc[r] = add_chunk(acc[r], s.a[2 + r], second, m.x, s.b[2 + r], m.z, true);
+            acc[r] = add_half(acc[r], s.a[r], dot, m.x, s.b[r], m.z);
+            acc[r] = add_half(acc[r], s.a[2 + r], dot2, m.y, s.b[2 + r], m.w);
         } else {
-            acc[r] = add_chunk(acc[r], s.a[r], dot, m.x, s.b[r], m.w, offset);
+            acc[r] =
+                add_chunk(acc[r], s.a[r], dot, m.x, dot2, m.y, s.b[r], __fadd_rn(m.z, m.w), offset);
         }
     }
 }
 
 /* One half of 16 columns. */
+template <bool UNSIGNED>
 static __device__ __forceinline__ void mma_k16(int c[4], uint32_t a0, uint32_t a1, uint32_t b) {
-    asm("mma.sync.aligned.m16n8k16.row.col.s32.u8.s8.s32 "
-        "{%0,%1,%2,%3}, {%4,%5}, {%6}, {%0,%1,%2,%3};"
-        : "+r"(c[0]), "+r"(c[1]), "+r"(c[2]), "+r"(c[3])
-        : "r"(a0), "r"(a1), "r"(b));
+    if (UNSIGNED) {
+        asm("mma.sync.aligned.m16n8k16.row.col.s32.u8.s8.s32 "
+            "{%0,%1,%2,%3}, {%4,%5}, {%6}, {%0,%1,%2,%3};"
+            : "+r"(c[0]), "+r"(c[1]), "+r"(c[2]), "+r"(c[3])
+            : "r"(a0), "r"(a1), "r"(b));
+    } else {
+        asm("mma.sync.aligned.m16n8k16.row.col.s32.s8.s8.s32 "
+            "{%0,%1,%2,%3}, {%4,%5}, {%6}, {%0,%1,%2,%3};"
+            : "+r"(c[0]), "+r"(c[1]), "+r"(c[2]), "+r"(c[3])
+            : "r"(a0), "r"(a1), "r"(b));
+    }
 }
 
 /* Four chunks of eight activation rows: acc[class][4] are (row g, columns 2t, 2t + 1), then those
@@ -349,21 +375,18 @@ static __device__ __forceinline__ void group_many(float acc[4][4], const uint8_t
             chunk_scales<FMT>(s, tile + T::s_at + group * T::s_group + (g * 4 + j) * T::s_cell, j,
                               d);
             int c[4] = {0, 0, 0, 0}, e[4] = {0, 0, 0, 0};
-            if (T::halves) {
-                mma_k16(c, a[k][0], a[k][1], b.x);
-                mma_k16(e, a[k][2], a[k][3], b.y);
-            } else {
-                mma_k32<!T::bytes8>(c, a[k], b.x, b.y);
-            }
+            mma_k16<!T::bytes8>(c, a[k][0], a[k][1], b.x);
+            mma_k16<!T::bytes8>(e, a[k][2], a[k][3], b.y);
 #pragma unroll
             for (int i = 0; i < 4; i++) {
                 int r = i >> 1, n = i & 1;
                 float v = acc[j][i];
                 if (T::halves) {
-                    v = add_chunk(v, s.a[r], c[i], m[n].x, s.b[r], m[n].y, true);
-                    v = add_chunk(v, s.a[2 + r], e[i], m[n].x, s.b[2 + r], m[n].z, true);
+                    v = add_half(v, s.a[r], c[i], m[n].x, s.b[r], m[n].z);
+                    v = add_half(v, s.a[2 + r], e[i], m[n].y, s.b[2 + r], m[n].w);
                 } else {
-                    v = add_chunk(v, s.a[r], c[i], m[n].x, s.b[r], m[n].w, offset);
+                    v = add_chunk(v, s.a[r], c[i], m[n].x, e[i], m[n].y, s.b[r],
+                                  __fadd_rn(m[n].z, m[n].w), offset);
                 }
                 acc[j][i] = v;
             }
