@@ -84,7 +84,7 @@ class Bench:
                             self.path(model)], check=True, stdout=subprocess.DEVNULL)
         say(f"model {model}")
 
-    def check(self, name, command, env=None, limit=240):
+    def check(self, name, command, env=None, limit=400):
         start = time.monotonic()
         try:
             done = subprocess.run([str(c) for c in command], env={**os.environ, **(env or {})},
