@@ -123,6 +123,7 @@ static const char *reason_of(status s) {
 
 static engine_job job_of(completion *run, const completion_request *rq) {
     const context_prompt *p = &run->prompt;
+    const settings *set = rq->settings;
     prompt_chunk *chunks = arena_alloc(&run->arena, MAX(p->n_chunks, 1) * sizeof *chunks);
     for (size_t i = 0; i < p->n_chunks; i++)
         chunks[i] = (prompt_chunk){p->chunks[i].path, p->chunks[i].text};
@@ -140,11 +141,15 @@ static engine_job job_of(completion *run, const completion_request *rq) {
                    .n_chunks = p->n_chunks,
                    .prefix = prefix,
                    .suffix = p->suffix,
-                   .order = rq->settings->context.order,
-                   .heal = rq->settings->completion.healing},
+                   .order = set->context.order,
+                   .heal = set->completion.healing,
+                   /* Bytes that a user asks for go in whole: no token is shorter than one. */
+                   .prefix_tokens_max = set->context.prefix_bytes,
+                   .suffix_tokens_max = set->context.suffix_bytes,
+                   .context_tokens_max = set->context.cross_file_bytes},
         .sampling = sampling_of(rq->variant),
-        .tokens_max = rq->settings->completion.max_tokens,
-        .time_budget_ms = rq->settings->completion.time_budget_ms,
+        .tokens_max = set->completion.max_tokens,
+        .time_budget_ms = set->completion.time_budget_ms,
         .deadline_ms = deadline_of(rq),
         /* What comes behind doubt is cut anyway (context/filter_doubt.c). */
         .token_logprob_min =

@@ -10,7 +10,7 @@ typedef struct {
     bool ended;
     status status;
     char *text, *prefix, *written;
-    engine_job spec; /* without its borrowed parts, but for prompt.prefix */
+    engine_job spec; /* without its borrowed parts, but for prompt.prefix and sizes */
 } fake_job;
 
 struct engine {
@@ -195,7 +195,10 @@ status engine_submit(engine *g, const engine_job *job, job_id *id, err *e) {
                               .grammar = job->grammar, /* only whether there is one */
                               .tokens_max = job->tokens_max}};
     kept.prefix = xstrndup(job->prompt.prefix.ptr, job->prompt.prefix.len);
-    kept.spec.prompt.prefix = (str){kept.prefix, job->prompt.prefix.len};
+    kept.spec.prompt = (engine_prompt){.prefix = {kept.prefix, job->prompt.prefix.len},
+                                       .prefix_tokens_max = job->prompt.prefix_tokens_max,
+                                       .suffix_tokens_max = job->prompt.suffix_tokens_max,
+                                       .context_tokens_max = job->prompt.context_tokens_max};
     vec_push(&g->jobs, kept);
     return OK;
 }

@@ -221,6 +221,31 @@ static void test_reasons(void **state) {
     lsp_peer_close(&p);
 }
 
+/* Sizes that the settings name hold as they are; without them the engine chooses. */
+static void test_sizes_of_a_prompt(void **state) {
+    UNUSED(state);
+    lsp_peer p;
+    lsp_peer_open(&p);
+    lsp_peer_initialize(&p);
+    lsp_peer_model_ready(&p);
+    lsp_peer_open_document(&p, URI, "let x = \n");
+    for (int bytes = 0; bytes <= 9000; bytes += 9000) {
+        p.server->settings.context.prefix_bytes = bytes;
+        p.server->settings.context.suffix_bytes = bytes / 2;
+        p.server->settings.context.cross_file_bytes = bytes / 3;
+        lsp_peer_ask(&p, bytes + 1, URI, 0, 8);
+        lsp_peer_tick(&p);
+        assert_int_equal(fake_engine_waiting(p.engine), 1);
+        const engine_prompt *asked = &fake_engine_job(p.engine, 0)->prompt;
+        assert_int_equal(asked->prefix_tokens_max, bytes);
+        assert_int_equal(asked->suffix_tokens_max, bytes / 2);
+        assert_int_equal(asked->context_tokens_max, bytes / 3);
+        lsp_peer_end_job(&p, NULL, ERR_DEVICE); /* not kept: the next one asks again */
+        expect_text(&p, bytes + 1, "");
+    }
+    lsp_peer_close(&p);
+}
+
 /* A load shows how far it is and the time that is left, and the editor may end it. */
 static void test_progress_of_a_load(void **state) {
     UNUSED(state);
@@ -441,6 +466,7 @@ int main(void) {
         cmocka_unit_test(test_newest_wins),
         cmocka_unit_test(test_cancel_and_edit),
         cmocka_unit_test(test_reasons),
+        cmocka_unit_test(test_sizes_of_a_prompt),
         cmocka_unit_test(test_bad_params),
         cmocka_unit_test(test_selected_item),
         cmocka_unit_test(test_settings),
