@@ -2,7 +2,10 @@
 """A person types into the middle of a file: our daemon over LSP and llama-server, in turns by key.
 
 6,000 characters of C++ stand before the cursor and 2,400 after it; each key asks for 24 tokens,
-greedily.  Both see the same text, both keep what they can from the key before.
+greedily.  All see the same text and keep what they can from the key before; llama-server cuts it to
+some 2,000 tokens, of which 510 are behind the cursor.  Ours is asked in three ways (WAYS), each a
+daemon of its own.  None looks ahead between keys: that would be work on the card while another
+answers.
 """
 import pathlib
 import re
@@ -18,18 +21,24 @@ from intervals import percentile  # noqa: E402
 
 BEFORE, AFTER, TOKENS, KEYS = 6000, 2400, 24, 40
 METHOD = "textDocument/inlineCompletion"
-SETTINGS = {"completion": {"maxTokens": TOKENS, "multiline": "always", "confidence": 0,
-                           "cutBelow": 0},
-            "context": {"prefixBytes": BEFORE + KEYS, "suffixBytes": AFTER, "crossFile": "off",
-                        "index": False}}
+COMPLETION = {"maxTokens": TOKENS, "multiline": "always", "confidence": 0, "cutBelow": 0,
+              "speculate": False}
+CONTEXT = {"crossFile": "off", "index": False}
+ALL = {"prefixBytes": BEFORE + KEYS, "suffixBytes": AFTER}
+# How much of the text goes into the prompt, and in which order: {name: settings}.
+WAYS = {"chosen": {},
+        "all, suffix first": {**ALL, "order": "spm"},
+        "as llama-server's": {**ALL, "suffixBytes": 1600, "order": "psm"}}
+JUDGED = ("chosen", "all, suffix first")  # the third computes the suffix again at each key
 
 
 class Ours:
-    def __init__(self, program, model, text):
+    def __init__(self, program, model, text, way):
         self.log = tempfile.NamedTemporaryFile("r", suffix=".log")
         self.client = lsp_client.Client(
             [program, "--no-daemon", "--model", model, "--device", "cuda", "--log-file",
-             self.log.name, "--log-level", "info"], settings=SETTINGS)
+             self.log.name, "--log-level", "info"],
+            settings={"completion": COMPLETION, "context": {**CONTEXT, **WAYS[way]}})
         self.client.initialize()
         self.client.wait_notification("inlined/status", lambda p: p["state"] == "ready")
         self.uri, self.version = "file:///bench/file.cpp", 1
@@ -59,29 +68,39 @@ class Ours:
         return found
 
 
+def table(mine, theirs, computed, log):
+    """{name: figure}, in milliseconds, of one way."""
+    found = {"ours cold": mine[0], "theirs cold": theirs[0]}
+    for name, values in (("ours", mine[1:]), ("theirs", theirs[1:])):
+        found[f"{name} p50"] = statistics.median(values)
+        found[f"{name} p95"] = percentile(values, 0.95)
+    found["ratio"] = found["theirs p50"] / found["ours p50"]
+    for name in ("prefilled", "reused", "decoded", "queue", "context", "prefill", "decode", "post"):
+        found[f"ours mean {name}"] = statistics.mean(log[name][1:])
+    found["theirs mean prefilled"] = statistics.mean(c[0] for c in computed[1:])
+    found["theirs mean decoded"] = statistics.mean(c[1] for c in computed[1:])
+    return found
+
+
 def measure(program, model, server, text):
-    """{name: figure} in milliseconds."""
+    """{way: {name: figure}}"""
     end = text.index(";\n", BEFORE) + 2  # a new line, as after Enter
     before, typed, after = text[end - BEFORE:end] + "    ", [], "\n" + text[end:end + AFTER]
     line, column = before.count("\n"), len(before) - before.rfind("\n") - 1
-    ours = Ours(program, model, before + after)
-    mine, theirs, computed = [], [], []
+    ours = {way: Ours(program, model, before + after, way) for way in WAYS}
+    mine, theirs, computed = {way: [] for way in WAYS}, [], []
     for i in range(KEYS):
         typed.append("abcdefghijklmnopqrstuvwxyz"[i * 7 % 26])
-        mine.append(ours.ask(line, column + i, typed[-1]) * 1e3)
+        for way, client in ours.items():
+            mine[way].append(client.ask(line, column + i, typed[-1]) * 1e3)
         seconds, timings = server.ask(before + "".join(typed), after, TOKENS)
         theirs.append(seconds * 1e3)
         computed.append((timings["prompt_n"], timings["predicted_n"]))
-    log = ours.close()
-    if len(log.get("decoded", [])) != KEYS:
-        raise RuntimeError(f"the model was asked for {len(log.get('decoded', []))} of {KEYS} keys")
-    table = {"ours cold": mine[0], "theirs cold": theirs[0]}
-    for name, values in (("ours", mine[1:]), ("theirs", theirs[1:])):
-        table[f"{name} p50"] = statistics.median(values)
-        table[f"{name} p95"] = percentile(values, 0.95)
-    for name in ("prefilled", "reused", "decoded", "queue", "context", "prefill", "decode", "post"):
-        if name in log:
-            table[f"ours mean {name}"] = statistics.mean(log[name][1:])
-    table["theirs mean prefilled"] = statistics.mean(c[0] for c in computed[1:])
-    table["theirs mean decoded"] = statistics.mean(c[1] for c in computed[1:])
-    return table
+    found = {}
+    for way, client in ours.items():
+        log = client.close()
+        if len(log.get("decoded", [])) != KEYS:
+            raise RuntimeError(f"the model was asked for {len(log.get('decoded', []))} of {KEYS} "
+                               "keys")
+        found[way] = table(mine[way], theirs, computed, log)
+    return found

@@ -12,7 +12,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 TOP = HERE.parents[2]
 OPTIONS = ("-DGGML_CUDA=ON", "-DGGML_CUDA_NCCL=OFF", "-DLLAMA_BUILD_TESTS=OFF",
            "-DLLAMA_BUILD_EXAMPLES=OFF", "-DLLAMA_BUILD_APP=OFF", "-DLLAMA_OPENSSL=OFF",
-           "-DLLAMA_USE_PREBUILT_UI=OFF")
+           "-DLLAMA_USE_PREBUILT_UI=OFF", "-DGGML_CUDA_COMPRESSION_MODE=none")
 
 
 def unpack(source, folder):
@@ -34,7 +34,7 @@ def build(source, folder, capability, log):
     at = pathlib.Path(folder) / "llama.cpp-build"
     with open(log, "w", encoding="utf-8") as f:
         subprocess.run(["cmake", "-S", source, "-B", at, "-G", "Ninja", *OPTIONS,
-                        f"-DCMAKE_CUDA_ARCHITECTURES={capability}"], check=True, stdout=f,
+                        f"-DCMAKE_CUDA_ARCHITECTURES={capability}-real"], check=True, stdout=f,
                        stderr=f)
         subprocess.run(["cmake", "--build", at, "--target", "llama-server", "llama"], check=True,
                        stdout=f, stderr=f)
