@@ -375,17 +375,20 @@ static void whole_numbers(void **state) {
     }
 }
 
-int main(void) {
+/* test_cuda_kernels [token|launches]: one of the two ways alone. */
+int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_type),
         cmocka_unit_test(awkward_shapes),
         cmocka_unit_test(whole_numbers),
     };
     /* Decode by one kernel a step where device and model allow it, and by launches. */
+    static const char *const ways[] = {"token", "launches"};
     int failed = 0;
-    for (int path = 0; path < 2; path++) {
-        if (path == 1) setenv("INLINED_CUDA_TOKEN", "0", 1);
-        printf("%s\n", path ? "launches" : "token kernel");
+    for (size_t i = 0; i < COUNTOF(ways); i++) {
+        if (argc > 1 && strcmp(argv[1], ways[i]) != 0) continue;
+        if (i == 1) setenv("INLINED_CUDA_TOKEN", "0", 1);
+        printf("%s\n", ways[i]);
         failed += cmocka_run_group_tests(tests, open_both, close_both);
     }
     return failed;

@@ -101,28 +101,29 @@ class Bench:
             self.wrong.append(f"{name} failed")
             print(text[-1500:])
 
+    def checks_alone(self):
+        """They look at what memory of the card is free."""
+        tests = self.build / "tests"
+        self.note("\n| check | | |\n|---|---|---|")
+        self.check("test_cuda", [tests / "test_cuda"])
+        self.check("test_cuda without cuBLAS", [tests / "test_cuda"], {"INLINED_CUBLAS": "none"})
+
     def checks(self):
+        """[(name, command, environment)] of those that run beside each other."""
         tests, plain = self.build / "tests", {"INLINED_CUBLAS": "none"}
         sanitizer = ["compute-sanitizer", "--error-exitcode", "9", "--tool"]
-        self.note("\n| check | | |\n|---|---|---|")
-        # Alone: it looks at what memory is free.
-        self.check("test_cuda", [tests / "test_cuda"])
-        self.check("test_cuda without cuBLAS", [tests / "test_cuda"], plain)
         # cuBLAS's own kernels have barriers that racecheck does not follow: ours alone there.
         # torch's threads wait spinning, which would take the compiler's processors.
-        others = [("test_cuda_kernels", [tests / "test_cuda_kernels"], {}),
-                  ("test_card", [tests / "test_card"], {}),
-                  ("test_card without cuBLAS", [tests / "test_card"], plain),
-                  ("test_together", [tests / "test_together"], {}),
-                  ("every architecture against transformers",
-                   [sys.executable, TOP / "tests/truth/test_archs_card.py",
-                    tests / "truth_logits"], {"INLINED_CACHE": str(self.work),
-                                               "OMP_NUM_THREADS": "2"}),
-                  ("memcheck", [*sanitizer, "memcheck", tests / "test_cuda", "tiny"], {}),
-                  ("racecheck", [*sanitizer, "racecheck", tests / "test_cuda", "tiny"], plain)]
-        with concurrent.futures.ThreadPoolExecutor(len(others)) as pool:
-            for job in [pool.submit(self.check, *one) for one in others]:
-                job.result()
+        return [("test_cuda_kernels, token kernel", [tests / "test_cuda_kernels", "token"], {}),
+                ("test_cuda_kernels, launches", [tests / "test_cuda_kernels", "launches"], {}),
+                ("test_card", [tests / "test_card"], {}),
+                ("test_card without cuBLAS", [tests / "test_card"], plain),
+                ("test_together", [tests / "test_together"], {}),
+                ("every architecture against transformers",
+                 [sys.executable, TOP / "tests/truth/test_archs_card.py", tests / "truth_logits"],
+                 {"INLINED_CACHE": str(self.work), "OMP_NUM_THREADS": "2"}),
+                ("memcheck", [*sanitizer, "memcheck", tests / "test_cuda", "tiny"], {}),
+                ("racecheck", [*sanitizer, "racecheck", tests / "test_cuda", "tiny"], plain)]
 
     # ---- truth --------------------------------------------------------------------------------
 
@@ -161,17 +162,15 @@ class Bench:
     def truth_models(self):
         return [m for m in TRUTH if m in self.models]
 
-    def truth_of_ours(self):
-        ours, ways = self.build / "tests/truth_logits", {}
-        for model in self.truth_models():
-            path = self.path(model)
-            self.references[model] = self.logits(
-                f"{model} reference", [sys.executable, HERE / "reference.py", path],
-                self.prompts_of(model))
-            for way, rows in (("prefill", 256), ("decode", 1), ("7 rows", 7)):
-                ways[model, f"ours, {way}"] = [ours, path, "cuda", rows]
-            if self.args.cpu:
-                ways[model, "ours on the CPU"] = [ours, path, "cpu", 64]
+    def truth_of_ours(self, model):
+        ours, path = self.build / "tests/truth_logits", self.path(model)
+        self.references[model] = self.logits(
+            f"{model} reference", [sys.executable, HERE / "reference.py", path],
+            self.prompts_of(model))
+        ways = {(model, f"ours, {way}"): [ours, path, "cuda", rows]
+                for way, rows in (("prefill", 256), ("decode", 1), ("7 rows", 7))}
+        if self.args.cpu:
+            ways[model, "ours on the CPU"] = [ours, path, "cpu", 64]
         self.compare_ways(ways)
 
     def truth(self):
@@ -320,18 +319,24 @@ class Bench:
     # ---- all ----------------------------------------------------------------------------------
 
     def beside_the_build(self, models, only):
-        """One after the other: the checks look at what memory is free."""
+        """What needs no llama.cpp; the profiler last, when nothing else uses the card."""
         if "checks" in only:
-            self.checks()
-        for model in models:
-            model.result()
-        for name, run in (("truth", self.truth_of_ours), ("kernels", self.kernels)):
-            if name in only:
-                self.part(f"our {name}", run)
+            self.checks_alone()
+        with concurrent.futures.ThreadPoolExecutor(16) as pool:
+            jobs = [pool.submit(self.check, *one) for one in self.checks() if "checks" in only]
+            for model in models:
+                model.result()
+            if "truth" in only:
+                jobs += [pool.submit(self.part, f"our truth of {m}", self.truth_of_ours, m)
+                         for m in self.truth_models()]
+            for job in jobs:
+                job.result()
+        if "kernels" in only:
+            self.part("kernels", self.kernels)
 
-    def part(self, name, run):
+    def part(self, name, run, *args):
         try:
-            run()
+            run(*args)
         except Exception as e:  # the other parts are worth having
             self.wrong.append(f"{name}: {e!r}")
             say(f"{name} stopped: {e!r}")
