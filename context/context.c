@@ -34,6 +34,7 @@ void context_free(context *c) {
         if (c->queries[i].query) ts_query_delete(c->queries[i].query);
     }
     xfree(c->queries);
+    syntax_trials_free(c->trials);
     privacy_free(c->privacy);
     branch_deinit(c);
     ring_deinit(c);

@@ -40,6 +40,7 @@ struct context {
         size_t line;
     } visit;
     uint32_t filters_off;   /* bits of context_filter_bit */
+    syntax_trials *trials;  /* of the last answer's place (context/filter_syntax.c); NULL: none */
 };
 
 /* Goes on with a document's parse for `budget_us`; true when its tree is up to date. */

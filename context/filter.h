@@ -16,8 +16,9 @@ typedef struct {
     const context_prompt *prompt;
     const context_answer *answer;
     arena *a;
-    symbols *symbols; /* NULL: there is no index, or it is not finished */
-    symbols_view who; /* asks it */
+    symbols *symbols;       /* NULL: there is no index, or it is not finished */
+    symbols_view who;       /* asks it */
+    syntax_trials **trials; /* what the syntax filter keeps from key to key; NULL: nothing */
     float logprob_mean_min, logprob_token_min;
     float logprob_mean; /* of what is left of the answer */
     /* The document around the cursor: */

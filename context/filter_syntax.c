@@ -11,6 +11,9 @@
  * behind an operator, a ';'.  A block that fails loses its last line and is tried again; a line
  * that fails loses what closes more than was opened, and is dropped when that does not help.
  *
+ * Only the cursor's line differs from trial to trial, and from key to key as long as somebody types
+ * in it.  So the rest of the excerpt is parsed once, and each trial begins with that tree.
+ *
  * All trials share one brake (LIMIT_GATE_US); when it stops one, the suggestion is believed.  So is
  * one in a language without grammar, and text in comments and strings.
  */
@@ -23,19 +26,20 @@
 
 typedef struct {
     candidate *c;
-    excerpt part;
+    syntax_trials *trials; /* of the excerpt around the cursor's line */
+    size_t line_start, line_end;
     uint64_t deadline_us;
     size_t errors_before;
     size_t least; /* errors of the best trial of a text that did not parse */
     bool late;    /* the brake has stopped a trial */
 } gate;
 
-/* The excerpt with bytes [from, to) of the document replaced. */
+/* The excerpt with bytes [from, to) of the cursor's line replaced. */
 static bool count_with(gate *g, size_t from, size_t to, str with, str closers, size_t *errors) {
     str text = document_text(g->c->d);
-    const str pieces[6] = {g->part.head, str_sub(text, g->part.from, from), with,
-                           closers,      str_sub(text, to, g->part.to),     g->part.tail};
-    bool known = syntax_count_errors(syntax_grammar(g->c->d->tree), pieces, g->deadline_us, errors);
+    const str line[4] = {str_sub(text, g->line_start, from), with, closers,
+                         str_sub(text, to, g->line_end)};
+    bool known = syntax_trials_count(g->trials, line, g->deadline_us, errors);
     if (!known) g->late = true;
     return known;
 }
@@ -100,8 +104,8 @@ static size_t errors_of_typed_text(gate *g) {
     typed.to = c->prompt->offset;
     size_t n = str_trim(c->before).len ? list_endings(&typed, endings) : 0;
     g->c = &typed;
-    for (size_t i = 0; i < n; i++) {
-        if (count_with(g, typed.to, typed.to, (str){0}, endings[i], &errors))
+    while (n-- > 0 && best > g->errors_before) { /* fewer would change nothing */
+        if (count_with(g, typed.to, typed.to, (str){0}, endings[n], &errors))
             best = MIN(best, errors);
     }
     g->c = c;
@@ -134,20 +138,48 @@ static bool is_judged(const candidate *c) {
     return strcmp(c->prompt->scope, "comment") != 0 && strcmp(c->prompt->scope, "string") != 0;
 }
 
-const char *filter_syntax(candidate *c) {
-    if (!is_judged(c)) return NULL;
-    gate g = {.c = c, .deadline_us = clock_us() + LIMIT_GATE_US};
-    excerpt_find(c->d, c->prompt->offset, c->a, &g.part);
-    size_t start = c->prompt->offset - c->before.len;
-    size_t end = c->prompt->offset + c->after.len;
-    if (!count_with(&g, start, end, (str){0}, (str){0}, &g.errors_before)) return NULL;
-    if (parses(&g)) return NULL;
+static const char *judge(gate *g) {
+    candidate *c = g->c;
+    if (parses(g)) return NULL;
     if (c->d->language->macros || str_trim(c->after).len)
-        g.errors_before = MAX(g.errors_before, errors_of_typed_text(&g));
+        g->errors_before = MAX(g->errors_before, errors_of_typed_text(g));
     /* The text is the one that was tried: no need to parse it again. */
-    if (g.late || g.least <= g.errors_before) return NULL;
+    if (g->late || g->least <= g->errors_before) return NULL;
     do {
         if (!drop_last_line(c) && !drop_extra_closers(c)) return "syntax";
-    } while (!parses(&g));
+    } while (!parses(g));
     return NULL;
+}
+
+/* Those of the key before this one serve again when nothing but the cursor's line has changed. */
+static bool find_trials(gate *g, syntax_trials **kept) {
+    candidate *c = g->c;
+    const grammar *kind = syntax_grammar(c->d->tree);
+    str text = document_text(c->d);
+    excerpt part;
+    excerpt_find(c->d, c->prompt->offset, c->a, &part);
+    const str around[4] = {part.head, str_sub(text, part.from, g->line_start),
+                           str_sub(text, g->line_end, part.to), part.tail};
+    if (!syntax_trials_are_of(*kept, kind, around)) {
+        syntax_trials_free(*kept);
+        *kept = syntax_trials_new(kind, around, g->deadline_us);
+    }
+    g->trials = *kept;
+    return *kept != NULL;
+}
+
+const char *filter_syntax(candidate *c) {
+    if (!is_judged(c)) return NULL;
+    gate g = {.c = c,
+              .line_start = c->prompt->offset - c->before.len,
+              .line_end = c->prompt->offset + c->after.len,
+              .deadline_us = clock_us() + LIMIT_GATE_US};
+    syntax_trials *own = NULL;
+    const char *reason = NULL;
+    if (find_trials(&g, c->trials ? c->trials : &own)) {
+        g.errors_before = syntax_trials_errors(g.trials);
+        reason = judge(&g);
+    }
+    syntax_trials_free(own);
+    return reason;
 }

@@ -103,6 +103,7 @@ void context_finish(context *c, document *d, const context_prompt *p, const cont
     candidate_init(&work, d, p, answer, a);
     work.symbols = settled_symbols(c);
     work.who = context_view(c, a);
+    work.trials = &c->trials;
     work.logprob_mean_min = c->logprob_mean_min;
     work.logprob_token_min = c->logprob_token_min;
     for (size_t i = 0; i < COUNTOF(filters); i++) {

@@ -80,6 +80,7 @@ static size_t token_length(str text) {
 
 static size_t known_form(str text) {
     for (size_t i = 0; i < COUNTOF(forms); i++) {
+        if (forms[i].prefix[0] != text.ptr[0]) continue; /* every word of a window comes here */
         str prefix = str_of(forms[i].prefix);
         if (!str_starts_with(text, prefix)) continue;
         size_t n = 0;
@@ -127,10 +128,19 @@ static size_t key_line(str text) {
 
 /* ---- assignments ----------------------------------------------------------------------------- */
 
-static bool contains_fold(str s, const char *word) {
+/* A quick first look: equal for bytes that are equal but for their case, and for few others. */
+static char fold(char c) {
+    return (char)(c | 0x20);
+}
+
+static bool starts_with_fold(str s, const char *word) {
     size_t n = strlen(word);
-    for (size_t i = 0; i + n <= s.len; i++)
-        if (str_eq_ignore_case(str_sub(s, i, i + n), str_of(word))) return true;
+    return n <= s.len && str_eq_ignore_case(str_sub(s, 0, n), (str){word, n});
+}
+
+static bool contains_fold(str s, const char *word) {
+    for (size_t i = 0; i < s.len; i++)
+        if (fold(s.ptr[i]) == word[0] && starts_with_fold(str_sub(s, i, s.len), word)) return true;
     return false;
 }
 
@@ -141,9 +151,16 @@ static size_t least_value(str name) {
                                         "api_key",    "apikey",      "api-key",    "access_key",
                                         "pwd",        "auth_key",    "privatekey", "private_key",
                                         "credential", "client_key"};
-    for (size_t i = 0; i < COUNTOF(words); i++)
-        if (contains_fold(name, words[i])) return 6;
-    return contains_fold(name, "token") ? 16 : 0;
+    bool token = false;
+    for (size_t i = 0; i < name.len; i++) { /* every name of a window comes here */
+        char first = fold(name.ptr[i]);
+        if (!strchr("acpst", first)) continue; /* with which all of them begin */
+        str rest = str_sub(name, i, name.len);
+        for (size_t k = 0; k < COUNTOF(words); k++)
+            if (words[k][0] == first && starts_with_fold(rest, words[k])) return 6;
+        token = token || (first == 't' && starts_with_fold(rest, "token"));
+    }
+    return token ? 16 : 0;
 }
 
 /* Placeholders and expressions are no secrets. */
@@ -245,22 +262,22 @@ bool secret_next(str text, size_t from, size_t *start, size_t *end) {
     size_t i = from;
     while (i < text.len) {
         char c = text.ptr[i];
-        str rest = str_sub(text, i, text.len);
         size_t next = i + 1;
         if (is_alnum(c) || c == '_') {
             if (at_word(text, i, &next, start, end)) return true;
-        } else if (c == '-' && key_block(rest)) {
+        } else if (c == '-') {
+            size_t n = key_block(str_sub(text, i, text.len));
             *start = i;
-            *end = i + key_block(rest);
-            return true;
-        } else if (c == ':' && str_starts_with(rest, STR("://"))) {
-            if (address_password(str_sub(rest, 3, rest.len), start, end)) {
+            *end = i + n;
+            if (n) return true;
+        } else if (c == ':' && str_starts_with(str_sub(text, i, text.len), STR("://"))) {
+            if (address_password(str_sub(text, i + 3, text.len), start, end)) {
                 *start += i + 3;
                 *end += i + 3;
                 return true;
             }
         } else if (c == '"' || c == '\'' || c == '`') {
-            size_t n = random_string(str_sub(rest, 1, rest.len), c);
+            size_t n = random_string(str_sub(text, i + 1, text.len), c);
             *start = i + 1;
             *end = i + 1 + n;
             if (n) return true;

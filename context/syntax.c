@@ -199,3 +199,87 @@ bool syntax_count_errors(const grammar *g, const str text[6], uint64_t deadline_
     ts_tree_delete(tree);
     return true;
 }
+
+/* ---- trials ---------------------------------------------------------------------------------- */
+
+struct syntax_trials {
+    const grammar *grammar;
+    TSParser *parser;
+    char *bytes; /* of the text around the place, in one piece */
+    str before, after;
+    TSTree *tree; /* of these two */
+    size_t errors;
+    TSPoint place;
+};
+
+/* Where a text that begins at `from` ends. */
+static TSPoint point_behind(TSPoint from, str text) {
+    for (const char *lf; text.len && (lf = memchr(text.ptr, '\n', text.len));) {
+        text = str_sub(text, (size_t)(lf - text.ptr) + 1, text.len);
+        from = (TSPoint){from.row + 1, 0};
+    }
+    from.column += (uint32_t)text.len;
+    return from;
+}
+
+syntax_trials *syntax_trials_new(const grammar *g, const str around[4], uint64_t deadline_us) {
+    const str text[6] = {around[0], around[1], around[2], around[3]};
+    TSTree *tree = syntax_parse(g, text, deadline_us);
+    if (!tree) return NULL;
+    syntax_trials *t = xcalloc(1, sizeof *t);
+    *t = (syntax_trials){
+        .grammar = g, .parser = new_parser(g), .tree = tree, .errors = syntax_errors(tree)};
+    size_t n = 0, middle = around[0].len + around[1].len;
+    t->bytes = xmalloc(middle + around[2].len + around[3].len + 1);
+    for (int i = 0; i < 4; n += around[i++].len)
+        if (around[i].len) memcpy(t->bytes + n, around[i].ptr, around[i].len);
+    t->before = (str){t->bytes, middle};
+    t->after = (str){t->bytes + middle, n - middle};
+    t->place = point_behind((TSPoint){0}, t->before);
+    return t;
+}
+
+void syntax_trials_free(syntax_trials *t) {
+    if (!t) return;
+    ts_tree_delete(t->tree);
+    ts_parser_delete(t->parser);
+    xfree(t->bytes);
+    xfree(t);
+}
+
+bool syntax_trials_are_of(const syntax_trials *t, const grammar *g, const str around[4]) {
+    if (!t || t->grammar != g) return false;
+    if (t->before.len != around[0].len + around[1].len) return false;
+    if (t->after.len != around[2].len + around[3].len) return false;
+    return str_starts_with(t->before, around[0]) && str_ends_with(t->before, around[1]) &&
+           str_starts_with(t->after, around[2]) && str_ends_with(t->after, around[3]);
+}
+
+size_t syntax_trials_errors(const syntax_trials *t) {
+    return t->errors;
+}
+
+bool syntax_trials_count(syntax_trials *t, const str inside[4], uint64_t deadline_us,
+                         size_t *errors) {
+    if (clock_us() >= deadline_us) return false;
+    pieces text = {{t->before, inside[0], inside[1], inside[2], inside[3], t->after}};
+    size_t bytes = 0;
+    TSPoint end = t->place;
+    for (int i = 0; i < 4; i++) {
+        bytes += inside[i].len;
+        end = point_behind(end, inside[i]);
+    }
+    uint32_t at = (uint32_t)t->before.len;
+    TSInputEdit edit = {at, at, at + (uint32_t)bytes, t->place, t->place, end};
+    TSTree *old = ts_tree_copy(t->tree);
+    ts_tree_edit(old, &edit);
+    TSTree *tree = parse(t->parser, old, &text, deadline_us);
+    ts_tree_delete(old);
+    if (!tree) {
+        ts_parser_reset(t->parser); /* or the next trial would go on with this one */
+        return false;
+    }
+    *errors = syntax_errors(tree);
+    ts_tree_delete(tree);
+    return true;
+}

@@ -29,6 +29,20 @@ const grammar *syntax_grammar(const syntax *s);
 TSTree *syntax_parse(const grammar *g, const str pieces[6], uint64_t deadline_us) MUST_USE;
 /* ERROR and MISSING nodes, at most 1000. */
 size_t syntax_errors(const TSTree *tree);
+/* One text with different lines in one place: what stands around it is parsed once. */
+typedef struct syntax_trials syntax_trials;
+/* `around`: two pieces before the place, two behind it; copied.  Parses them with nothing in the
+ * place, from scratch.  NULL: not known before `deadline_us`. */
+syntax_trials *syntax_trials_new(const grammar *g, const str around[4],
+                                 uint64_t deadline_us) MUST_USE;
+void syntax_trials_free(syntax_trials *t); /* accepts NULL */
+/* Whether these are trials of that very text; false for NULL. */
+bool syntax_trials_are_of(const syntax_trials *t, const grammar *g, const str around[4]);
+/* What syntax_count_errors counts, with nothing in the place, and with `inside` there. */
+size_t syntax_trials_errors(const syntax_trials *t);
+bool syntax_trials_count(syntax_trials *t, const str inside[4], uint64_t deadline_us,
+                         size_t *errors);
+
 /* Parses a text of up to six pieces from scratch and counts its ERROR and MISSING nodes (at most
  * 1000).  False: not known before `deadline_us` (clock_us). */
 bool syntax_count_errors(const grammar *g, const str pieces[6], uint64_t deadline_us,

@@ -398,6 +398,163 @@ static void the_brake_believes(void **state) {
     fixture_deinit(&f);
 }
 
+/* ---- trials of one place --------------------------------------------------------------------- */
+
+static const struct {
+    const char *path, *text; /* "@@": the place */
+} places[] = {
+    {"a.py", "import os\n\nclass A:\n    def f(self, a):\n        if a:\n@@\n        return [a,\n"
+             "                1]\n\nx = A()\n"},
+    {"a.c", "#include <a.h>\n\nint f(int a) {\n    for (int i = 0; i < a; i++) {\n@@\n    }\n"
+            "    return a;\n}\n\nstatic int b = 1;\n"},
+    {"a.cpp",
+     "struct A {\n    int f(std::vector<int> &a) {\n        auto g = [&](int x) { return x; "
+     "};\n@@\n        return g(a[0]);\n    }\n};\n"},
+    {"b.cpp",
+     "    return x;\n    }\n}\n\nint f() {\n@@\n    if (a) {\n        b();\n"}, /* unsound */
+    {"a.ts", "export class A<T> {\n  f(a: T): T[] {\n@@\n    return [a].map((x) => x)\n  }\n}\n"},
+    {"a.js", "const f = (a) => {\n@@\n  return `x ${a}`\n}\n\nmodule.exports = { f }\n"},
+    {"a.go", "package a\n\nfunc f(a []int) int {\n@@\n\treturn len(a)\n}\n"},
+    {"a.rs", "impl A {\n    fn f(&self) -> u32 {\n@@\n        self.a.iter().sum()\n    }\n}\n"},
+    {"a.java", "class A {\n    int f(int a) {\n@@\n        return a;\n    }\n}\n"},
+    {"a.rb", "class A\n  def f(a)\n@@\n    a.map { |x| x + 1 }\n  end\nend\n"},
+};
+static const char *const tried[] = {
+    "    x = f(a, 1);",
+    "    x = f(a",
+    "    return",
+    "    }",
+    ")",
+    "    \"a",
+    "    if (a) {\n    x(1",
+    "    while a:\n        pass",
+    "    a = [1, (2, {3",
+    "    for (;;) {\n  a;\n  }",
+    "",
+    "    @#$ % 1",
+    "    // a\n    b();",
+    "    /* ",
+    "    x(a, );\n    ]]]\n    y();",
+};
+
+static void place_of(size_t k, str around[4]) {
+    str text = str_of(places[k].text);
+    size_t at = (size_t)str_find(text, STR("@@"));
+    around[0] = str_sub(text, 0, at / 2);
+    around[1] = str_sub(text, at / 2, at);
+    around[2] = str_sub(text, at + 2, text.len - 3);
+    around[3] = str_sub(text, text.len - 3, text.len);
+}
+
+static uint64_t next_now;
+static uint64_t leaping_clock(void) { /* late, but only at the second look */
+    uint64_t now = next_now;
+    next_now = 1000;
+    return now;
+}
+
+/* Reusing what was parsed must not be seen: neither in a count, nor after a trial that was late. */
+static void trials_count_as_from_scratch(void **state) {
+    UNUSED(state);
+    strbuf longer;
+    strbuf_init(&longer, 4096);
+    strbuf_addf(&longer, "    x = 1");
+    for (int i = 0; i < 150; i++)
+        strbuf_addf(&longer, " + f(a)");
+    for (size_t k = 0; k < COUNTOF(places); k++) {
+        if (fixture_is_left_out(places[k].path)) continue;
+        const grammar *g = language_grammar(language_find(str_of(places[k].path), STR("")));
+        str a[4];
+        place_of(k, a);
+        size_t want, got = 99;
+        syntax_trials *t = syntax_trials_new(g, a, UINT64_MAX);
+        assert_non_null(t);
+        const str bare[6] = {a[0], a[1], a[2], a[3]};
+        assert_true(syntax_count_errors(g, bare, UINT64_MAX, &want));
+        assert_int_equal(syntax_trials_errors(t), want);
+        for (size_t i = 0; i < 2 * COUNTOF(tried); i++) {
+            str line = str_of(tried[i * 7 % COUNTOF(tried)]),
+                whole[6] = {a[0], a[1], line, a[2], a[3]};
+            const str inside[4] = {
+                str_sub(line, 0, 3), str_sub(line, 3, 9), {0}, str_sub(line, 9, line.len)};
+            assert_true(syntax_count_errors(g, whole, UINT64_MAX, &want));
+            assert_true(syntax_trials_count(t, inside, UINT64_MAX, &got));
+            if (got != want)
+                fail_msg("%s with |%.*s|: %zu errors, not %zu", places[k].path, STR_ARG(line), got,
+                         want);
+            const str late[4] = {strbuf_str(&longer)};
+            next_now = 0;
+            clock_set_source(leaping_clock);
+            assert_false(syntax_trials_count(t, late, 500, &got));
+            clock_set_source(NULL);
+            assert_false(syntax_trials_count(t, inside, 0, &got));
+        }
+        syntax_trials_free(t);
+    }
+    strbuf_deinit(&longer);
+}
+
+static void trials_know_their_text(void **state) {
+    UNUSED(state);
+    const grammar *g = language_grammar(language_find(STR("a.c"), STR("")));
+    const grammar *other = language_grammar(language_find(STR("a.py"), STR("")));
+    if (fixture_is_left_out("a.c")) return;
+    const str text[4] = {STR("int a;\n"), STR("int b;\n"), STR("int c;\n"), STR("}")};
+    syntax_trials *t = syntax_trials_new(g, text, UINT64_MAX);
+    assert_true(syntax_trials_are_of(t, g, text));
+    const str same[4] = {STR("int a;\nint b;"), STR("\n"), {0}, STR("int c;\n}")};
+    assert_true(syntax_trials_are_of(t, g, same));
+    assert_false(syntax_trials_are_of(t, other, text));
+    assert_false(syntax_trials_are_of(NULL, g, text));
+    for (int i = 0; i < 4; i++) {
+        str changed[4] = {text[0], text[1], text[2], text[3]};
+        changed[i] = str_sub(text[i], 1, text[i].len);
+        assert_false(syntax_trials_are_of(t, g, changed));
+        changed[i] = (str){"int x;\n", text[i].len}; /* of the same length */
+        assert_false(syntax_trials_are_of(t, g, changed));
+    }
+    const str moved[4] = {STR("int a;\nint b;\nint c;\n"), {0}, {0}, STR("}")};
+    assert_false(syntax_trials_are_of(t, g, moved)); /* the same bytes, another place */
+    syntax_trials_free(t);
+}
+
+/* Edits elsewhere and other documents come between two answers: what is kept never decides. */
+static void kept_trials_change_nothing(void **state) {
+    static const struct {
+        size_t document, at; /* an edit at a byte ... */
+        const char *text;    /* ... inserts this */
+    } steps[] = {
+        {0, 0, ""}, {0, 0, "int b = ("}, {0, 0, ");"}, {1, 0, ""},    {0, 0, ""},
+        {0, 0, ""}, {1, 0, "x = (\n"},   {0, 0, ""},   {1, 0, ")\n"}, {1, 0, ""},
+    };
+    static const char *const answers[] = {"a = 1;", "f(a", "] + 1", "a b c d", "if (a)\n    b(]"};
+    UNUSED(state);
+    if (fixture_is_left_out("a.c") || fixture_is_left_out("a.py")) return;
+    fixture f[2];
+    fixture_init(&f[0], "a.c", "int f(int a) {\n    @@\n    return a;\n}\n");
+    fixture_init(&f[1], "a.py", "def f(a):\n    @@\n    return a\n");
+    syntax_trials *kept = NULL;
+    for (size_t i = 0; i < COUNTOF(steps) * COUNTOF(answers); i++) {
+        size_t step = i / COUNTOF(answers);
+        fixture *at = &f[steps[step].document];
+        str typed = str_of(i % COUNTOF(answers) ? "" : steps[step].text);
+        assert_int_equal(document_edit(at->d, steps[step].at, steps[step].at, typed, NULL), OK);
+        at->offset += typed.len;
+        context_prompt p = {.offset = at->offset, .version = 1, .scope = "code", .reason = ""};
+        context_answer answer = {.raw = str_of(answers[i % COUNTOF(answers)]), .complete = true};
+        candidate fresh, c;
+        candidate_init(&fresh, at->d, &p, &answer, &at->a);
+        c = fresh;
+        c.trials = &kept;
+        const char *want = filter_syntax(&fresh), *got = filter_syntax(&c);
+        assert_string_equal(got ? got : "shown", want ? want : "shown");
+        assert_true(str_eq(c.text, fresh.text));
+    }
+    syntax_trials_free(kept);
+    fixture_deinit(&f[0]);
+    fixture_deinit(&f[1]);
+}
+
 static void bracket_reader(void **state) {
     static const struct {
         const char *before, *text, *open;
@@ -449,6 +606,9 @@ int main(void) {
         cmocka_unit_test(confidence),
         cmocka_unit_test(bracket_reader),
         cmocka_unit_test(the_brake_believes),
+        cmocka_unit_test(trials_count_as_from_scratch),
+        cmocka_unit_test(trials_know_their_text),
+        cmocka_unit_test(kept_trials_change_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
