@@ -500,6 +500,10 @@ static status allocate(cuda_model *m, err *e) {
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (rows == MAP_FAILED) return err_set(e, ERR_LIMIT, "there is no address space for logits");
     m->logits_host = (float *)rows;
+    /* The first row is read at each step of healing and of grammars. */
+    m->logits_pinned = cudaHostRegister(rows, (size_t)m->s.vocab * sizeof(float),
+                                        cudaHostRegisterDefault) == cudaSuccess;
+    if (!m->logits_pinned) (void)cudaGetLastError();
     for (int i = 0; i < 2; i++)
         CU_TRY(e, cudaEventCreateWithFlags(&m->pace[i], cudaEventDisableTiming));
     m->want_rows = (int *)xcalloc((size_t)m->s.rows_max, sizeof(int));
@@ -581,6 +585,7 @@ void cuda_model_close(cuda_model *m) {
     for (int i = 0; i < 2; i++) {
         if (m->pace[i]) cudaEventDestroy(m->pace[i]);
     }
+    if (m->logits_pinned) cudaHostUnregister(m->logits_host);
     if (m->logits_host) munmap(m->logits_host, logits_bytes(m));
     xfree(m->want_rows);
     xfree(m->ops);

@@ -92,6 +92,7 @@ typedef struct {
     top_one *top_dev;
     float *
         logits_host; /* [rows_max][vocab], address space: rows get memory when they are asked for */
+    bool logits_pinned;            /* the first row */
     cudaEvent_t pace[2];           /* the last two layers of a prefill */
     float2 *many_host;             /* pinned */
     cudaGraphExec_t graph[GRAPHS]; /* 1, 4, 8 rows */
