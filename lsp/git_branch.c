@@ -16,7 +16,6 @@
 
 #include "engine/base/clock.h"
 #include "engine/base/file.h"
-#include "engine/base/hash.h"
 #include "engine/base/limits.h"
 #include "engine/base/log.h"
 #include "lsp/git.h"
@@ -83,15 +82,10 @@ static uint64_t stamp_of(const char *repository) {
     static const char *const files[] = {"HEAD", "index", "logs/HEAD"};
     uint64_t h = 1;
     for (size_t i = 0; i < COUNTOF(files); i++) {
-        struct stat st;
         strbuf path;
         strbuf_init(&path, LIMIT_PATH_BYTES);
         strbuf_addf(&path, "%s/%s", repository, files[i]);
-        if (!path.overflow && stat(path.ptr, &st) == 0) {
-            const int64_t facts[] = {st.st_mtim.tv_sec, st.st_mtim.tv_nsec, st.st_size,
-                                     (int64_t)st.st_ino};
-            h = hash64(h, facts, sizeof facts);
-        }
+        if (!path.overflow) h = file_stamp(h, path.ptr);
         strbuf_deinit(&path);
     }
     return h;

@@ -8,10 +8,9 @@
  */
 #include "lsp/tools.h"
 
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "engine/base/hash.h"
+#include "engine/base/file.h"
 #include "engine/base/limits.h"
 #include "engine/base/log.h"
 #include "engine/base/vec.h"
@@ -58,11 +57,7 @@ static uint64_t stamp_of(const tools *t) {
     char **files = mcp_config_files(t->workspace[0] ? t->workspace : NULL);
     uint64_t h = 1;
     for (char **f = files; f && *f; f++) {
-        struct stat st = {0};
-        bool there = stat(*f, &st) == 0;
-        int64_t facts[4] = {there, (int64_t)st.st_size, (int64_t)st.st_mtim.tv_sec,
-                            (int64_t)st.st_mtim.tv_nsec};
-        h = hash64(h, facts, sizeof facts);
+        h = file_stamp(h, *f);
         xfree(*f);
     }
     xfree(files);

@@ -9,33 +9,24 @@
  * told.  A change holds the file's lock from there until it is saved.  Thread: loop. */
 #include "mcp/approvals.h"
 
-#include <sys/stat.h>
-
+#include "engine/base/file.h"
 #include "engine/base/mem.h"
 #include "mcp/state_file.h"
 
 struct approvals {
     char *path; /* NULL: nothing is read or written */
     cJSON *root, *servers, *tools, *pins, *definitions;
-    struct {
-        int64_t inode, seconds, nanoseconds, size;
-    } seen; /* of the file that `root` was; all 0: there was none */
+    uint64_t seen; /* file_stamp of what `root` was; 0: none yet */
     bool changed;
     int lock; /* while changed; -1: none */
 };
 
 /* What the file is now becomes `seen`; false: it was that already. */
 static bool look(approvals *a) {
-    struct stat st = {0};
-    if (stat(a->path, &st) != 0) st = (struct stat){0};
-    bool same = a->seen.inode == (int64_t)st.st_ino && a->seen.size == (int64_t)st.st_size &&
-                a->seen.seconds == (int64_t)st.st_mtim.tv_sec &&
-                a->seen.nanoseconds == (int64_t)st.st_mtim.tv_nsec;
-    a->seen.inode = (int64_t)st.st_ino;
-    a->seen.size = (int64_t)st.st_size;
-    a->seen.seconds = (int64_t)st.st_mtim.tv_sec;
-    a->seen.nanoseconds = (int64_t)st.st_mtim.tv_nsec;
-    return !same;
+    uint64_t now = file_stamp(0, a->path);
+    bool changed = now != a->seen;
+    a->seen = now;
+    return changed;
 }
 
 static void take(approvals *a, cJSON *root) {

@@ -8,10 +8,8 @@
  * A probe is a ping (in the modern era server/discover), sent while no call runs: the calls that
  * run are probes themselves.  After one, a single late call is enough to be DEGRADED again.
  * Thread: loop. */
-#include <sys/stat.h>
-
 #include "engine/base/clock.h"
-#include "engine/base/hash.h"
+#include "engine/base/file.h"
 #include "engine/base/limits.h"
 #include "mcp/host_private.h"
 
@@ -138,14 +136,6 @@ static void check_reading(server *s, double now) {
 
 /* ---- it has failed --------------------------------------------------------------------------- */
 
-static uint64_t add_file(uint64_t h, const char *path) {
-    struct stat st = {0};
-    if (stat(path, &st) != 0 || !S_ISREG(st.st_mode)) return hash64(h, "", 1);
-    const int64_t facts[] = {(int64_t)st.st_dev, (int64_t)st.st_ino, (int64_t)st.st_size,
-                             (int64_t)st.st_mtim.tv_sec, (int64_t)st.st_mtim.tv_nsec};
-    return hash64(h, facts, sizeof facts);
-}
-
 /* Its program and the files among its arguments, or where its tokens are kept: another number when
  * one of them is written, comes, or goes. */
 static uint64_t files_of(const server *s) {
@@ -157,17 +147,17 @@ static uint64_t files_of(const server *s) {
     err e;
     uint64_t h = 1;
     strbuf_init(&path, 1u << 16);
-    if (d->transport == MCP_STDIO) h = add_file(h, process_find(&o, &path, &e) ? "" : path.ptr);
+    if (d->transport == MCP_STDIO) h = file_stamp(h, process_find(&o, &path, &e) ? "" : path.ptr);
     for (size_t i = 0; d->transport == MCP_STDIO && i < MIN(d->args.count, ARGS_MAX); i++) {
         const char *arg = d->args.at[i];
         strbuf_clear(&path);
         strbuf_addf(&path, "%s%s%s", *arg == '/' || !o.cwd ? "" : o.cwd, *arg == '/' ? "" : "/",
                     arg);
-        h = add_file(h, path.ptr);
+        h = file_stamp(h, path.ptr);
     }
     strbuf_clear(&path);
     strbuf_addf(&path, "%s/tokens.json", s->host->state_dir ? s->host->state_dir : "");
-    if (d->url) h = add_file(h, path.ptr);
+    if (d->url) h = file_stamp(h, path.ptr);
     strbuf_deinit(&path);
     return h;
 }

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Whole small files into a buffer.  Reads until the end instead of trusting st_size, so pipes and
- * /proc work; the bound is the caller's. */
+/* Small files: whole into a buffer, and whether they have changed.  Reads until the end instead of
+ * trusting st_size, so pipes and /proc work; the bound is the caller's. */
 #include "engine/base/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+#include "engine/base/hash.h"
 
 status file_read(const char *path, size_t bytes_max, strbuf *out, err *e) {
     bool is_stdin = strcmp(path, "-") == 0;
@@ -31,4 +34,12 @@ status file_read(const char *path, size_t bytes_max, strbuf *out, err *e) {
     }
     if (!is_stdin) close(fd);
     return s;
+}
+
+uint64_t file_stamp(uint64_t seed, const char *path) {
+    struct stat st = {0};
+    if (stat(path, &st) != 0 || !S_ISREG(st.st_mode)) return hash64(seed, "", 1);
+    const int64_t facts[] = {(int64_t)st.st_dev, (int64_t)st.st_ino, (int64_t)st.st_size,
+                             (int64_t)st.st_mtim.tv_sec, (int64_t)st.st_mtim.tv_nsec};
+    return hash64(seed, facts, sizeof facts);
 }
