@@ -116,6 +116,14 @@ static __host__ __device__ constexpr int kv_cell_halves(int hd, bool coded) {
 
 #ifdef __CUDACC__
 
+/* The two dimensions of pair number `pair` of a head, as rotation turns them; what lies behind
+ * n_rot is not turned. */
+static __device__ __forceinline__ int2 rope_pair(const rope_dev &rope, int pair) {
+    int half = rope.n_rot / 2;
+    bool apart = rope.kind == ROPE_NEOX && pair < half;
+    return apart ? make_int2(pair, pair + half) : make_int2(2 * pair, 2 * pair + 1);
+}
+
 /* ---- warp idioms ---------------------------------------------------------------------------- */
 
 static __device__ __forceinline__ float warp_sum(float v) {

@@ -249,13 +249,6 @@ static __device__ __forceinline__ void dot_float(const wrow &p, int chunks, int 
 
 /* ---- which rows a pair is, and what happens to its sums ------------------------------------- */
 
-/* Dimensions of a head that pair number p covers: those that turn together stand together. */
-static __device__ __forceinline__ int2 head_pair(const rope_dev &rope, int p) {
-    int half = rope.n_rot / 2;
-    if (rope.kind == ROPE_NEOX && p < half) return make_int2(p, p + half);
-    return make_int2(2 * p, 2 * p + 1); /* NORM, and what does not turn behind n_rot */
-}
-
 /* Rows of pair number `pair`; `which` says of which matrix (QKV).  No array of the arguments is
  * indexed by a variable: that would move all of them to local memory. */
 template <int MODE>
@@ -280,7 +273,7 @@ static __device__ __forceinline__ void pair_rows(const decode_args &a, int pair,
     int r0 = 2 * pair, r1 = 2 * pair + 1;
     if (which < 2 && !a.raw) {
         int half = a.kv.head_dim / 2, head = pair / half;
-        int2 d = head_pair(a.rope, pair % half);
+        int2 d = rope_pair(a.rope, pair % half);
         r0 = head * a.kv.head_dim + d.x;
         r1 = head * a.kv.head_dim + d.y;
     }

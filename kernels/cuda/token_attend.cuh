@@ -100,13 +100,6 @@ static __device__ __forceinline__ int attend_page(const token_args &a, const att
     return i < ATTEND_AHEAD ? page : attend_pages(a, p)[i];
 }
 
-/* Dimensions of pair number `pair` of a head, as rotation turns them (strips.cuh, MAP_HEADS). */
-static __device__ __forceinline__ int2 pair_dims(const rope_dev &rope, int pair) {
-    int half = rope.n_rot / 2;
-    bool apart = rope.kind == ROPE_NEOX && pair < half;
-    return apart ? make_int2(pair, pair + half) : make_int2(2 * pair, 2 * pair + 1);
-}
-
 /* A value's rows are plain: those of a strip that are 8 apart. */
 static __device__ __forceinline__ int2 plain_dims(int pair) {
     int d = (pair & ~7) * 2 + (pair & 7);
@@ -126,7 +119,7 @@ template <int HD>
 static __device__ __forceinline__ void pair_store(const token_op &op, const attend_part &p,
                                                   const attend_smem &s, int at, uint32_t two) {
     int row = at / (HD / 2), pair = at % (HD / 2);
-    int2 d = row == p.heads + 1 ? plain_dims(pair) : pair_dims(op.rope, pair);
+    int2 d = row == p.heads + 1 ? plain_dims(pair) : rope_pair(op.rope, pair);
     __half *to = row < p.heads ? s.q + row * token_q_stride(HD) : s.fresh + (row - p.heads) * HD;
     __half2 v = *(__half2 *)&two;
     to[d.x] = __low2half(v);
