@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Attention over paged KV, for decode (one or a few positions, pages split over CTAs and warps) and
- * prefill (every warp its own tile of rows), by one warp-level routine on tensor cores.
+ * prefill (every warp its own tile of rows; the pages of a short prompt split over a cluster's
+ * CTAs), by one warp-level routine on tensor cores.
  *
  * A tile is 16 rows: row r is query position t = r / group, head g = r % group of the KV head's
  * group, packed over a run of batch rows of one sequence, so that each K and V element is read once
@@ -262,37 +263,152 @@ static __device__ __forceinline__ void fetch_page(const attend_args &a, const in
     asm volatile("cp.async.commit_group;");
 }
 
+/* Where row r of a tile goes. */
+static __device__ __forceinline__ size_t place_of(const attend_args &a, const tile_info &t,
+                                                  int kv_head, int r) {
+    int group = a.kv.n_head / a.kv.n_head_kv, packed = t.first + r;
+    int row = t.row0 + packed / group, head = kv_head * group + packed % group;
+    return ((size_t)row * a.kv.n_head + head) * a.kv.head_dim;
+}
+
+template <bool SPLIT>
+static __device__ __forceinline__ void write_pair(const attend_args &a, size_t at, float v,
+                                                  float next) {
+    __half2 high = __floats2half2_rn(v, next);
+    *(__half2 *)(a.att.high + at) = high;
+    if constexpr (SPLIT)
+        *(__half2 *)(a.att.low + at) =
+            __halves2half2(lost_half(v, __low2half(high)), lost_half(next, __high2half(high)));
+}
+
 template <int HD, bool SPLIT>
 static __device__ __forceinline__ void write_rows(const attend_state<HD> &s, const attend_args &a,
                                                   const tile_info &t, int kv_head) {
-    int lane = threadIdx.x & 31, group = a.kv.n_head / a.kv.n_head_kv, hd = a.kv.head_dim;
+    int lane = threadIdx.x & 31;
 #pragma unroll
     for (int half = 0; half < 2; half++) {
         int r = lane / 4 + 8 * half;
         if (r >= t.left) continue;
-        int packed = t.first + r, row = t.row0 + packed / group;
-        int head = kv_head * group + packed % group;
-        size_t at = ((size_t)row * a.kv.n_head + head) * hd;
-        __half *out = a.att.high + at;
+        size_t at = place_of(a, t, kv_head, r);
         float scale = 1.0f / s.l[half];
 #pragma unroll
         for (int d = 0; d < HD / 8; d++) {
             int col = 8 * d + 2 * (lane & 3);
-            if (col >= hd) continue; /* head_dim is even */
-            float v = s.o[d][2 * half] * scale, next = s.o[d][2 * half + 1] * scale;
-            __half2 high = __floats2half2_rn(v, next);
-            *(__half2 *)(out + col) = high;
-            if constexpr (SPLIT)
-                *(__half2 *)(a.att.low + at + col) = __halves2half2(
-                    lost_half(v, __low2half(high)), lost_half(next, __high2half(high)));
+            if (col < a.kv.head_dim) /* which is even */
+                write_pair<SPLIT>(a, at + col, s.o[d][2 * half] * scale,
+                                  s.o[d][2 * half + 1] * scale);
         }
     }
 }
 
+/* ---- parts: the pages of few tiles are shared out in a cluster ------------------------------- */
+
+/* A CTA's part in its own shared memory, where the pages were: o [64 rows][HD, and 8 so that rows
+ * lie in different banks], m [64], l [64]. */
+enum { PART_ROWS = WARPS * TILE, PARTS_MAX = 8 };
+template <int HD> static __device__ __forceinline__ constexpr int part_stride() {
+    return HD + 8;
+}
+
+static __device__ __forceinline__ void cluster_sync() {
+#if __CUDA_ARCH__ >= 900
+    asm volatile("barrier.cluster.arrive.release.aligned;\n"
+                 "barrier.cluster.wait.acquire.aligned;" ::
+                     : "memory");
+#endif
+}
+
+/* The same place in the shared memory of another CTA of the cluster. */
+static __device__ __forceinline__ uint32_t at_peer(const float *here, int peer) {
+    uint32_t there = 0;
+#if __CUDA_ARCH__ >= 900
+    asm("mapa.shared::cluster.u32 %0, %1, %2;"
+        : "=r"(there)
+        : "r"((uint32_t)__cvta_generic_to_shared(here)), "r"(peer));
+#endif
+    return there;
+}
+
+static __device__ __forceinline__ float2 load_peer2(uint32_t at) {
+    float2 v = make_float2(0, 0);
+#if __CUDA_ARCH__ >= 900
+    asm volatile("ld.shared::cluster.v2.f32 {%0, %1}, [%2];" : "=f"(v.x), "=f"(v.y) : "r"(at));
+#endif
+    return v;
+}
+
+template <int HD>
+static __device__ __forceinline__ void keep_part(const attend_state<HD> &s, float *mine) {
+    int lane = threadIdx.x & 31, first = (threadIdx.x >> 5) * TILE + lane / 4;
+    float *factors = mine + PART_ROWS * part_stride<HD>();
+#pragma unroll
+    for (int half = 0; half < 2; half++) {
+        int row = first + 8 * half;
+#pragma unroll
+        for (int d = 0; d < HD / 8; d++)
+            *(float2 *)(mine + row * part_stride<HD>() + 8 * d + 2 * (lane & 3)) =
+                make_float2(s.o[d][2 * half], s.o[d][2 * half + 1]);
+        if ((lane & 3) == 0) *(float2 *)(factors + 2 * row) = make_float2(s.m[half], s.l[half]);
+    }
+}
+
+/* A warp's row of all parts: every lane has two columns of 64. */
+template <int HD>
+static __device__ __forceinline__ void merge_row(const attend_args &a, const float *mine, int row,
+                                                 size_t at) {
+    const int lane = threadIdx.x & 31, parts = a.splits;
+    float2 factor = make_float2(-INFINITY, 0); /* m and l of part `lane` */
+    if (lane < parts)
+        factor = load_peer2(at_peer(mine + PART_ROWS * part_stride<HD>() + 2 * row, lane));
+    float top = warp_max(factor.x); /* a row sees a page at least: its own */
+    float scale = factor.x == -INFINITY ? 0 : exp2f(factor.x - top);
+    float whole = 1.0f / warp_sum(factor.y * scale);
+    float2 v[PARTS_MAX][(HD + 63) / 64];
+#pragma unroll
+    for (int q = 0; q < PARTS_MAX; q++) {
+#pragma unroll
+        for (int k = 0; k < (HD + 63) / 64; k++) {
+            int col = 64 * k + 2 * lane;
+            if (q < parts && col < HD)
+                v[q][k] = load_peer2(at_peer(mine + row * part_stride<HD>() + col, q));
+        }
+    }
+#pragma unroll
+    for (int k = 0; k < (HD + 63) / 64; k++) {
+        float x = 0, y = 0;
+#pragma unroll
+        for (int q = 0; q < PARTS_MAX; q++) {
+            float by = __shfl_sync(0xffffffffu, scale, q);
+            if (q >= parts) continue;
+            x += by * v[q][k].x;
+            y += by * v[q][k].y;
+        }
+        int col = 64 * k + 2 * lane;
+        if (col < a.kv.head_dim) write_pair<false>(a, at + col, x * whole, y * whole);
+    }
+}
+
+/* All CTAs of the cluster merge, each some of the rows. */
+template <int HD>
+static __device__ __forceinline__ void merge_parts(const attend_state<HD> &s, const attend_args &a,
+                                                   int block, int kv_head, float *mine) {
+    keep_part<HD>(s, mine);
+    cluster_sync();
+    int warp = threadIdx.x >> 5;
+#pragma unroll 1
+    for (int row = (int)blockIdx.z * WARPS + warp; row < PART_ROWS; row += a.splits * WARPS) {
+        tile_info t = read_tile(a, block * WARPS + row / TILE);
+        int r = row % TILE;
+        if (r < t.left) merge_row<HD>(a, mine, row, place_of(a, t, kv_head, r));
+    }
+    cluster_sync(); /* nobody reads here any more */
+}
+
 /* The four tiles of a CTA are neighbours in one run (forward.cu pads runs to that), so they need
  * nearly the same pages; a tile with left <= 0 has no rows and only helps to copy.  SPLIT is for
- * float models: a question at run time would make the others' kernel a third longer. */
-template <int HD, bool CODED, bool SPLIT>
+ * float models, PARTS for short prompts: a question at run time would make the others' kernel a
+ * third longer. */
+template <int HD, bool CODED, bool SPLIT, bool PARTS>
 static __global__ void __launch_bounds__(WARPS * 32) attend_prefill(attend_args a) {
     extern __shared__ __align__(16) __half stages[]; /* [2][stage_halves] */
     pdl_trigger();
@@ -304,17 +420,22 @@ static __global__ void __launch_bounds__(WARPS * 32) attend_prefill(attend_args 
     int rows = min(head.left, WARPS * (int)TILE);
     int low = a.step.pos[head.row0 + head.first / group];
     int high = a.step.pos[head.row0 + (head.first + rows - 1) / group];
-    int from = (a.window > 0 ? max(0, low - a.window + 1) : 0) / K_PAGE_TOKENS;
-    int to = high / K_PAGE_TOKENS;
+    int begin = (a.window > 0 ? max(0, low - a.window + 1) : 0) / K_PAGE_TOKENS;
+    int from = begin, to = high / K_PAGE_TOKENS + 1;
+    if constexpr (PARTS) {
+        int count = to - begin, part = blockIdx.z;
+        from = begin + part * count / a.splits;
+        to = begin + (part + 1) * count / a.splits;
+    }
     const int *pages = a.step.pages + (size_t)head.seq * a.step.pages_stride;
 
     attend_state<HD> s;
     load_q<HD>(s, a, t, kv_head);
-    fetch_page<HD, CODED>(a, pages, from, kv_head, stages);
-    for (int p = from; p <= to; p++) {
+    if (!PARTS || from < to) fetch_page<HD, CODED>(a, pages, from, kv_head, stages);
+    for (int p = from; p < to; p++) {
         __half *now = stages + ((p - from) & 1) * stage_halves<HD>();
         __half *ahead = stages + ((p - from + 1) & 1) * stage_halves<HD>();
-        if (p < to)
+        if (p + 1 < to)
             fetch_page<HD, CODED>(a, pages, p + 1, kv_head, ahead);
         else
             asm volatile("cp.async.commit_group;");
@@ -330,7 +451,10 @@ static __global__ void __launch_bounds__(WARPS * 32) attend_prefill(attend_args 
         s.l[half] += __shfl_xor_sync(0xffffffffu, s.l[half], 1);
         s.l[half] += __shfl_xor_sync(0xffffffffu, s.l[half], 2);
     }
-    write_rows<HD, SPLIT>(s, a, t, kv_head);
+    if constexpr (PARTS)
+        merge_parts<HD>(s, a, block, kv_head, (float *)stages);
+    else
+        write_rows<HD, SPLIT>(s, a, t, kv_head);
 }
 
 /* ---- decode: pages split over CTAs, in three short loops ------------------------------------ */
@@ -627,20 +751,26 @@ static cudaError_t attend_as(const launch_ctx *l, const attend_args *a) {
     cudaLaunchConfig_t config = {};
     config.blockDim = dim3(WARPS * 32);
     config.stream = l->stream;
-    cudaLaunchAttribute attr[1];
+    cudaLaunchAttribute attr[2];
     attr[0].id = cudaLaunchAttributeProgrammaticStreamSerialization;
     attr[0].val.programmaticStreamSerializationAllowed = 1;
     config.attrs = attr;
     config.numAttrs = l->pdl ? 1 : 0;
     if (a->att.high) {
+        cudaLaunchAttribute *cluster = attr + config.numAttrs;
+        cluster->id = cudaLaunchAttributeClusterDimension;
+        cluster->val.clusterDim = {1, 1, (unsigned)a->splits};
+        if (a->splits > 1) config.numAttrs++;
         size_t stages = 2 * stage_halves<HD>() * sizeof(__half);
-        auto kernel =
-            a->att.low ? attend_prefill<HD, CODED, true> : attend_prefill<HD, CODED, false>;
+        auto kernel = a->att.low      ? attend_prefill<HD, CODED, true, false>
+                      : a->splits > 1 ? attend_prefill<HD, CODED, false, true>
+                                      : attend_prefill<HD, CODED, false, false>;
         cudaError_t code =
             cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)stages);
         if (code != cudaSuccess) return code;
         config.dynamicSmemBytes = stages;
-        config.gridDim = dim3((unsigned)(a->n_tiles / WARPS), (unsigned)a->kv.n_head_kv);
+        config.gridDim =
+            dim3((unsigned)(a->n_tiles / WARPS), (unsigned)a->kv.n_head_kv, (unsigned)a->splits);
         return cudaLaunchKernelEx(&config, kernel, *a);
     }
     size_t smem = decode_smem((a->step.pages_stride + a->splits - 1) / a->splits + 1);

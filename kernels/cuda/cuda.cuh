@@ -270,7 +270,8 @@ typedef struct {
     step_dev step;
     const __half *q; /* [n][n_head][hd] */
     int n_tiles;     /* row tiles of 16 packed (position, head of the group) rows */
-    int splits;      /* CTAs that share the pages of one tile and KV head; 1 in prefill */
+    int splits;      /* CTAs that share the pages of one tile and KV head; in prefill of four tiles,
+                        1, 2, 4 or 8, and 1 before sm_90 and with att.low */
     float scale, softcap;
     int window;
     float *part;    /* [tile][kv_head][split][16][hd + 2] */

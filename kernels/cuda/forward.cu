@@ -193,8 +193,20 @@ static status prefill_proj(cuda_model *m, const launch_ctx *l, const dev_op *op,
     return OK;
 }
 
+/* CTAs that share the pages of a few rows: one for itself takes a microsecond a page, whoever else
+ * is idle.  Each keeps four pages or more. */
+static int prompt_parts(const cuda_model *m, const dev_op *op, int n_tiles, int deepest) {
+    int parts = 1, ctas = n_tiles / PREFILL_TILES * m->s.n_head_kv;
+    int pages = (op->window > 0 ? MIN(op->window, deepest) : deepest) / K_PAGE_TOKENS + 1;
+    if (m->b->cc < 90 || m->s.fine) return 1;
+    while (parts < 8 && ctas * parts * 2 <= m->b->sms && pages >= 8 * parts)
+        parts *= 2;
+    return parts;
+}
+
+/* deepest: the last position that a row has. */
 static status prefill_op(cuda_model *m, const launch_ctx *l, const dev_op *op, int n, int n_tiles,
-                         err *e) {
+                         int deepest, err *e) {
     attend_args t;
     rope_args r;
     bool gated;
@@ -212,6 +224,7 @@ static status prefill_op(cuda_model *m, const launch_ctx *l, const dev_op *op, i
         return OK;
     case OP_ATTEND:
         t = attend_base(m, op, n_tiles);
+        t.splits = prompt_parts(m, op, n_tiles, deepest);
         t.att = m->w.att;
         CU_TRY(e, cuda_attend(l, &t));
         return OK;
@@ -407,10 +420,12 @@ static status keep_pace(cuda_model *m, const k_batch *b, int layer, err *e) {
 
 static status prefill(cuda_model *m, const k_batch *b, err *e) {
     launch_ctx l = {m->b->stream, false};
-    int n_tiles, layer = 0;
+    int n_tiles, layer = 0, deepest = 0;
+    for (int i = 0; i < b->n; i++)
+        deepest = MAX(deepest, b->pos[i]);
     status s = upload_step(m, b, b->n, false, &n_tiles, e);
     for (int i = 0; i < m->n_ops && s == OK; i++) {
-        s = prefill_op(m, &l, &m->ops[i], b->n, n_tiles, e);
+        s = prefill_op(m, &l, &m->ops[i], b->n, n_tiles, deepest, e);
         if (s == OK && m->ops[i].kind == OP_FFN_DOWN) s = keep_pace(m, b, layer++, e);
     }
     if (s != OK) return s;

@@ -18,7 +18,7 @@
 #include "engine/base/mem.h"
 #include "tests/kernels/random_plan.h"
 
-enum { POSITIONS = 70, PAGES = 16 };
+enum { POSITIONS = 70, PAGES = 16, FAR_PAGES = 40, FAR_ROWS = 512 };
 
 typedef struct {
     k_backend *cuda, *cpu, *ref;
@@ -443,6 +443,79 @@ static void test_rows(void **state) {
     xfree(alone);
 }
 
+/* Short prompts that see so much that several CTAs share their attention: near the CPU's logits.
+ * Tokens come in runs, so that the parts of a row are different. */
+static void run_far(k_model *m, const int32_t *tokens, int from, int n, bool wanted) {
+    int32_t pos[FAR_ROWS], seq[FAR_ROWS] = {0}, pages[FAR_PAGES];
+    uint8_t want[FAR_ROWS];
+    const int32_t *tables[1] = {pages};
+    err e;
+    for (int i = 0; i < FAR_PAGES; i++)
+        pages[i] = (7 * i + 3) % FAR_PAGES;
+    for (int done = 0, rows; done < n; done += rows) {
+        rows = MIN(n - done, FAR_ROWS);
+        for (int i = 0; i < rows; i++) {
+            pos[i] = from + done + i;
+            want[i] = wanted;
+        }
+        k_batch b = {rows, tokens + from + done, pos, seq, tables, 1, want, NULL};
+        if (k_forward(m, &b, &e) != OK) fail_msg("%s", e.text);
+    }
+}
+
+static void check_depths(backends *b, const plan_shape *s, const int *depths, int n) {
+    enum { ROWS = 20 }; /* more than decode takes at once: the way of prompts */
+    random_plan *p = random_plan_new(s);
+    k_model_options opt = {.plan = random_plan_get(p),
+                           .kv_pages = FAR_PAGES,
+                           .rows_max = FAR_ROWS,
+                           .kv_type = kv_type};
+    k_model *got, *cpu;
+    err e;
+    if (k_model_new(&got, b->cuda, &opt, &e) != OK) fail_msg("%s", e.text);
+    if (k_model_new(&cpu, b->cpu, &opt, &e) != OK) fail_msg("%s", e.text);
+    int32_t tokens[FAR_PAGES * K_PAGE_TOKENS];
+    for (int i = 0; i < FAR_PAGES * K_PAGE_TOKENS; i++)
+        tokens[i] = i / 48 * 29 % s->vocab;
+    for (int k = 0, from = 0; k < n; from = depths[k++]) {
+        run_far(got, tokens, from, depths[k] - from, false);
+        run_far(cpu, tokens, from, depths[k] - from, false);
+        run_far(got, tokens, depths[k], ROWS, true);
+        run_far(cpu, tokens, depths[k], ROWS, true);
+        double far = nmse(got, cpu, ROWS, s->vocab);
+        printf("%d heads of %d, %d positions: nmse to the CPU %.1e\n", s->heads, s->head_dim,
+               depths[k], far);
+        assert_true(far < 1e-4);
+    }
+    k_model_free(cpu);
+    k_model_free(got);
+    random_plan_free(p);
+}
+
+static void test_depths(void **state) {
+    static const int depths[] = {126, 250, 1100};
+    backends *b = *state;
+    if (!b->cuda) skip();
+    plan_shape s = base_shape;
+    s.layers = 2;
+    check_depths(b, &s, depths, COUNTOF(depths));
+    s.head_dim = s.n_rot = 128;
+    s.rope = ROPE_NEOX;
+    s.heads = 7;
+    s.kv_heads = 1;
+    check_depths(b, &s, depths, COUNTOF(depths));
+    kv_type = KV_Q8;
+    check_depths(b, &s, depths, COUNTOF(depths));
+    kv_type = KV_F16;
+    s.head_dim = s.n_rot = 96;
+    s.heads = 18; /* six CTAs of rows */
+    s.window = 600;
+    check_depths(b, &s, depths, COUNTOF(depths));
+    s.head_dim = s.n_rot = 256;
+    s.heads = 2;
+    check_depths(b, &s, depths, COUNTOF(depths));
+}
+
 /* Keys and values as int8, against the CPU's: prompts of one chunk and of several, one row, seven,
  * sixteen; a page that was read and written back; about half of the memory. */
 static void test_coded(void **state) {
@@ -594,6 +667,16 @@ static void test_tiny(void **state) {
     compare(*state, "tiny, F32", &s, 1e-5);
 }
 
+static void test_tiny_depths(void **state) {
+    static const int depths[] = {126, 250};
+    backends *b = *state;
+    if (!b->cuda) skip();
+    plan_shape s = base_shape;
+    s.layers = 1;
+    s.vocab = 320;
+    check_depths(b, &s, depths, COUNTOF(depths));
+}
+
 /* test_cuda [tiny] */
 int main(int argc, char **argv) {
     const struct CMUnitTest all[] = {
@@ -601,9 +684,10 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_floats), cmocka_unit_test(test_sequences),
         cmocka_unit_test(test_eager),  cmocka_unit_test(test_rows),
         cmocka_unit_test(test_cancel), cmocka_unit_test(test_coded),
-        cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_memory), cmocka_unit_test(test_depths),
     };
-    const struct CMUnitTest tiny[] = {cmocka_unit_test(test_tiny)};
+    const struct CMUnitTest tiny[] = {cmocka_unit_test(test_tiny),
+                                      cmocka_unit_test(test_tiny_depths)};
     bool small = argc > 1 && strcmp(argv[1], "tiny") == 0;
     /* Decode has two paths: by one kernel a step where the device and the model allow it, and by
      * launches. */
