@@ -28,14 +28,6 @@ typedef struct {
     int left;      /* packed rows from there to the end of the run */
 } tile_info;
 
-static __device__ __forceinline__ void mma(float c[4], const uint32_t a[4], uint32_t b0,
-                                           uint32_t b1) {
-    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 "
-                 "{%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
-                 : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
-                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
-}
-
 static __device__ __forceinline__ uint32_t pack_half2(float x, float y) {
     __half2 h = __floats2half2_rn(x, y);
     return *(uint32_t *)&h;
@@ -142,8 +134,8 @@ static __device__ __forceinline__ void page_scores(float sc[4][4], const attend_
 #pragma unroll
         for (int d = 0; d < HD / 32; d++) {
             uint4 v = *(const uint4 *)(row + 32 * d);
-            mma(sc[j], s.q[d][0], v.x, v.y);
-            mma(sc[j], s.q[d][1], v.z, v.w);
+            mma_f16(sc[j], s.q[d][0], v.x, v.y);
+            mma_f16(sc[j], s.q[d][1], v.z, v.w);
         }
     }
 #pragma unroll
@@ -204,8 +196,8 @@ static __device__ __forceinline__ void page_values(float sc[4][4], attend_state<
         s.o[d][2] *= keep[1];
         s.o[d][3] *= keep[1];
         uint4 b = *(const uint4 *)(v + (size_t)(8 * d + n) * K_PAGE_TOKENS + 8 * c);
-        mma(s.o[d], p[0], b.x, b.y);
-        mma(s.o[d], p[1], b.z, b.w);
+        mma_f16(s.o[d], p[0], b.x, b.y);
+        mma_f16(s.o[d], p[1], b.z, b.w);
     }
 }
 
@@ -308,25 +300,6 @@ static __device__ __forceinline__ void write_rows(const attend_state<HD> &s, con
 enum { PART_ROWS = WARPS * TILE, PARTS_MAX = 8 };
 template <int HD> static __device__ __forceinline__ constexpr int part_stride() {
     return HD + 8;
-}
-
-static __device__ __forceinline__ void cluster_sync() {
-#if __CUDA_ARCH__ >= 900
-    asm volatile("barrier.cluster.arrive.release.aligned;\n"
-                 "barrier.cluster.wait.acquire.aligned;" ::
-                     : "memory");
-#endif
-}
-
-/* The same place in the shared memory of another CTA of the cluster. */
-static __device__ __forceinline__ uint32_t at_peer(const float *here, int peer) {
-    uint32_t there = 0;
-#if __CUDA_ARCH__ >= 900
-    asm("mapa.shared::cluster.u32 %0, %1, %2;"
-        : "=r"(there)
-        : "r"((uint32_t)__cvta_generic_to_shared(here)), "r"(peer));
-#endif
-    return there;
 }
 
 static __device__ __forceinline__ float2 load_peer2(uint32_t at) {
@@ -496,8 +469,8 @@ decode_scores(const attend_state<HD> &s, const attend_args &a, const tile_info &
 #pragma unroll
             for (int e = 0; e < HD / 32; e++) {
                 uint4 v = key_piece<HD, CODED>(k, 8 * j + n, 32 * e + 8 * c);
-                mma(sc, s.q[e][0], v.x, v.y);
-                mma(sc, s.q[e][1], v.z, v.w);
+                mma_f16(sc, s.q[e][0], v.x, v.y);
+                mma_f16(sc, s.q[e][1], v.z, v.w);
             }
             int at = 8 * j + 2 * c, pos = p * K_PAGE_TOKENS + at;
 #pragma unroll
@@ -559,8 +532,8 @@ static __device__ __forceinline__ void decode_values(float o[4][4], const attend
 #pragma unroll
         for (int e = 0; e < 4; e++) {
             uint4 b = value_piece<HD, CODED>(v, 32 * chunk + 8 * e + n, 8 * c);
-            mma(o[e], first, b.x, b.y);
-            mma(o[e], second, b.z, b.w);
+            mma_f16(o[e], first, b.x, b.y);
+            mma_f16(o[e], second, b.z, b.w);
         }
     }
 }

@@ -193,6 +193,34 @@ static __device__ __forceinline__ void pdl_trigger() {
 # endif
 }
 
+static __device__ __forceinline__ void mma_f16(float c[4], const uint32_t a[4], uint32_t b0,
+                                               uint32_t b1) {
+    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 "
+                 "{%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+                 : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+}
+
+/* Clusters are of sm_90 and later; on others no kernel gets here. */
+static __device__ __forceinline__ void cluster_sync() {
+# if __CUDA_ARCH__ >= 900
+    asm volatile("barrier.cluster.arrive.release.aligned;\n"
+                 "barrier.cluster.wait.acquire.aligned;" ::
+                     : "memory");
+# endif
+}
+
+/* The same place in the shared memory of another CTA of the cluster. */
+static __device__ __forceinline__ uint32_t at_peer(const void *here, int peer) {
+    uint32_t there = 0;
+# if __CUDA_ARCH__ >= 900
+    asm("mapa.shared::cluster.u32 %0, %1, %2;"
+        : "=r"(there)
+        : "r"((uint32_t)__cvta_generic_to_shared(here)), "r"(peer));
+# endif
+    return there;
+}
+
 /* Largest finite float16: a larger activation is cut instead of becoming infinite. */
 static __device__ __forceinline__ __half to_half(float v) {
     return __float2half(fminf(fmaxf(v, -65504.0f), 65504.0f));
@@ -325,3 +353,26 @@ const char *cuda_gemm_name(const gemm *g);
 void cuda_gemm_use_own(gemm *g, bool own); /* for tests: our kernel even where cuBLAS is */
 status cuda_gemm_run(gemm *g, const __half *w, int rows, int cols, const __half *a, int n, void *c,
                      bool c_is_f16, float beta, err *e);
+
+/* strip_gemm.cu: the same for few rows and W in strips. */
+enum { STRIP_GEMM_STRIPS = 18 }; /* of a CTA, at most */
+typedef struct {
+    size_t smem; /* of a CTA */
+    int ctas[4]; /* that run at once in clusters of 1, 2, 4 and 8 */
+} strip_room;
+typedef struct {
+    int strips, splits; /* of a CTA; CTAs that share their columns.  strips 0: no way */
+} strip_share;
+typedef struct {
+    const __half *a; /* [n][cols] */
+    int n, cols;     /* cols: padded to 32 */
+    float *c;        /* [n][rows of all matrices]; c_stride is set inside */
+    int c_stride;
+    bool add;  /* to c */
+    __half *u; /* not NULL: w[0] and w[1] are gate and up, and u [n][rows] = act(gate) * up */
+    int act;
+} strip_product;
+cudaError_t cuda_strip_gemm_prepare(int sms, size_t smem_max, strip_room *room);
+strip_share cuda_strip_share(const wmat w[3], bool pair, const strip_room *room);
+cudaError_t cuda_strip_gemm(const launch_ctx *l, const wmat w[3], const strip_share *share,
+                            const strip_room *room, const strip_product *p);

@@ -170,10 +170,30 @@ static const __half *mirror_of(cuda_model *m, const dev_op *op) {
     return m->w.scratch;
 }
 
+static bool reads_strips(const cuda_model *m, int n) {
+    return n <= m->strip_rows;
+}
+
+static strip_product strip_rows_of(const dev_op *op, half_rows in, int n) {
+    strip_product p;
+    memset(&p, 0, sizeof p);
+    p.a = in.high;
+    p.n = n;
+    p.cols = op->cols;
+    return p;
+}
+
 /* C = rows times the op's matrices, + beta * C.  What is split is multiplied part by part; the
  * product of two low parts is beyond float32's last bits. */
-static status product(cuda_model *m, const dev_op *op, half_rows in, int n, void *c, bool c_is_f16,
-                      float beta, err *e) {
+static status product(cuda_model *m, const launch_ctx *l, const dev_op *op, half_rows in, int n,
+                      void *c, bool c_is_f16, float beta, err *e) {
+    if (reads_strips(m, n)) {
+        strip_product p = strip_rows_of(op, in, n);
+        p.c = (float *)c;
+        p.add = beta != 0;
+        CU_TRY(e, cuda_strip_gemm(l, op->w, &op->share, &m->room, &p));
+        return OK;
+    }
     gemm *g = m->b->products;
     const __half *w = mirror_of(m, op);
     const int rows = op->mirror_rows, cols = op->cols;
@@ -187,9 +207,25 @@ static status product(cuda_model *m, const dev_op *op, half_rows in, int n, void
 static status prefill_proj(cuda_model *m, const launch_ctx *l, const dev_op *op, half_rows in,
                            int n, err *e) {
     bool direct = op->norm.kind < 0 && !op->bias[0] && op->scale == 1.0f;
-    status s = product(m, op, in, n, direct ? m->w.x : m->w.y, false, direct ? 1.0f : 0.0f, e);
+    status s = product(m, l, op, in, n, direct ? m->w.x : m->w.y, false, direct ? 1.0f : 0.0f, e);
     if (s != OK || direct) return s;
     CU_TRY(e, cuda_norm_add(l, m->w.x, m->w.y, n, m->s.dim, op->norm, op->bias[0], op->scale));
+    return OK;
+}
+
+static status prefill_gate_up(cuda_model *m, const launch_ctx *l, const dev_op *op, int n, err *e) {
+    CU_TRY(e, cuda_norm_f16(l, m->w.x, n, m->s.dim, op->norm, m->w.h, op->cols));
+    if (reads_strips(m, n)) { /* cuda_token_fits wants a gate and takes no bias here */
+        strip_product p = strip_rows_of(op, m->w.h, n);
+        p.u = m->w.u.high;
+        p.act = op->act;
+        CU_TRY(e, cuda_strip_gemm(l, op->w, &op->share, &m->room, &p));
+        return OK;
+    }
+    status s = product(m, l, op, m->w.h, n, m->w.gu, !m->w.h.low, 0, e);
+    if (s != OK) return s;
+    CU_TRY(e, cuda_act_f16(l, m->w.gu, op->bias[0], op->bias[1], n, op->w[1].rows,
+                           op->w[0].rows != 0, op->act, m->w.u));
     return OK;
 }
 
@@ -209,7 +245,6 @@ static status prefill_op(cuda_model *m, const launch_ctx *l, const dev_op *op, i
                          int deepest, err *e) {
     attend_args t;
     rope_args r;
-    bool gated;
     status s;
     switch (op->kind) {
     case OP_EMBED:
@@ -217,7 +252,7 @@ static status prefill_op(cuda_model *m, const launch_ctx *l, const dev_op *op, i
         return OK;
     case OP_QKV:
         CU_TRY(e, cuda_norm_f16(l, m->w.x, n, m->s.dim, op->norm, m->w.h, op->cols));
-        s = product(m, op, m->w.h, n, m->w.qkv, false, 0, e);
+        s = product(m, l, op, m->w.h, n, m->w.qkv, false, 0, e);
         if (s != OK) return s;
         r = rope_base(m, op, n);
         CU_TRY(e, cuda_rope_kv(l, &r));
@@ -229,14 +264,7 @@ static status prefill_op(cuda_model *m, const launch_ctx *l, const dev_op *op, i
         CU_TRY(e, cuda_attend(l, &t));
         return OK;
     case OP_ATTN_OUT: return prefill_proj(m, l, op, m->w.att, n, e);
-    case OP_GATE_UP:
-        CU_TRY(e, cuda_norm_f16(l, m->w.x, n, m->s.dim, op->norm, m->w.h, op->cols));
-        s = product(m, op, m->w.h, n, m->w.gu, !m->w.h.low, 0, e);
-        if (s != OK) return s;
-        gated = op->w[0].rows != 0;
-        CU_TRY(e, cuda_act_f16(l, m->w.gu, op->bias[0], op->bias[1], n, op->w[1].rows, gated,
-                               op->act, m->w.u));
-        return OK;
+    case OP_GATE_UP: return prefill_gate_up(m, l, op, n, e);
     case OP_FFN_DOWN: return prefill_proj(m, l, op, m->w.u, n, e);
     case OP_HEAD: return OK; /* per group of wanted rows, later */
     case OP_LATENT:
@@ -419,7 +447,7 @@ static status keep_pace(cuda_model *m, const k_batch *b, int layer, err *e) {
 }
 
 static status prefill(cuda_model *m, const k_batch *b, err *e) {
-    launch_ctx l = {m->b->stream, false};
+    launch_ctx l = {m->b->stream, reads_strips(m, b->n) && !getenv("INLINED_NO_PDL")};
     int n_tiles, layer = 0, deepest = 0;
     for (int i = 0; i < b->n; i++)
         deepest = MAX(deepest, b->pos[i]);
@@ -439,7 +467,7 @@ status cuda_model_forward(cuda_model *m, const k_batch *b, err *e) {
     if (b->n_seqs > SEQUENCES)
         return err_set(e, ERR_LIMIT, "%d sequences in one step; at most %d", b->n_seqs, SEQUENCES);
     list_wanted(m, b);
-    /* A row of a prompt has the same way in a step of one as in one of hundreds. */
+    /* A row of a prompt is multiplied as float16 in a step of one as in one of hundreds. */
     bool prompt = m->n_want == 0 || b->n > 2 * DECODE_ROWS_MAX;
     if (m->gemm_only || prompt) return prefill(m, b, e);
     if (b->n > DECODE_ROWS_MAX) return decode_halves(m, b, e);

@@ -141,14 +141,6 @@ static __device__ __forceinline__ void ldmatrix4(uint32_t r[4], const __half *p)
                  : "r"(at));
 }
 
-static __device__ __forceinline__ void mma(float c[4], const uint32_t a[4], uint32_t b0,
-                                           uint32_t b1) {
-    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 "
-                 "{%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
-                 : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
-                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
-}
-
 /* Brings tile k of A (rows n) and W (rows) into stage buffers; rows outside become zeros. */
 static __device__ __forceinline__ void fetch(const __half *a, int n, const __half *w, int rows,
                                              int cols, int a0, int w0, int k, __half *sa,
@@ -181,7 +173,7 @@ static __device__ __forceinline__ void multiply(const __half *sa, const __half *
         for (int i = 0; i < 4; i++) {
 #pragma unroll
             for (int j = 0; j < 4; j++)
-                mma(acc[i][j], fa[i], fb[j >> 1][(j & 1) * 2], fb[j >> 1][(j & 1) * 2 + 1]);
+                mma_f16(acc[i][j], fa[i], fb[j >> 1][(j & 1) * 2], fb[j >> 1][(j & 1) * 2 + 1]);
         }
     }
 }

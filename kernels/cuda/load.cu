@@ -15,6 +15,9 @@
 
 enum { STAGE_BYTES = 32 << 20, PLANES_BYTES = 48 << 20, HEADROOM = 512 << 20 };
 
+/* With more, the products of mirrors are faster for small models. */
+enum { STRIP_ROWS = 32 };
+
 void *arena_take(arena_dev *a, size_t bytes) {
     size_t at = a->used;
     a->used += (bytes + 255) / 256 * 256;
@@ -510,6 +513,25 @@ static status allocate(cuda_model *m, err *e) {
     return OK;
 }
 
+/* Short prompts read strips where there are some (of the token kernel: from sm_90 on, no float
+ * matrices) and the device has room for their product; else mirrors, like the others. */
+static void share_strips(cuda_model *m) {
+    const char *wanted = getenv("INLINED_STRIP_ROWS"); /* a number: for tests and benchmarks */
+    m->strip_rows = wanted ? atoi(wanted) : STRIP_ROWS;
+    cudaError_t code = cuda_strip_gemm_prepare(m->b->sms, m->b->smem_max, &m->room);
+    if (code != cudaSuccess) {
+        (void)cudaGetLastError(); /* or the next launch would find it */
+        log_info("cuda", "short prompts read mirrors: %s", cudaGetErrorString(code));
+        m->strip_rows = 0;
+    }
+    for (int i = 0; i < m->n_ops && m->strip_rows > 0; i++) {
+        dev_op *op = &m->ops[i];
+        if (op->mirror_rows == 0) continue;
+        op->share = cuda_strip_share(op->w, op->kind == OP_GATE_UP, &m->room);
+        if (op->share.strips == 0) m->strip_rows = 0;
+    }
+}
+
 static status open_stages(walk *w) {
     for (int i = 0; i < 2; i++) {
         CU_TRY(w->e, cudaHostAlloc(&w->pinned[i], STAGE_BYTES, cudaHostAllocDefault));
@@ -554,6 +576,7 @@ status cuda_model_open(cuda_model **out, cuda_backend *b, const k_model_options 
         s = open_stages(&w);
         if (s == OK) s = walk_plan(&w);
         if (s == OK && m->s.token) s = cuda_token_build(m, e);
+        if (s == OK && m->s.token) share_strips(m);
         cudaStreamSynchronize(b->stream);
         close_stages(&w);
     }

@@ -36,6 +36,7 @@ typedef struct {
     __half *mirror; /* float16 rows of w[0] | w[1] | w[2] one after the other; NULL: made per use */
     int mirror_rows, cols; /* cols: padded */
     size_t mirror_low;     /* where in the mirror stands what the rounding lost; 0: not kept */
+    strip_share share;     /* how strip_gemm.cu shares out its work */
 } dev_op;
 
 /* Sizes of the plan that the workspace depends on. */
@@ -100,6 +101,8 @@ typedef struct {
     int n_want, head_group;        /* head_group: which 8 wanted rows w.logits holds; -1: none */
     bool eager;                    /* no graphs: for tests */
     bool gemm_only;                /* float weights: no int8 path */
+    int strip_rows;                /* prompts of up to so many read strips; 0: their mirrors */
+    strip_room room;               /* what the device has for them */
     struct token_state *token;     /* NULL: decode by the launch path */
     int last_n;
 } cuda_model;

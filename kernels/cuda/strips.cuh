@@ -80,6 +80,15 @@ static __host__ __device__ inline strip_row strip_row_of(const row_map &map, int
     return r;
 }
 
+/* The other way round; of MAP_UPPER and MAP_LOWER only their own places. */
+static __host__ __device__ inline int row_of_strip(const row_map &map, strip_row r) {
+    if (map.kind == MAP_UPPER || map.kind == MAP_LOWER) return r.strip * 8 + r.at % 8;
+    if (map.kind != MAP_HEADS) return r.strip * STRIP + r.at;
+    int a_head = map.head_dim / STRIP, pair = r.strip % a_head * 8 + r.at % 8, high = r.at / 8;
+    int d = pair < map.turning ? pair + high * map.turning : 2 * pair + high;
+    return r.strip / a_head * map.head_dim + d;
+}
+
 static __device__ __forceinline__ uint8_t *strip_tile(const wmat &w, int strip, int tile) {
     tile_size size = strip_tile_size(w.fmt);
     return (uint8_t *)w.q + ((size_t)strip * w.tiles + tile) * size.bytes;

@@ -63,8 +63,9 @@ static k_model *model(k_backend *b, const random_plan *p, int rows_max) {
     return model_with(b, p, rows_max, kv_type);
 }
 
-/* Runs positions [from, from + n) of a sequence whose pages are 1, 3, 5, ...; all logits wanted. */
-static void run(k_model *m, const int32_t *tokens, int from, int n) {
+/* Runs positions [from, from + n) of a sequence whose pages are 1, 3, 5, ...; all logits wanted, or
+ * none. */
+static void run_rows(k_model *m, const int32_t *tokens, int from, int n, bool wanted) {
     int32_t pos[POSITIONS], seq[POSITIONS] = {0}, pages[PAGES];
     uint8_t want[POSITIONS];
     const int32_t *tables[1] = {pages};
@@ -72,11 +73,15 @@ static void run(k_model *m, const int32_t *tokens, int from, int n) {
         pages[i] = (2 * i + 1) % PAGES;
     for (int i = 0; i < n; i++) {
         pos[i] = from + i;
-        want[i] = 1;
+        want[i] = wanted;
     }
     k_batch b = {n, tokens + from, pos, seq, tables, 1, want, NULL};
     err e;
     if (k_forward(m, &b, &e) != OK) fail_msg("%s", e.text);
+}
+
+static void run(k_model *m, const int32_t *tokens, int from, int n) {
+    run_rows(m, tokens, from, n, true);
 }
 
 /* Normalised mean square error of the logits of n rows. */
@@ -516,6 +521,56 @@ static void test_depths(void **state) {
     check_depths(b, &s, depths, COUNTOF(depths));
 }
 
+/* Logits behind a prompt of PIECES rows in steps of these many. */
+enum { PIECES = 69 };
+static void logits_behind(backends *b, const random_plan *p, const int *pieces, float *out,
+                          size_t bytes) {
+    int32_t tokens[POSITIONS];
+    k_model *m = model(b->cuda, p, POSITIONS);
+    for (int i = 0; i < POSITIONS; i++)
+        tokens[i] = i * 31 % 1000;
+    for (int from = 0; from < PIECES; from += *pieces++)
+        run_rows(m, tokens, from, *pieces, false);
+    run(m, tokens, PIECES, 1);
+    memcpy(out, k_logits(m, 0), bytes);
+    k_model_free(m);
+}
+
+/* A prompt in one step leaves the bits that it leaves in several where all of them are short enough
+ * for the product that reads strips (mirrors leave others). */
+static void test_pieces(void **state) {
+    static const int cuts[][5] = {{PIECES}, {1, 7, 16, 45}, {3, 40, 25, 1}};
+    backends *b = *state;
+    if (!b->cuda) skip();
+    plan_shape s = base_shape;
+    s.ff = 1536;
+    s.bias = true;
+    const size_t bytes = (size_t)s.vocab * sizeof(float);
+    float *first = xmalloc(bytes), *again = xmalloc(bytes);
+    for (int k = 0; k < 2; k++) {
+        random_plan *p = random_plan_new(&s);
+        setenv("INLINED_STRIP_ROWS", "0", 1);
+        logits_behind(b, p, cuts[0], again, bytes);
+        setenv("INLINED_STRIP_ROWS", "192", 1);
+        logits_behind(b, p, cuts[0], first, bytes);
+        bool strips = memcmp(first, again, bytes) != 0;
+        if (!strips) printf("SKIP: no prompt reads strips here\n");
+        for (size_t c = 1; c < COUNTOF(cuts) && strips; c++) {
+            logits_behind(b, p, cuts[c], again, bytes);
+            if (memcmp(first, again, bytes) != 0)
+                fail_msg("shape %d: the prompt in pieces (%zu) leaves other bits", k, c);
+        }
+        random_plan_free(p);
+        s.low = K_Q4_K;
+        s.high = K_Q6_K;
+        s.mixed = true;
+        s.rope = ROPE_NEOX;
+    }
+    unsetenv("INLINED_STRIP_ROWS");
+    xfree(first);
+    xfree(again);
+}
+
 /* Keys and values as int8, against the CPU's: prompts of one chunk and of several, one row, seven,
  * sixteen; a page that was read and written back; about half of the memory. */
 static void test_coded(void **state) {
@@ -684,7 +739,8 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_floats), cmocka_unit_test(test_sequences),
         cmocka_unit_test(test_eager),  cmocka_unit_test(test_rows),
         cmocka_unit_test(test_cancel), cmocka_unit_test(test_coded),
-        cmocka_unit_test(test_memory), cmocka_unit_test(test_depths),
+        cmocka_unit_test(test_pieces), cmocka_unit_test(test_depths),
+        cmocka_unit_test(test_memory),
     };
     const struct CMUnitTest tiny[] = {cmocka_unit_test(test_tiny),
                                       cmocka_unit_test(test_tiny_depths)};

@@ -49,8 +49,9 @@ static void die(const err *e) {
     exit(1);
 }
 
-/* n tokens from position `from` of sequence 0, in chunks of rows_max; returns milliseconds. */
-static double prefill(bench *b, int from, int n, int rows_max) {
+/* n tokens from position `from` of sequence 0, in chunks of rows_max; returns milliseconds.  last:
+ * the logits of the last one are wanted. */
+static double prefill(bench *b, int from, int n, int rows_max, bool last) {
     err e;
     double start = clock_ms();
     for (int done = 0; done < n; done += rows_max) {
@@ -59,7 +60,7 @@ static double prefill(bench *b, int from, int n, int rows_max) {
             b->token[i] = (from + done + i) * 37 % 151000;
             b->pos[i] = from + done + i;
             b->seq[i] = 0;
-            b->want[i] = done + i == n - 1;
+            b->want[i] = last && done + i == n - 1;
         }
         k_batch batch = {rows, b->token, b->pos, b->seq, b->tables, 8, b->want, NULL};
         if (k_forward(b->m, &batch, &e) != OK) die(&e);
@@ -125,12 +126,26 @@ static void run_once(const preset *p, k_backend *backend) {
     shape.layers = 2;
     random_plan *plan = random_plan_new(&shape);
     open_model(&b, plan, backend);
-    prefill(&b, 0, 2048, K_ROWS_MAX);
-    prefill(&b, 2048, 48, K_ROWS_MAX);
+    prefill(&b, 0, 2048, K_ROWS_MAX, true);
+    prefill(&b, 2048, 48, K_ROWS_MAX, true);
     decode(&b, 1, 2096, 1);
     decode(&b, 8, 2096, 1);
     k_model_free(b.m);
     random_plan_free(plan);
+}
+
+/* What a key in an editor costs first: a few rows behind a prompt that is there, as one step. */
+static void prompt_steps(bench *b, const char *model, int repeats) {
+    static const int rows[] = {1, 8, 32, 70, 128, 192, 256};
+    double v[8];
+    for (int depth = 0; depth <= 1024; depth += 1024) {
+        for (size_t k = 0; k < COUNTOF(rows); k++) {
+            for (int r = -1; r < repeats; r++)
+                v[MAX(r, 0)] = prefill(b, depth, rows[k], K_ROWS_MAX, false);
+            double ms = median(v, repeats);
+            line(model, "prompt_step", rows[k], depth, rows[k] * 1e3 / ms, ms, 0);
+        }
+    }
 }
 
 static void measure(const preset *p, k_backend *backend, double bandwidth, bool quick) {
@@ -144,16 +159,17 @@ static void measure(const preset *p, k_backend *backend, double bandwidth, bool 
     double v[8];
     static const int lengths[] = {32, 128, 512, 2048};
     for (size_t k = 0; k < COUNTOF(lengths); k++) {
-        prefill(&b, 0, lengths[k], K_ROWS_MAX);
+        prefill(&b, 0, lengths[k], K_ROWS_MAX, true);
         for (int r = 0; r < repeats; r++)
-            v[r] = prefill(&b, 0, lengths[k], K_ROWS_MAX);
+            v[r] = prefill(&b, 0, lengths[k], K_ROWS_MAX, true);
         double ms = median(v, repeats);
         line(p->name, "prefill", lengths[k], 0, lengths[k] * 1e3 / ms, ms, 0);
     }
     for (int r = 0; r < repeats; r++)
-        v[r] = prefill(&b, 2048, 2048, K_ROWS_MAX);
+        v[r] = prefill(&b, 2048, 2048, K_ROWS_MAX, true);
     double ms = median(v, repeats);
     line(p->name, "prefill", 2048, 2048, 2048 * 1e3 / ms, ms, 0);
+    prompt_steps(&b, p->name, repeats);
     for (int depth = 0; depth <= 2048; depth += 2048) {
         for (int rows = 1; rows <= 8; rows *= 2) {
             decode(&b, rows, depth, 16);
