@@ -114,7 +114,8 @@ class Bench:
         sanitizer = ["compute-sanitizer", "--error-exitcode", "9", "--tool"]
         # cuBLAS's own kernels have barriers that racecheck does not follow: ours alone there.
         # torch's threads wait spinning, which would take the compiler's processors.
-        return [("test_cuda_kernels, token kernel", [tests / "test_cuda_kernels", "token"], {}),
+        return [("test_cuda_kernels, prompts", [tests / "test_cuda_kernels", "prompts"], {}),
+                ("test_cuda_kernels, token kernel", [tests / "test_cuda_kernels", "token"], {}),
                 ("test_cuda_kernels, launches", [tests / "test_cuda_kernels", "launches"], {}),
                 ("test_card", [tests / "test_card"], {}),
                 ("test_card without cuBLAS", [tests / "test_card"], plain),
