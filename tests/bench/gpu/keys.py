@@ -24,11 +24,11 @@ METHOD = "textDocument/inlineCompletion"
 COMPLETION = {"maxTokens": TOKENS, "multiline": "always", "confidence": 0, "cutBelow": 0,
               "speculate": False}
 CONTEXT = {"crossFile": "off", "index": False}
-ALL = {"prefixBytes": BEFORE + KEYS, "suffixBytes": AFTER}
+ALL = {"prefixBytes": BEFORE + 2 * KEYS, "suffixBytes": AFTER}
 # How much of the text goes into the prompt, and in which order: {name: settings}.
 WAYS = {"chosen": {},
         "all, suffix first": {**ALL, "order": "spm"},
-        "as llama-server's": {**ALL, "suffixBytes": 1600, "order": "psm"}}
+        "as llama-server's": {**ALL, "suffixBytes": 1700, "order": "psm"}}
 JUDGED = ("chosen", "all, suffix first")  # the third computes the suffix again at each key
 
 
