@@ -128,6 +128,7 @@ static void run_once(const preset *p, k_backend *backend) {
     open_model(&b, plan, backend);
     prefill(&b, 0, 2048, K_ROWS_MAX, true);
     prefill(&b, 2048, 48, K_ROWS_MAX, true);
+    prefill(&b, 2096, 24, K_ROWS_MAX, false);
     decode(&b, 1, 2096, 1);
     decode(&b, 8, 2096, 1);
     k_model_free(b.m);

@@ -11,7 +11,7 @@ PRESETS = {"0.5b": "0.5b-q8_0", "1.5b": "1.5b-q4_k_m", "3b": "3b-q4_k_m", "7b": 
 TENSOR = ("sm__pipe_tensor_cycles_active.avg.pct_of_peak_sustained_elapsed",
           "sm__pipe_tensor_op_hmma_cycles_active.avg.pct_of_peak_sustained_elapsed",
           "sm__inst_executed_pipe_tensor.avg.pct_of_peak_sustained_elapsed")
-LOADING = "repack|strips|to_f16|fill|memset"  # kernels of loading
+LOADING = "repack_kernel|strips_kernel|to_f16_kernel"  # kernels of loading
 
 
 def tensor_metric(chip):
