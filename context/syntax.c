@@ -181,12 +181,25 @@ size_t syntax_errors(const TSTree *tree) {
     return count;
 }
 
-TSTree *syntax_parse(const grammar *g, const str text[6], uint64_t deadline_us) {
+/* `parser` gets one, for the caller to delete; NULL when there is no tree. */
+static TSTree *parse_from_scratch(const grammar *g, const str text[6], uint64_t deadline_us,
+                                  TSParser **parser) {
+    *parser = NULL;
     if (clock_us() >= deadline_us) return NULL;
     pieces input;
     memcpy(input.piece, text, sizeof input.piece);
-    TSParser *parser = new_parser(g);
-    TSTree *tree = parser ? parse(parser, NULL, &input, deadline_us) : NULL;
+    TSParser *fresh = new_parser(g);
+    TSTree *tree = fresh ? parse(fresh, NULL, &input, deadline_us) : NULL;
+    if (tree)
+        *parser = fresh;
+    else if (fresh)
+        ts_parser_delete(fresh);
+    return tree;
+}
+
+TSTree *syntax_parse(const grammar *g, const str text[6], uint64_t deadline_us) {
+    TSParser *parser;
+    TSTree *tree = parse_from_scratch(g, text, deadline_us, &parser);
     if (parser) ts_parser_delete(parser);
     return tree;
 }
@@ -224,11 +237,12 @@ static TSPoint point_behind(TSPoint from, str text) {
 
 syntax_trials *syntax_trials_new(const grammar *g, const str around[4], uint64_t deadline_us) {
     const str text[6] = {around[0], around[1], around[2], around[3]};
-    TSTree *tree = syntax_parse(g, text, deadline_us);
+    TSParser *parser;
+    TSTree *tree = parse_from_scratch(g, text, deadline_us, &parser);
     if (!tree) return NULL;
     syntax_trials *t = xcalloc(1, sizeof *t);
     *t = (syntax_trials){
-        .grammar = g, .parser = new_parser(g), .tree = tree, .errors = syntax_errors(tree)};
+        .grammar = g, .parser = parser, .tree = tree, .errors = syntax_errors(tree)};
     size_t n = 0, middle = around[0].len + around[1].len;
     t->bytes = xmalloc(middle + around[2].len + around[3].len + 1);
     for (int i = 0; i < 4; n += around[i++].len)

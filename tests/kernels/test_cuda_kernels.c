@@ -318,6 +318,19 @@ static void check_prompts(backends *b, const char *name, const shape *s, kernel 
 
 /* ---- tests ----------------------------------------------------------------------------------- */
 
+typedef struct {
+    const char *name;
+    shape s;
+} named_shape;
+
+static shape one_layer_shape(const named_shape *named, int n_rot) {
+    shape s = named->s;
+    s.layers = 1;
+    s.vocab = VOCAB;
+    s.n_rot = n_rot;
+    return s;
+}
+
 static void every_type(void **state) {
     backends *b = *state;
     if (!b->cuda) skip();
@@ -331,10 +344,7 @@ static void every_type(void **state) {
 static void awkward_shapes(void **state) {
     backends *b = *state;
     if (!b->cuda) skip();
-    const struct {
-        const char *name;
-        shape s;
-    } cases[] = {
+    const named_shape cases[] = {
         {"576 wide, 9/3 heads", {K_Q4_1, K_Q8_0, 576, 1536, 9, 3, 64, .rope = ROPE_NORM}},
         {"896 wide, 14/2, bias",
          {K_Q8_0, K_Q8_0, 896, 4864, 14, 2, 64, .rope = ROPE_NEOX, .bias = true}},
@@ -351,10 +361,8 @@ static void awkward_shapes(void **state) {
         {"24 heads share one", {K_Q8_0, K_Q8_0, 256, 512, 24, 1, 64, .rope = ROPE_NONE}},
     };
     for (size_t i = 0; i < COUNTOF(cases); i++) {
-        shape s = cases[i].s;
-        s.layers = 1;
-        s.vocab = VOCAB;
-        s.n_rot = s.head_dim == 96 ? 48 : s.head_dim;
+        int head_dim = cases[i].s.head_dim;
+        shape s = one_layer_shape(&cases[i], head_dim == 96 ? 48 : head_dim);
         check_all(b, cases[i].name, &s);
     }
 }
@@ -362,10 +370,7 @@ static void awkward_shapes(void **state) {
 static void prompt_lengths(void **state) {
     backends *b = *state;
     if (!b->cuda) skip();
-    const struct {
-        const char *name;
-        shape s;
-    } cases[] = {
+    const named_shape cases[] = {
         {"576 wide", {K_Q4_1, K_Q8_0, 576, 1536, 9, 3, 64, .rope = ROPE_NORM}},
         {"896 wide, bias", {K_Q8_0, K_Q8_0, 896, 1216, 14, 2, 64, .rope = ROPE_NEOX, .bias = true}},
         {"960 wide", {K_Q5_0, K_Q8_0, 960, 640, 15, 5, 64, .rope = ROPE_NORM}},
@@ -374,10 +379,7 @@ static void prompt_lengths(void **state) {
     };
     static const kernel products[] = {QKV, ATTN_OUT, GATE_UP, FFN_DOWN};
     for (size_t i = 0; i < COUNTOF(cases); i++) {
-        shape s = cases[i].s;
-        s.layers = 1;
-        s.vocab = VOCAB;
-        s.n_rot = 64;
+        shape s = one_layer_shape(&cases[i], 64);
         for (size_t k = 0; k < COUNTOF(products); k++)
             check_prompts(b, cases[i].name, &s, products[k]);
     }
